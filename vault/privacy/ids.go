@@ -1,0 +1,114 @@
+package privacy
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// ID is the 16 bytes behind every identifier the vault makes: 48 bits of
+// milliseconds since 1970, big endian, then 80 random bits. It is
+// time-ordered, so that new records stand side by side on disk, and carries no
+// personal data.
+type ID [16]byte
+
+// The kinds of ID, told apart by type in code and by prefix in text.
+type (
+	// SubjectID names a person: "sub_" and 26 characters.
+	SubjectID ID
+	// DecisionID names the outcome of one read: "dec_" and 26 characters.
+	DecisionID ID
+	// ConsentID names a consent record: "con_" and 26 characters.
+	ConsentID ID
+)
+
+// Nobody is the reserved subject that stands for the vault itself: its keys
+// seal what is nobody's, and a read of an unknown person goes the whole way
+// with it, so that unknown and unconsenting take the same steps.
+var Nobody = SubjectID{}
+
+// ErrID is returned for text that is not an ID of the wanted kind.
+var ErrID = errors.New("not an identifier of this vault")
+
+// encoding is Crockford's base32 in lower case: it sorts like the bytes, and
+// has no i, l, o or u.
+var encoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+const idLen = 26
+
+// NewID returns an ID of this millisecond.
+func NewID(now time.Time) ID {
+	var id ID
+	binary.BigEndian.PutUint64(id[:8], uint64(now.UnixMilli())<<16)
+	_, _ = rand.Read(id[6:])
+	return id
+}
+
+// NewSubjectID returns a fresh subject ID.
+func NewSubjectID(now time.Time) SubjectID { return SubjectID(NewID(now)) }
+
+// NewDecisionID returns a fresh decision ID.
+func NewDecisionID(now time.Time) DecisionID { return DecisionID(NewID(now)) }
+
+// NewConsentID returns a fresh consent record ID.
+func NewConsentID(now time.Time) ConsentID { return ConsentID(NewID(now)) }
+
+// String returns "sub_…".
+func (id SubjectID) String() string { return format("sub_", ID(id)) }
+
+// String returns "dec_…".
+func (id DecisionID) String() string { return format("dec_", ID(id)) }
+
+// String returns "con_…".
+func (id ConsentID) String() string { return format("con_", ID(id)) }
+
+// MarshalText returns "sub_…".
+func (id SubjectID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// MarshalText returns "dec_…".
+func (id DecisionID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// MarshalText returns "con_…".
+func (id ConsentID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
+func (id *SubjectID) UnmarshalText(b []byte) error { return parse("sub_", b, (*ID)(id)) }
+
+// UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
+func (id *DecisionID) UnmarshalText(b []byte) error { return parse("dec_", b, (*ID)(id)) }
+
+// UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
+func (id *ConsentID) UnmarshalText(b []byte) error { return parse("con_", b, (*ID)(id)) }
+
+// ParseSubjectID reads "sub_…", or returns ErrID.
+func ParseSubjectID(s string) (id SubjectID, err error) { return id, id.UnmarshalText([]byte(s)) }
+
+// ParseDecisionID reads "dec_…", or returns ErrID.
+func ParseDecisionID(s string) (id DecisionID, err error) { return id, id.UnmarshalText([]byte(s)) }
+
+// ParseConsentID reads "con_…", or returns ErrID.
+func ParseConsentID(s string) (id ConsentID, err error) { return id, id.UnmarshalText([]byte(s)) }
+
+func format(prefix string, id ID) string {
+	b := make([]byte, 0, len(prefix)+idLen)
+	return string(encoding.AppendEncode(append(b, prefix...), id[:]))
+}
+
+func parse(prefix string, text []byte, id *ID) error {
+	rest, ok := bytes.CutPrefix(text, []byte(prefix))
+	if !ok || len(rest) != idLen {
+		return ErrID
+	}
+	var out [17]byte
+	n, err := encoding.Decode(out[:], rest)
+	// 26 characters hold 130 bits: the two spare ones must be zero, or two
+	// texts would name one person.
+	if err != nil || n != len(id) || format("", ID(out[:16])) != string(rest) {
+		return ErrID
+	}
+	*id = ID(out[:16])
+	return nil
+}
