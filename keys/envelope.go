@@ -1,0 +1,140 @@
+package keys
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// Binding says of what a sealed value is the value. It is not stored with the
+// value: who opens must know it. So a record moved to another vault, person or
+// field, or an old one put back, does not open.
+type Binding struct {
+	Vault   VaultID
+	Subject privacy.SubjectID
+	// Field is a namespaced name, such as "value/email", "standing" or "log".
+	Field string
+	// Version is the number that changes with each new value of the field.
+	Version uint64
+}
+
+const (
+	formatVersion = 1
+	algAES256GCM  = 1
+
+	nonceLen       = 12
+	tagLen         = 16
+	envelopeHeader = 2
+	minEnvelope    = envelopeHeader + nonceLen + tagLen
+
+	domainEnvelope = "sayso/envelope"
+)
+
+var errNoField = errors.New("the binding names no field")
+
+// data returns the additional data of an envelope: everything before the field
+// name has a fixed length, so no two bindings have the same bytes.
+func (b Binding) data(version, alg byte) []byte {
+	out := make([]byte, 0, len(domainEnvelope)+envelopeHeader+len(b.Vault)+len(b.Subject)+8+len(b.Field))
+	out = append(out, domainEnvelope...)
+	out = append(out, version, alg)
+	out = append(out, b.Vault[:]...)
+	out = append(out, b.Subject[:]...)
+	out = binary.BigEndian.AppendUint64(out, b.Version)
+	return append(out, b.Field...)
+}
+
+// Seal encrypts plaintext under d for b, with AES-256-GCM and a random nonce.
+// Nonces are safe for four billion values under one key. The result is an
+// envelope, on disk:
+//
+//	byte  0      format version, 1
+//	byte  1      algorithm, 1 = AES-256-GCM
+//	bytes 2-13   nonce
+//	bytes 14-    ciphertext, as long as the plaintext, then a tag of 16 bytes
+//
+// Its additional data is "sayso/envelope", bytes 0 and 1, vault ID (16 bytes),
+// subject ID (16), version (8, big endian) and the field name.
+func Seal(d *DEK, b Binding, plaintext []byte) ([]byte, error) {
+	if d == nil || d.aead == nil {
+		return nil, errNoKey
+	}
+	if b.Field == "" {
+		return nil, fmt.Errorf("sealing envelope: %w", errNoField)
+	}
+	out := make([]byte, envelopeHeader, minEnvelope+len(plaintext))
+	out[0], out[1] = formatVersion, algAES256GCM
+	return d.aead.Seal(out, nil, plaintext, b.data(formatVersion, algAES256GCM)), nil
+}
+
+// Unseal opens what Seal made under the same key for the same binding. Anything
+// else is ErrIntegrity, or ErrFormat if it is no envelope at all, and nothing of
+// it is returned.
+func Unseal(d *DEK, b Binding, envelope []byte) ([]byte, error) {
+	if d == nil || d.aead == nil {
+		return nil, errNoKey
+	}
+	if err := checkEnvelope(envelope); err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, len(envelope)-minEnvelope)
+	out, err := d.aead.Open(out, nil, envelope[envelopeHeader:], b.data(envelope[0], envelope[1]))
+	if err != nil {
+		return nil, fmt.Errorf("opening envelope: %w", ErrIntegrity)
+	}
+	return out, nil
+}
+
+func checkEnvelope(b []byte) error {
+	if len(b) < minEnvelope || b[0] != formatVersion || b[1] != algAES256GCM {
+		return fmt.Errorf("reading envelope: %w", ErrFormat)
+	}
+	return nil
+}
+
+// Envelope is the parts of a sealed value, for those who check a store without
+// opening it.
+type Envelope struct {
+	Version, Algorithm byte
+	Nonce              [nonceLen]byte
+	Ciphertext         []byte // with its tag
+}
+
+// ParseEnvelope reads an envelope, or returns ErrFormat. Ciphertext is part of
+// b. What it accepts, Marshal writes again byte for byte.
+func ParseEnvelope(b []byte) (Envelope, error) {
+	if err := checkEnvelope(b); err != nil {
+		return Envelope{}, err
+	}
+	rest := b[envelopeHeader:]
+	return Envelope{
+		Version: b[0], Algorithm: b[1],
+		Nonce: [nonceLen]byte(rest[:nonceLen]), Ciphertext: rest[nonceLen:],
+	}, nil
+}
+
+// Marshal returns the envelope as it is on disk.
+func (e Envelope) Marshal() []byte {
+	out := make([]byte, 0, envelopeHeader+nonceLen+len(e.Ciphertext))
+	out = append(out, e.Version, e.Algorithm)
+	out = append(out, e.Nonce[:]...)
+	return append(out, e.Ciphertext...)
+}
+
+// newAEAD returns AES-256-GCM that makes its own random nonce and puts it before
+// the ciphertext, so that no caller can repeat one.
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("preparing AES: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("preparing GCM: %w", err)
+	}
+	return aead, nil
+}
