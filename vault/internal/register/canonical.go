@@ -1,0 +1,227 @@
+package register
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// A register is described once, as a tree of members in the order a person
+// would read them; Canonical, NoticeHash and Diff all walk it, so that none of
+// them forgets a key the others know.
+type (
+	member struct {
+		key   string
+		value any // string, int, bool, []string, privacy.Text, []member or []element
+	}
+	// element is a member of a list, told from the others by its name.
+	element struct {
+		name    string
+		members []member
+	}
+)
+
+// Canonical returns the one form of a register: JSON as of RFC 8785, with the
+// keys Parse reads and without those that are not set. Two registers say the
+// same if and only if these bytes are equal, and Parse reads them back to an
+// equal Register. The revision is not in it.
+func (r *Register) Canonical() []byte { return canonical(r.members()) }
+
+// MarshalJSON returns Canonical.
+func (r *Register) MarshalJSON() ([]byte, error) { return r.Canonical(), nil }
+
+// NoticeHash is the SHA-256 of what a person is shown when asked for a purpose:
+// JSON as of RFC 8785 with the members title, benefit, fields, recipients and
+// notice. It stands in consent records and receipts, so that what was shown can
+// be proven, and must never change for the same text.
+func NoticeHash(p *Purpose) [32]byte {
+	shown := []member{
+		{"title", p.Title},
+		{"benefit", p.Benefit},
+		{"fields", toStrings(p.Fields)},
+		{"recipients", p.Recipients},
+	}
+	if p.Consent != nil {
+		shown = append(shown, member{"notice", p.Consent.Notice.members()})
+	}
+	return sha256.Sum256(canonical(shown))
+}
+
+func (r *Register) members() []member {
+	var context, fields, purposes, channels, matrix []element
+	for _, f := range r.Fields {
+		fields = append(fields, element{string(f.Name), f.members()})
+	}
+	for _, c := range r.Context {
+		context = append(context, element{c.Name, []member{{"name", c.Name}, {"type", c.Type}, {"enum", c.Enum}}})
+	}
+	for _, p := range r.Purposes {
+		purposes = append(purposes, element{string(p.ID), p.members()})
+	}
+	for _, c := range r.Channels {
+		channels = append(channels, element{string(c.ID), c.members()})
+	}
+	for _, c := range r.Matrix {
+		name := string(c.Purpose) + "/" + string(c.Channel) + "/" + string(c.Field)
+		matrix = append(matrix, element{name, []member{
+			{"purpose", string(c.Purpose)}, {"channel", string(c.Channel)}, {"field", string(c.Field)}, {"as", c.As},
+		}})
+	}
+	return []member{
+		{"controller", r.Controller.members()},
+		{"fields", fields},
+		{"context", context},
+		{"purposes", purposes},
+		{"channels", channels},
+		{"matrix", matrix},
+	}
+}
+
+func (c *Controller) members() []member {
+	return []member{
+		{"name", c.Name},
+		{"contact", c.Contact},
+		{"address", c.Address},
+		{"country", c.Country},
+		{"authority", c.Authority},
+		{"dpo", c.DPO},
+	}
+}
+
+func (f *Field) members() []member {
+	return []member{
+		{"name", string(f.Name)},
+		{"title", f.Title},
+		{"type", string(f.Type)},
+		{"identifier", string(f.Identifier)},
+		{"category", string(f.Category)},
+		{"special", f.Special},
+		{"mask", string(f.Mask)},
+		{"retention", period(f.Retention)},
+		{"max_age", period(f.MaxAge)},
+	}
+}
+
+func (p *Purpose) members() []member {
+	all := []member{
+		{"id", string(p.ID)},
+		{"title", p.Title},
+		{"benefit", p.Benefit},
+		{"dpv", p.DPV},
+		{"basis", string(p.Basis)},
+		{"fields", toStrings(p.Fields)},
+		{"retention", period(p.Retention)},
+		{"broader", string(p.Broader)},
+		{"jurisdictions", p.Jurisdictions},
+		{"recipients", p.Recipients},
+	}
+	if c := p.Consent; c != nil {
+		all = append(all, member{"consent", []member{
+			{"valid_for", period(c.ValidFor)},
+			{"explicit", c.Explicit},
+			{"notice", c.Notice.members()},
+		}})
+	}
+	return all
+}
+
+func (n *Notice) members() []member {
+	return []member{{"version", n.Version}, {"text", n.Text}, {"purposes", toStrings(n.Purposes)}}
+}
+
+func (c *Channel) members() []member {
+	return []member{
+		{"id", string(c.ID)},
+		{"kind", c.Kind},
+		{"title", c.Title},
+		{"purposes", toStrings(c.Purposes)},
+		{"captures", toStrings(c.Captures)},
+		{"obtains", toStrings(c.Obtains)},
+		{"recipient", c.Recipient},
+		{"limits", []member{
+			{"requests_per_minute", c.Limits.RequestsPerMinute},
+			{"people_per_day", c.Limits.PeoplePerDay},
+			{"empty_answers_per_day", c.Limits.EmptyAnswersPerDay},
+			{"captures_per_person_per_day", c.Limits.CapturesPerPersonPerDay},
+		}},
+	}
+}
+
+func period(p privacy.Period) string {
+	if p.IsZero() {
+		return ""
+	}
+	return p.String()
+}
+
+// canonical writes members as JSON by RFC 8785.
+func canonical(members []member) []byte {
+	// Marshalling maps of strings, numbers and truth values cannot fail, nor
+	// can canonicalising what was just marshalled.
+	text, _ := json.Marshal(plainObject(members, true))
+	out := jsontext.Value(text)
+	_ = out.Canonicalize()
+	return out
+}
+
+// plainObject turns members into what encoding/json writes, without those that
+// are not set. The lists of the register itself are always there, for Parse
+// wants them.
+func plainObject(members []member, whole bool) map[string]any {
+	out := map[string]any{}
+	for _, m := range members {
+		switch v := m.value.(type) {
+		case string:
+			if v != "" {
+				out[m.key] = v
+			}
+		case int:
+			if v != 0 {
+				out[m.key] = v
+			}
+		case bool:
+			if v {
+				out[m.key] = v
+			}
+		case []string:
+			if len(v) > 0 {
+				out[m.key] = v
+			}
+		case privacy.Text:
+			if s, unnamed := v[""]; unnamed {
+				out[m.key] = s
+			} else if len(v) > 0 {
+				out[m.key] = map[string]string(v)
+			}
+		case []member:
+			if o := plainObject(v, false); len(o) > 0 {
+				out[m.key] = o
+			}
+		case []element:
+			all := []any{}
+			for _, e := range v {
+				all = append(all, plainObject(e.members, false))
+			}
+			if len(all) > 0 || whole {
+				out[m.key] = all
+			}
+		}
+	}
+	return out
+}
+
+// languages returns the languages of a text in a stable order.
+func languages(texts ...privacy.Text) []string {
+	seen := map[string]bool{}
+	for _, t := range texts {
+		for l := range t {
+			seen[l] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
