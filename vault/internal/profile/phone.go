@@ -1,0 +1,78 @@
+package profile
+
+import (
+	"strings"
+	"unicode"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// maxPhone is the longest spelling of a telephone number, in bytes.
+const maxPhone = 64
+
+// phone returns a telephone number in E.164.
+//
+// A number has to be possible, not assigned: numbering plans change faster
+// than any table of them, and a table must not lock a person out. A number
+// that only reaches somebody within one town is refused, for it would find the
+// wrong person. So is an extension, which E.164 cannot hold.
+func phone(s, country string) (string, *fault) {
+	if len(s) > maxPhone {
+		return "", &fault{TooLong, "expected a telephone number of at most 64 bytes"}
+	}
+	detail := "expected a telephone number with country code, such as +49 30 901820"
+	if country != "" {
+		detail = "expected a telephone number of " + country + " or one with country code, such as +49 30 901820"
+	}
+	e164, ok := dial(s, country)
+	// A parenthesised trunk zero behind a country code is for callers from
+	// within: +56 (0)2 … is +56 2 …, except where the zero is part of the
+	// number, as in Italy, which the tables know.
+	if zero := "(0)"; strings.Contains(s, zero) && !assigned(e164) {
+		if shorter, fine := dial(strings.Replace(s, zero, " ", 1), country); fine {
+			e164, ok = shorter, true
+		}
+	}
+	if !ok {
+		return "", &fault{InvalidPhone, detail}
+	}
+	return e164, nil
+}
+
+// dial parses one spelling. The E.164 form it returns reads as itself.
+func dial(s, country string) (string, bool) {
+	s = strings.TrimPrefix(s, "tel:")
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.IsDigit(r) && !unicode.In(r, unicode.Zs, unicode.Pd, unicode.Cf) && !strings.ContainsRune("+＋().·/−", r)
+	}) {
+		return "", false
+	}
+	for range 4 {
+		number, err := phonenumbers.Parse(s, country)
+		if err != nil || number.GetExtension() != "" ||
+			phonenumbers.IsPossibleNumberWithReason(number) != phonenumbers.IS_POSSIBLE {
+			return "", false
+		}
+		e164 := phonenumbers.Format(number, phonenumbers.E164)
+		if e164 == s {
+			return e164, true
+		}
+		s = e164
+	}
+	return "", false
+}
+
+// assigned reports whether a number in E.164 lies in a range the tables know.
+func assigned(e164 string) bool {
+	number, err := phonenumbers.Parse(e164, "")
+	return err == nil && phonenumbers.IsValidNumber(number)
+}
+
+// phoneCountry returns the country a number in E.164 belongs to, or "".
+func phoneCountry(e164 string) string {
+	number, err := phonenumbers.Parse(e164, "")
+	if err != nil {
+		return ""
+	}
+	return phonenumbers.GetRegionCodeForNumber(number)
+}
