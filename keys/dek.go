@@ -87,9 +87,7 @@ func (k *Keyring) Wrap(d *DEK, s privacy.SubjectID, kind DEKKind) ([]byte, error
 	if kind != Values && kind != History {
 		return nil, fmt.Errorf("wrapping key: %w", errDEKKind)
 	}
-	out := make([]byte, 0, wrappedLen)
-	out = append(out, formatVersion, algAES256GCM)
-	out = binary.BigEndian.AppendUint32(out, k.kek)
+	out := wrapHeader(k.kek)
 	return k.keks[k.kek].Seal(out, nil, d.key[:], k.wrapData(out, s, kind)), nil
 }
 
@@ -112,6 +110,11 @@ func (k *Keyring) Unwrap(wrapped []byte, s privacy.SubjectID, kind DEKKind) (*DE
 		return nil, fmt.Errorf("unwrapping key: %w", ErrIntegrity)
 	}
 	return newDEK(raw)
+}
+
+func wrapHeader(epoch uint32) []byte {
+	out := append(make([]byte, 0, wrappedLen), formatVersion, algAES256GCM)
+	return binary.BigEndian.AppendUint32(out, epoch)
 }
 
 // parseWrapped returns the KEK epoch of a wrapped key. Length, version and

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Writes vectors.json: the formats of package keys, written a second time from
+their description and not from the Go code, with the library "cryptography"
+(44 or later). Run it as: python3 vectors.py > vectors.json"""
+import base64, hashlib, hmac, json, struct
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+def fixed(name, n=32):
+    return hashlib.sha256(("sayso test vector: " + name).encode()).digest()[:n]
+
+
+def parts(key, domain, *ps):
+    h = hmac.new(key, digestmod=hashlib.sha256)
+    for p in (domain, *ps):
+        h.update(struct.pack(">Q", len(p)) + p)
+    return h.hexdigest()
+
+
+def hkdf(secret, salt, info):
+    return HKDF(hashes.SHA256(), 32, salt, info).derive(secret)
+
+
+def public(seed):
+    raw = serialization
+    return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(raw.Encoding.Raw, raw.PublicFormat.Raw)
+
+
+def thumbprint(pub):
+    b64 = lambda b: base64.urlsafe_b64encode(b).rstrip(b"=").decode()
+    jwk = '{"crv":"Ed25519","kty":"OKP","x":"%s"}' % b64(pub)
+    return b64(hashlib.sha256(jwk.encode()).digest())
+
+
+vault, subject = fixed("vault", 16), fixed("subject", 16)
+BEGUN, TURNED = 1_700_000_000, 1_750_000_000
+# role, epoch, since, until, secret or public key
+ring = [
+    (1, 2, TURNED, 0, fixed("kek 2")),  # the first KEK is gone
+    (1, 3, TURNED, 0, fixed("kek 3")),
+    (2, 1, BEGUN, 0, fixed("index 1")),
+    (2, 2, TURNED, 0, fixed("index 2")),
+    (3, 1, BEGUN, 0, fixed("log 1")),
+    (4, 1, BEGUN, 0, fixed("token 1")),
+    (5, 1, BEGUN, TURNED, public(fixed("evidence 1"))),
+    (5, 2, TURNED, 0, fixed("evidence 2")),
+    (6, 1, BEGUN, 0, fixed("ledger 1")),
+    (7, 1, BEGUN, 0, fixed("client 1")),
+]
+
+
+def keyring(kind, t, m, p, root, salt, nonce):
+    pre = b"sayso-keyring\n" + bytes([1, kind]) + struct.pack(">IIB", t, m, p) + salt
+    head = pre + hkdf(root, salt, b"sayso/keyring/check" + pre)
+    body = vault + b"".join(struct.pack(">BIqq", *k[:4]) + k[4] for k in ring)
+    return head + nonce + AESGCM(hkdf(root, salt, b"sayso/keyring/body")).encrypt(nonce, body, head)
+
+
+def wrapped(kek, epoch, kind, dek, nonce):
+    head = bytes([1, 1]) + struct.pack(">I", epoch)
+    data = b"sayso/wrapped-dek" + head + vault + subject + bytes([kind])
+    return (head + nonce + AESGCM(kek).encrypt(nonce, dek, data)).hex()
+
+
+def envelope(dek, who, field, version, plain, nonce):
+    data = b"sayso/envelope" + bytes([1, 1]) + vault + who + struct.pack(">Q", version) + field.encode()
+    return {"subject": who.hex(), "field": field, "version": version, "plaintext": plain.hex(),
+            "envelope": (bytes([1, 1]) + nonce + AESGCM(dek).encrypt(nonce, plain, data)).hex()}
+
+
+password = b"correct horse battery staple"
+salts = fixed("salt of key file"), fixed("salt of passphrase")
+stretched = Argon2id(salt=salts[1], length=32, iterations=3, lanes=4, memory_cost=64 << 10).derive(password)
+dek = fixed("dek")
+message = b"sayso"
+print(json.dumps({
+    "vault": vault.hex(),
+    "keyring": {
+        "key_file": fixed("key file").hex(),
+        "under_key_file": keyring(2, 0, 0, 0, fixed("key file"), salts[0], fixed("nonce a", 12)).hex(),
+        "passphrase": password.decode(),
+        "under_passphrase": keyring(1, 3, 64 << 10, 4, stretched, salts[1], fixed("nonce b", 12)).hex(),
+    },
+    "subject": subject.hex(),
+    "dek": dek.hex(),
+    "wrapped": {
+        "values_epoch_3": wrapped(fixed("kek 3"), 3, 1, dek, fixed("nonce c", 12)),
+        "history_epoch_2": wrapped(fixed("kek 2"), 2, 2, dek, fixed("nonce d", 12)),
+        "values_epoch_1": wrapped(fixed("kek 1"), 1, 1, dek, fixed("nonce e", 12)),
+    },
+    "envelopes": [
+        envelope(dek, subject, "value/email", 1, b'"someone@example.org"', fixed("nonce f", 12)),
+        envelope(dek, subject, "standing", (1 << 64) - 1, b"", fixed("nonce g", 12)),
+        envelope(dek, bytes(16), "governance", 7, bytes(range(256)), fixed("nonce h", 12)),
+    ],
+    "hashes": {
+        "blind_index_email_epoch_1": parts(fixed("index 1"), b"sayso/blind-index/1", b"email", b"someone@example.org"),
+        "blind_index_email_epoch_2": parts(fixed("index 2"), b"sayso/blind-index/1", b"email", b"someone@example.org"),
+        "mac_ledger_subject": parts(fixed("ledger 1"), b"sayso/mac/1", b"ledger", subject),
+        "mac_ledger_nothing": parts(fixed("ledger 1"), b"sayso/mac/1", b"ledger"),
+        "secret_web_hunter2": parts(fixed("client 1"), b"sayso/client-secret/1", b"web", b"hunter2"),
+    },
+    "signatures": {
+        name: {"id": thumbprint(public(seed)), "public": public(seed).hex(),
+               "sayso": Ed25519PrivateKey.from_private_bytes(seed).sign(message).hex()}
+        for name, seed in [("log", fixed("log 1")), ("token", fixed("token 1")),
+                           ("evidence", fixed("evidence 2")), ("evidence_retired", fixed("evidence 1"))]
+    },
+}, indent=1))
