@@ -1,0 +1,271 @@
+package log
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// Config is what a Follower needs.
+type Config struct {
+	// Store holds the log, and the buckets that the follower alone writes.
+	Store store.LogEngine
+	// Vault is what trails are bound to.
+	Vault keys.VaultID
+	// Signer is the log key, ed25519.
+	Signer crypto.Signer
+	// Origin names the log in its checkpoints and its verifier key: no spaces,
+	// no plus, the same for the life of the log.
+	Origin string
+	// HistoryKey returns a person's history key, or ErrErased if it was
+	// destroyed. It is called for each person of a run, so it should remember.
+	HistoryKey func(context.Context, privacy.SubjectID) (*keys.DEK, error)
+	// Every is the pause between looks for new entries, at most a second. Half
+	// of one by default: longer runs cost less per entry.
+	Every time.Duration
+	// Logger hears of runs that failed. The default discards.
+	Logger *slog.Logger
+}
+
+// maxRun bounds the entries of one update, so that other writers do not wait
+// long for it.
+const maxRun = 8192
+
+// maxBehind is how old a look at the log may be before Checkpoint looks itself.
+const maxBehind = time.Second
+
+// Follower keeps tree, index and trails a moment behind the durable log.
+type Follower struct {
+	cfg    Config
+	signer *signer
+	vkey   string
+	end    context.CancelFunc
+	done   chan struct{}
+	kick   chan struct{} // one waiting: look now
+
+	// run is used by the follower's goroutine alone.
+	run run
+
+	mu     sync.Mutex // guards all below
+	head   head
+	looked time.Time     // when a look last found nothing more to do
+	failed error         // of the last look
+	round  chan struct{} // closed and replaced after each run and each look
+	closed bool
+}
+
+// head is a checkpoint that is kept in the store, so that it may be shown.
+type head struct {
+	Checkpoint
+	signed []byte
+}
+
+// Follow loads the tree's edge, checks it against the last checkpoint that was
+// kept, and follows until Close. A vault's first start keeps the checkpoint of
+// the empty log.
+//
+// It returns ErrCheckpoint if that checkpoint was signed by another key or says
+// another tree, and store.ErrDamaged if the log is shorter than it.
+func Follow(ctx context.Context, cfg Config) (*Follower, error) {
+	if cfg.Every <= 0 || cfg.Every > time.Second {
+		cfg.Every = time.Second / 2
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	signer, vkey, err := newSigner(cfg.Origin, cfg.Signer)
+	if err != nil {
+		return nil, err
+	}
+	f := &Follower{
+		cfg: cfg, signer: signer, vkey: vkey,
+		done: make(chan struct{}), kick: make(chan struct{}, 1), round: make(chan struct{}),
+	}
+	if err := f.load(ctx); err != nil {
+		return nil, fmt.Errorf("loading the log's tree: %w", err)
+	}
+	if f.head.signed == nil {
+		if err := f.step(ctx, 0); err != nil {
+			return nil, fmt.Errorf("signing the first checkpoint: %w", err)
+		}
+	}
+	running, end := context.WithCancel(context.WithoutCancel(ctx))
+	f.end = end
+	go f.follow(running)
+	return f, nil
+}
+
+// VerifierKey returns the C2SP verifier key of the log.
+func (f *Follower) VerifierKey() string { return f.vkey }
+
+// Close ends the follower after the run it is in. What is not followed yet is
+// followed after the next Follow.
+func (f *Follower) Close() error {
+	f.end()
+	<-f.done
+	return nil
+}
+
+// follow looks for new entries every so often, and at once when kicked.
+func (f *Follower) follow(ctx context.Context) {
+	defer close(f.done)
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.closed = true
+		close(f.round)
+	}()
+	tick := time.NewTicker(f.cfg.Every)
+	defer tick.Stop()
+	for {
+		err := f.look(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		f.finish(err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-f.kick:
+		}
+	}
+}
+
+// look follows everything that is durable by now, run by run.
+func (f *Follower) look(ctx context.Context) error {
+	size := f.cfg.Store.Size()
+	if f.run.edge == nil {
+		if err := f.load(ctx); err != nil {
+			return err
+		}
+	}
+	for f.run.edge.size < size {
+		if err := f.step(ctx, min(size, f.run.edge.size+maxRun)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish tells the waiters how a look ended.
+func (f *Follower) finish(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.looked = time.Now()
+	} else if f.failed == nil || f.failed.Error() != err.Error() {
+		f.cfg.Logger.Error("following the log", "err", err)
+	}
+	f.failed = err
+	f.wake()
+}
+
+// show publishes a checkpoint that was kept.
+func (f *Follower) show(h head) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.head = h
+	f.wake()
+}
+
+// wake tells the waiters to look again. The caller holds mu.
+func (f *Follower) wake() {
+	close(f.round)
+	f.round = make(chan struct{})
+}
+
+// CatchUp returns when the first size entries are in the tree, in the index and
+// under a checkpoint. It is ErrNotFound to ask for more than is durable, and
+// store.ErrClosed after Close.
+func (f *Follower) CatchUp(ctx context.Context, size uint64) error {
+	if size > f.cfg.Store.Size() {
+		return ErrNotFound
+	}
+	for tries := 0; ; {
+		f.mu.Lock()
+		followed, round, failed, closed := f.head.Size, f.round, f.failed, f.closed
+		f.mu.Unlock()
+		switch {
+		case followed >= size:
+			return nil
+		case closed:
+			return store.ErrClosed
+		case failed != nil && tries > 1: // the first may be of a look begun before
+			return fmt.Errorf("following the log: %w", failed)
+		}
+		select {
+		case f.kick <- struct{}{}:
+		default: // a look is due already
+		}
+		select {
+		case <-round:
+			tries++
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// load reads the kept checkpoint and the tree's edge, and checks one against
+// the other.
+func (f *Follower) load(ctx context.Context) error {
+	var h head
+	var e *edge
+	err := f.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		var err error
+		if h, err = readHead(s, f.vkey); err != nil {
+			return err
+		}
+		e, err = loadEdge(s, h.Size)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if size := f.cfg.Store.Size(); size < h.Size {
+		return fmt.Errorf("the log ends at %d, its checkpoint covers %d: %w", size, h.Size, store.ErrDamaged)
+	}
+	if h.signed != nil {
+		root, err := e.root()
+		if err != nil {
+			return fmt.Errorf("hashing the tree's edge: %w", err)
+		}
+		if root != h.Root {
+			return fmt.Errorf("the kept tiles are not those that were signed: %w", ErrCheckpoint)
+		}
+	}
+	f.run.edge = e
+	f.show(h)
+	return nil
+}
+
+// stateBucket keeps the last signed checkpoint under "checkpoint": it is also
+// how far the log is followed.
+const stateBucket store.Bucket = "log/state"
+
+var checkpointKey = []byte("checkpoint")
+
+// readHead reads the kept checkpoint; the zero head if there is none.
+func readHead(r store.Reader, vkey string) (head, error) {
+	signed, err := r.Get(stateBucket, checkpointKey)
+	if err != nil || signed == nil {
+		return head{}, err
+	}
+	c, err := OpenCheckpoint(signed, vkey)
+	if err != nil {
+		return head{}, err
+	}
+	return head{Checkpoint: c, signed: append([]byte(nil), signed...)}, nil
+}
+
+// errMoved: another follower writes to the same store.
+var errMoved = errors.New("the log is followed by somebody else")
