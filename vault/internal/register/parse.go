@@ -2,12 +2,14 @@ package register
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"slices"
 	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -26,7 +28,7 @@ func Parse(file string, text []byte) (*Register, []Warning, error) {
 	p := &parser{file: file, at: map[string]*yaml.Node{}}
 	r := &Register{}
 	if root := p.root(text); root != nil {
-		r = value{p, root, ""}.register()
+		r = p.read(root, "").register()
 		r.index()
 		p.check(r)
 	}
@@ -69,7 +71,7 @@ func (p *parser) root(text []byte) *yaml.Node {
 		p.problemAt(nil, "", "expected text in UTF-8")
 		return nil
 	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder := yaml.NewDecoder(bytes.NewReader(joinSurrogates(text)))
 	var doc, next yaml.Node
 	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		p.syntax(err)
@@ -87,10 +89,41 @@ func (p *parser) root(text []byte) *yaml.Node {
 		return nil
 	}
 	p.plain(doc.Content[0])
-	if len(p.problems) > 0 {
-		return nil
-	}
 	return doc.Content[0]
+}
+
+// joinSurrogates writes out what JSON escapes in two halves, as many JSON
+// writers do with emoji and YAML does not know. Other texts stay as they are.
+func joinSurrogates(text []byte) []byte {
+	if !json.Valid(text) {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); {
+		n := 1
+		if text[i] == '\\' { // and so within a string, with something behind it
+			n = 2
+			if r := utf16.DecodeRune(escaped(text[i:]), escaped(text[min(i+6, len(text)):])); r != utf8.RuneError {
+				out, i = utf8.AppendRune(out, r), i+12
+				continue
+			}
+		}
+		out, i = append(out, text[i:i+n]...), i+n
+	}
+	return out
+}
+
+// escaped returns the code unit that a text beginning with \uXXXX escapes, or
+// RuneError.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return utf8.RuneError
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return utf8.RuneError
+	}
+	return rune(unit)
 }
 
 func (p *parser) syntax(err error) {
@@ -100,6 +133,16 @@ func (p *parser) syntax(err error) {
 		detail = detail[len(m[0]):]
 	}
 	p.problemAt(n, "", "not valid YAML: %s", detail)
+}
+
+// read returns the value of a node. An alias, reported before, counts as
+// absent.
+func (p *parser) read(n *yaml.Node, path string) value {
+	p.at[path] = n
+	if n.Kind == yaml.AliasNode {
+		return value{}
+	}
+	return value{p, n, path}
 }
 
 // plain refuses what makes a text mean something else than what it says at

@@ -58,8 +58,7 @@ func (v value) object(keys ...string) object {
 		case twice:
 			v.p.problemAt(key, path, "is there twice; keep one of them")
 		case slices.Contains(keys, key.Value):
-			o.members[key.Value] = value{v.p, node, path}
-			v.p.at[path] = node
+			o.members[key.Value] = v.p.read(node, path)
 		case slices.Contains(notBuilt, key.Value):
 			v.p.problemAt(key, path, "%s is not enforced by this version of sayso and so refused, not ignored; remove it", key.Value)
 		default:
@@ -95,9 +94,7 @@ func (v value) list() []value {
 	}
 	var all []value
 	for i, node := range v.node.Content {
-		item := value{v.p, node, fmt.Sprintf("%s[%d]", v.path, i)}
-		v.p.at[item.path] = node
-		all = append(all, item)
+		all = append(all, v.p.read(node, fmt.Sprintf("%s[%d]", v.path, i)))
 	}
 	return all
 }
@@ -198,15 +195,15 @@ func (v value) text() privacy.Text {
 	}
 	t := privacy.Text{}
 	for i := 0; i+1 < len(v.node.Content); i += 2 {
-		key, in := v.node.Content[i], value{v.p, v.node.Content[i+1], v.path + "." + v.node.Content[i].Value}
-		v.p.at[in.path] = in.node
+		key, path := v.node.Content[i], v.path+"."+v.node.Content[i].Value
+		in := v.p.read(v.node.Content[i+1], path)
 		tag, err := language.Parse(key.Value)
 		if err != nil || tag == language.Und {
-			v.p.problemAt(key, in.path, "%s is no language: expected a BCP 47 tag such as en or de-AT", quoted(key.Value))
+			v.p.problemAt(key, path, "%s is no language: expected a BCP 47 tag such as en or de-AT", quoted(key.Value))
 			continue
 		}
 		if _, twice := t[tag.String()]; twice {
-			v.p.problemAt(key, in.path, "is there twice; keep one of them")
+			v.p.problemAt(key, path, "is there twice; keep one of them")
 		}
 		t[tag.String()] = in.lines()
 	}
