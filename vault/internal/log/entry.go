@@ -9,6 +9,7 @@ import (
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
 )
 
 // Kind says what an entry records. Its number stands on disk for ever.
@@ -130,6 +131,9 @@ func New(dek *keys.DEK, vault keys.VaultID, kind Kind, s privacy.SubjectID, id p
 	if err != nil {
 		return Entry{}, fmt.Errorf("sealing a log entry: %w", err)
 	}
+	if headerSize+len(sealed) > store.MaxEntry {
+		return Entry{}, fmt.Errorf("making a log entry: %w: its record is too long", ErrEntry)
+	}
 	e.Sealed = sealed
 	return e, nil
 }
@@ -154,7 +158,7 @@ func (e Entry) Open(dek *keys.DEK, vault keys.VaultID) (Opening, error) {
 // binding ties the opening to its place: "log/access/" and the id in hex. Each
 // id is sealed once per kind, so there is no version to tell apart.
 func (e Entry) binding(vault keys.VaultID) keys.Binding {
-	name := kindNames[e.Kind]
+	name := e.Kind.String()
 	field := make([]byte, 0, len("log//")+len(name)+32)
 	field = append(field, "log/"...)
 	field = append(field, name...)

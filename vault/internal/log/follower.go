@@ -56,7 +56,8 @@ type Follower struct {
 
 	mu     sync.Mutex // guards all below
 	head   head
-	looked time.Time     // when a look last found nothing more to do
+	looked time.Time     // when the last look began that followed all it saw
+	looks  int           // finished
 	failed error         // of the last look
 	round  chan struct{} // closed and replaced after each run and each look
 	closed bool
@@ -126,11 +127,12 @@ func (f *Follower) follow(ctx context.Context) {
 	tick := time.NewTicker(f.cfg.Every)
 	defer tick.Stop()
 	for {
+		began := time.Now()
 		err := f.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		f.finish(err)
+		f.finish(began, err)
 		select {
 		case <-ctx.Done():
 			return
@@ -157,11 +159,12 @@ func (f *Follower) look(ctx context.Context) error {
 }
 
 // finish tells the waiters how a look ended.
-func (f *Follower) finish(err error) {
+func (f *Follower) finish(began time.Time, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.looks++
 	if err == nil {
-		f.looked = time.Now()
+		f.looked = began
 	} else if f.failed == nil || f.failed.Error() != err.Error() {
 		f.cfg.Logger.Error("following the log", "err", err)
 	}
@@ -190,16 +193,19 @@ func (f *Follower) CatchUp(ctx context.Context, size uint64) error {
 	if size > f.cfg.Store.Size() {
 		return ErrNotFound
 	}
-	for tries := 0; ; {
+	for first := -1; ; {
 		f.mu.Lock()
-		followed, round, failed, closed := f.head.Size, f.round, f.failed, f.closed
+		followed, round, looks, failed, closed := f.head.Size, f.round, f.looks, f.failed, f.closed
 		f.mu.Unlock()
+		if first < 0 {
+			first = looks
+		}
 		switch {
 		case followed >= size:
 			return nil
 		case closed:
 			return store.ErrClosed
-		case failed != nil && tries > 1: // the first may be of a look begun before
+		case failed != nil && looks > first+1: // the first may have begun before
 			return fmt.Errorf("following the log: %w", failed)
 		}
 		select {
@@ -208,7 +214,6 @@ func (f *Follower) CatchUp(ctx context.Context, size uint64) error {
 		}
 		select {
 		case <-round:
-			tries++
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -243,6 +248,9 @@ func (f *Follower) load(ctx context.Context) error {
 			return fmt.Errorf("the kept tiles are not those that were signed: %w", ErrCheckpoint)
 		}
 	}
+	if shown := f.Head(); h.Size < shown.Size {
+		return fmt.Errorf("a checkpoint of %d entries was shown, one of %d is kept: %w", shown.Size, h.Size, store.ErrDamaged)
+	}
 	f.run.edge = e
 	f.show(h)
 	return nil
@@ -254,7 +262,7 @@ const stateBucket store.Bucket = "log/state"
 
 var checkpointKey = []byte("checkpoint")
 
-// readHead reads the kept checkpoint; the zero head if there is none.
+// readHead reads and checks the kept checkpoint; the zero head if there is none.
 func readHead(r store.Reader, vkey string) (head, error) {
 	signed, err := r.Get(stateBucket, checkpointKey)
 	if err != nil || signed == nil {
