@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/language/display"
 )
 
-// countries returns the alpha-2 codes of ISO 3166-1, sorted, and XK, which Kosovo
-// uses until it has one.
+// countries returns the alpha-2 codes of ISO 3166-1, sorted, and XK, which
+// Kosovo uses until it has one.
 var countries = sync.OnceValue(func() []string { return strings.Fields(countryCodes) })
 
 const countryCodes = `
@@ -33,7 +33,7 @@ func isCountry(code string) bool {
 var otherNames = map[string]string{
 	"bolivia, plurinational state of": "BO", "brunei darussalam": "BN", "burma": "MM", "cabo verde": "CV",
 	"congo, the democratic republic of the": "CD", "czech republic": "CZ", "democratic republic of the congo": "CD",
-	"east timor": "TL", "england": "GB", "great britain": "GB", "holland": "NL", "hong kong": "HK",
+	"east timor": "TL", "eswatini": "SZ", "england": "GB", "great britain": "GB", "holland": "NL", "hong kong": "HK",
 	"iran, islamic republic of": "IR", "islamic republic of iran": "IR", "ivory coast": "CI", "korea, republic of": "KR",
 	"lao people's democratic republic": "LA", "macao": "MO", "macau": "MO", "macedonia": "MK", "moldova, republic of": "MD",
 	"north macedonia": "MK", "northern ireland": "GB", "palestine, state of": "PS", "republic of ireland": "IE",
@@ -58,9 +58,9 @@ var countryNames = sync.OnceValue(func() map[string]string {
 	return names
 })
 
-// zones returns the time zones of countries that have one, or several that have kept the same
-// time since 2024 (tz database). Others are in more than one, and a
-// person's cannot be told from the country.
+// zones returns the time zones of countries that have one, or several that have
+// kept the same time since 2024 (tz database). Others are in more than one, and
+// a person's cannot be told from the country.
 var zones = sync.OnceValue(func() map[string]string { return pairs(countryZones) })
 
 const countryZones = `
@@ -105,9 +105,9 @@ UY=America/Montevideo UZ=Asia/Samarkand VA=Europe/Vatican VC=America/St_Vincent 
 VG=America/Tortola VI=America/St_Thomas VN=Asia/Ho_Chi_Minh VU=Pacific/Efate WF=Pacific/Wallis WS=Pacific/Apia
 YE=Asia/Aden YT=Indian/Mayotte ZA=Africa/Johannesburg ZM=Africa/Lusaka ZW=Africa/Harare`
 
-// regions returns the subdivisions (ISO 3166-2) of the countries whose law or time
-// differs between them. Of the time zones only those of subdivisions that have
-// one stand behind the name.
+// regions returns the subdivisions (ISO 3166-2) of the countries whose law or
+// time differs between them: name, code, and the time zone of those that have
+// only one.
 var regions = sync.OnceValue(func() map[string][]region {
 	return map[string][]region{
 		"US": table(`

@@ -26,12 +26,10 @@ func phone(s, country string) (string, *fault) {
 	}
 	e164, ok := dial(s, country)
 	// A parenthesised trunk zero behind a country code is for callers from
-	// within: +56 (0)2 … is +56 2 …, except where the zero is part of the
+	// within: +41 (0)44 … is +41 44 …, except where the zero is part of the
 	// number, as in Italy, which the tables know.
-	if zero := "(0)"; strings.Contains(s, zero) && !assigned(e164) {
-		if shorter, fine := dial(strings.Replace(s, zero, " ", 1), country); fine {
-			e164, ok = shorter, true
-		}
+	if ok && strings.Contains(s, "(0)") && !assigned(e164) {
+		e164, ok = dial(strings.Replace(s, "(0)", " ", 1), country)
 	}
 	if !ok {
 		return "", &fault{InvalidPhone, detail}

@@ -18,7 +18,7 @@ func languageTag(s string) (string, *fault) {
 		return "", wrong
 	}
 	// "und" and private tags name no language anybody could be addressed in.
-	if base, confidence := tag.Base(); confidence == language.No || base.String() == "und" {
+	if base, _, _ := tag.Raw(); base.String() == "und" {
 		return "", wrong
 	}
 	return tag.String(), nil
