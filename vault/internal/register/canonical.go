@@ -1,7 +1,6 @@
 package register
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -34,23 +33,6 @@ func (r *Register) Canonical() []byte { return canonical(r.members()) }
 
 // MarshalJSON returns Canonical.
 func (r *Register) MarshalJSON() ([]byte, error) { return r.Canonical(), nil }
-
-// NoticeHash is the SHA-256 of what a person is shown when asked for a purpose:
-// JSON as of RFC 8785 with the members title, benefit, fields, recipients and
-// notice. It stands in consent records and receipts, so that what was shown can
-// be proven, and must never change for the same text.
-func NoticeHash(p *Purpose) [32]byte {
-	shown := []member{
-		{"title", p.Title},
-		{"benefit", p.Benefit},
-		{"fields", toStrings(p.Fields)},
-		{"recipients", p.Recipients},
-	}
-	if p.Consent != nil {
-		shown = append(shown, member{"notice", p.Consent.Notice.members()})
-	}
-	return sha256.Sum256(canonical(shown))
-}
 
 func (r *Register) members() []member {
 	var context, fields, purposes, channels, matrix []element

@@ -193,43 +193,6 @@ func consentable(p *Purpose) bool {
 	return p.Basis == privacy.Consent || p.Basis == privacy.OptOut
 }
 
-// checkNotice looks at the narrower purposes a notice names. A consent covers
-// one of them only if its fields are a subset and neither is special; where
-// that fails, it is the consent that falls short, silently, hence a warning.
-func (p *parser) checkNotice(r *Register, at string, purpose *Purpose) {
-	if purpose.Consent == nil {
-		return
-	}
-	for j, id := range purpose.Consent.Notice.Purposes {
-		path := fmt.Sprintf("%s.consent.notice.purposes[%d]", at, j)
-		narrower, ok := p.declaredPurpose(r, path, id)
-		if !ok {
-			continue
-		}
-		if narrower == purpose || !within(r, narrower, purpose.ID) {
-			p.fault(path, "%s is not narrower than %s: expected a purpose whose broader is %s", id, purpose.ID, purpose.ID)
-			continue
-		}
-		more := slices.DeleteFunc(slices.Clone(narrower.Fields), func(f privacy.FieldName) bool { return slices.Contains(purpose.Fields, f) })
-		switch {
-		case !consentable(narrower):
-			p.warn(path, "%s rests on %s, so no consent to %s is asked for it", id, narrower.Basis, purpose.ID)
-		case special(r, purpose) || special(r, narrower):
-			p.warn(path, "consent to %s will not cover %s: a special category needs a consent of its own", purpose.ID, id)
-		case len(more) > 0:
-			p.warn(path, "consent to %s will not cover %s, which has more fields (%s)", purpose.ID, id, list(more))
-		}
-	}
-}
-
-// special reports whether a purpose has a field of a special category.
-func special(r *Register, p *Purpose) bool {
-	return slices.ContainsFunc(p.Fields, func(name privacy.FieldName) bool {
-		f, ok := r.Field(name)
-		return ok && f.Special
-	})
-}
-
 func (p *parser) checkChannel(r *Register, at string, c *Channel) {
 	for j, id := range c.Purposes {
 		path := fmt.Sprintf("%s.purposes[%d]", at, j)

@@ -47,6 +47,8 @@ func TestOneMistakeIsToldOnceAndInItsPlace(t *testing.T) {
 		detail   string
 	}{
 		{"a key with a typing error", "max_age: P1Y", "max_aeg: P1Y", 5, "fields[2].max_aeg", "unknown key; did you mean max_age?"},
+		{"a text torn by a comma", "title: Deliver what you ordered", "title: Deliver, what you ordered", 9, "purposes[0].what you ordered", "a text with a comma needs quotes here"},
+		{"a title torn by a comma", "en: Offers by text message", "en: Offers, by text", 11, "purposes[1].title.by text", "a text with a comma needs quotes here"},
 		{"a key twice", "mask: initial, ", "mask: initial, mask: partial, ", 3, "fields[0].mask", "twice"},
 		{"a key missing", "name: given_name, type: string, ", "name: given_name, ", 3, "fields[0]", "type is missing"},
 		{"a number for text", `version: "2026-03"`, `version: 3`, 17, "purposes[1].consent.notice.version", `found the number "3"; put it in quotes`},
@@ -185,6 +187,10 @@ func TestWhatIsLikelyAMistakeIsAWarning(t *testing.T) {
 			"basis: contract, ", `basis: consent, consent: {notice: {version: a, text: b}}, `,
 			`version: "2026-03", `, `version: "2026-03", purposes: [order-fulfilment], `),
 			"purposes[1].consent.notice.purposes[0]", "will not cover order-fulfilment, which has more fields (email)"},
+		{"a narrower purpose with more recipients", edit(t,
+			"    recipients: [Texter Ltd]", "    recipients: [Texter Ltd]\n    broader: offers",
+			"  - id: sms-marketing", "  - {id: offers, title: Offers, dpv: \"dpv:DirectMarketing\", basis: consent, fields: [given_name, phone_number], consent: {notice: {version: a, text: b, purposes: [sms-marketing]}}}\n  - id: sms-marketing"),
+			"purposes[1].consent.notice.purposes[0]", "will not cover the recipients of sms-marketing it does not name (Texter Ltd)"},
 	} {
 		r, warnings, err := register.Parse("register.yaml", []byte(c.text))
 		if err != nil || r == nil {

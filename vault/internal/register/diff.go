@@ -74,7 +74,7 @@ func (d *differ) objects(path string, old, new []member) {
 }
 
 func (d *differ) values(path string, old, new any) {
-	switch kind := either(old, new).(type) {
+	switch either(old, new).(type) {
 	case []string:
 		a, _ := old.([]string)
 		b, _ := new.([]string)
@@ -94,7 +94,6 @@ func (d *differ) values(path string, old, new any) {
 		b, _ := new.([]element)
 		d.elements(path, a, b)
 	default:
-		_ = kind
 		d.add(path, scalar(old), scalar(new))
 	}
 }

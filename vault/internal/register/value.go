@@ -62,10 +62,19 @@ func (v value) object(keys ...string) object {
 		case slices.Contains(notBuilt, key.Value):
 			v.p.problemAt(key, path, "%s is not enforced by this version of sayso and so refused, not ignored; remove it", key.Value)
 		default:
-			v.p.problemAt(key, path, "unknown key%s (expected %s)", didYouMean(key.Value, keys), list(keys))
+			v.p.problemAt(key, path, "unknown key%s%s (expected %s)", didYouMean(key.Value, keys), torn(v.node, node), list(keys))
 		}
 	}
 	return o
+}
+
+// torn is the hint that a key without a value, within braces, is mostly the
+// rest of a text that has a comma.
+func torn(in, n *yaml.Node) string {
+	if in.Style&yaml.FlowStyle == 0 || n == nil || n.Kind != yaml.ScalarNode || n.Value != "" || n.ShortTag() != "!!null" {
+		return ""
+	}
+	return " (a text with a comma needs quotes here)"
 }
 
 // notBuilt are keys of a register whose enforcement is not built.
@@ -199,7 +208,7 @@ func (v value) text() privacy.Text {
 		in := v.p.read(v.node.Content[i+1], path)
 		tag, err := language.Parse(key.Value)
 		if err != nil || tag == language.Und {
-			v.p.problemAt(key, path, "%s is no language: expected a BCP 47 tag such as en or de-AT", quoted(key.Value))
+			v.p.problemAt(key, path, "%s is no language%s: expected a BCP 47 tag such as en or de-AT", quoted(key.Value), torn(v.node, in.node))
 			continue
 		}
 		if _, twice := t[tag.String()]; twice {
