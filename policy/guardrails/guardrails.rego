@@ -1,0 +1,119 @@
+# The guardrails of the vault: what no officer's rule can widen.
+#
+# A field is released by positive conditions only. What is undefined here is
+# withheld, whatever the reason.
+package sayso.guardrails
+
+import rego.v1
+
+# decision is the one thing the vault asks for.
+decision := {
+	"release": release,
+	"why": why,
+	"withhold": data.sayso.rules.withhold,
+	"mask": data.sayso.rules.mask,
+}
+
+release contains field if {
+	person_releases
+	some field in input.fields
+	facts := input.guard.fields[field]
+	in_purpose(facts)
+	basis_holds(facts)
+	category_holds(facts)
+	facts.stale == false
+	facts.as in shown
+}
+
+# shown is what the matrix may say of a field that is not withheld: nothing, or
+# a mask, which the vault applies.
+shown := {"", "partial", "last4", "initial", "city", "year", "age_band", "over_16", "over_18"}
+
+# person_releases holds what is the same for all fields of a read.
+person_releases if {
+	input.guard.granted == true
+	input.subject.standing == "active"
+	objection_permits
+}
+
+objection_permits if input.objected[input.purpose.id] == false
+
+# An objection does not reach what a law demands or a life depends on.
+objection_permits if input.purpose.basis in {"legal_obligation", "vital_interests"}
+
+# basis_holds(facts) if the purpose's legal basis is true for this person and
+# this field.
+basis_holds(facts) if {
+	input.purpose.basis == "consent"
+	facts.covered == true
+}
+
+basis_holds(facts) if {
+	input.purpose.basis == "opt_out"
+	facts.covered == true
+}
+
+basis_holds(_) if {
+	input.purpose.basis == "opt_out"
+	input.guard.opt_out == true
+	input.consents[input.purpose.id] == "none"
+}
+
+basis_holds(_) if {
+	input.purpose.basis in grounded
+	input.guard.ground == true
+}
+
+# grounded lists the bases that need a ground for this person.
+grounded := {"contract", "legal_obligation", "vital_interests", "public_task", "legitimate_interests"}
+
+# category_holds(facts) if the field is of no special category, or the person
+# has explicitly consented to it.
+category_holds(facts) if facts.special == false
+
+category_holds(facts) if {
+	facts.special == true
+	facts.covered == true
+	facts.explicit == true
+}
+
+# why gives the first reason, in the order a person would ask, for each field
+# that is not released.
+why[field] := reason if {
+	some field in input.fields
+	not field in release
+	reason := first_reason(input.guard.fields[field])
+}
+
+first_reason(facts) := {"code": unfounded, "rule": "granted"} if {
+	not input.guard.granted == true
+} else := {"code": "restricted", "rule": "standing"} if {
+	input.subject.standing == "restricted"
+} else := {"code": unfounded, "rule": "standing"} if {
+	not input.subject.standing == "active"
+} else := {"code": "objected", "rule": "objection"} if {
+	not objection_permits
+} else := {"code": "field_not_in_purpose", "rule": "purpose"} if {
+	not in_purpose(facts)
+} else := {"code": "no_ground", "rule": "basis"} if {
+	input.purpose.basis in grounded
+	not basis_holds(facts)
+} else := {"code": "no_consent", "rule": "basis"} if {
+	not basis_holds(facts)
+} else := {"code": "no_consent", "rule": "category"} if {
+	not category_holds(facts)
+} else := {"code": "stale", "rule": "age"} if {
+	not facts.stale == false
+} else := {"code": "policy", "rule": "matrix"}
+
+in_purpose(facts) if {
+	facts.declared == true
+	facts.in_purpose == true
+}
+
+# unfounded is what is said where the person as a whole gives no say-so: silent
+# bases must not tell such a person from one unknown.
+unfounded := "no_consent" if input.purpose.basis in silent
+else := "no_ground"
+
+silent := {"consent", "opt_out", "legitimate_interests"}

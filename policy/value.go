@@ -1,0 +1,171 @@
+package policy
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// value checks the input against the schema and turns it into what rules are
+// evaluated on. Nothing is filled in that could make a rule undefined or a
+// condition true: what lacks is ErrInput.
+func (r *Revision) value(in *Input) (ast.Value, error) {
+	if err := r.fits(in); err != nil {
+		return nil, err
+	}
+	context, err := r.contextTerm(in)
+	if err != nil {
+		return nil, err
+	}
+	consents := ast.NewObjectWithCapacity(len(r.schema.purposes))
+	objected := ast.NewObjectWithCapacity(len(r.schema.purposes))
+	for p, term := range r.schema.purposes {
+		status, known := in.Consents[p]
+		if !known || !validStatus(status) {
+			return nil, fmt.Errorf("%w: no consent status for purpose %q", ErrInput, p)
+		}
+		flag, known := in.Objected[p]
+		if !known {
+			return nil, fmt.Errorf("%w: no objection entry for purpose %q", ErrInput, p)
+		}
+		consents.Insert(term, str(status))
+		objected.Insert(term, ast.InternedTerm(flag))
+	}
+	fields := make([]*ast.Term, len(in.Fields))
+	facts := ast.NewObjectWithCapacity(len(in.Fields))
+	for i, name := range in.Fields {
+		f, known := in.Guard.Fields[name]
+		if !known {
+			return nil, fmt.Errorf("%w: an asked field has no facts", ErrInput)
+		}
+		fields[i] = str(name)
+		facts.Insert(fields[i], f.term())
+	}
+	return ast.NewObject(
+		entry("channel", object(entry("id", str(in.Channel.ID)), entry("kind", orUnknown(in.Channel.Kind)))),
+		entry("purpose", object(entry("id", str(in.Purpose.ID)), entry("dpv", orUnknown(in.Purpose.DPV)), entry("basis", str(in.Purpose.Basis)))),
+		entry("subject", object(entry("jurisdiction", orUnknown(in.Subject.Jurisdiction)), entry("age_band", orUnknown(in.Subject.AgeBand)),
+			entry("standing", orUnknown(string(in.Subject.Standing))))),
+		entry("consents", ast.NewTerm(consents)),
+		entry("objected", ast.NewTerm(objected)),
+		entry("fields", ast.ArrayTerm(fields...)),
+		entry("touches", object()),
+		entry("context", context),
+		entry("now", str(in.Now)),
+		entry("guard", object(
+			entry("granted", ast.InternedTerm(in.Guard.Granted)),
+			entry("ground", ast.InternedTerm(in.Guard.Ground)),
+			entry("opt_out", ast.InternedTerm(in.Guard.OptOut)),
+			entry("fields", ast.NewTerm(facts)),
+		)),
+	), nil
+}
+
+// fits checks what does not depend on a map's order.
+func (r *Revision) fits(in *Input) error {
+	switch {
+	case !r.schema.channels[in.Channel.ID]:
+		return fmt.Errorf("%w: channel %q is not declared", ErrInput, in.Channel.ID)
+	case r.schema.purposes[in.Purpose.ID] == nil:
+		return fmt.Errorf("%w: purpose %q is not declared", ErrInput, in.Purpose.ID)
+	case !slices.Contains(privacy.LegalBases, in.Purpose.Basis):
+		return fmt.Errorf("%w: legal basis %q is not known", ErrInput, in.Purpose.Basis)
+	case len(in.Fields) == 0:
+		return fmt.Errorf("%w: no field is asked for", ErrInput)
+	case !validTime(in.Now):
+		return fmt.Errorf("%w: now is not in whole seconds UTC", ErrInput)
+	}
+	return nil
+}
+
+// contextTerm checks that the context has the keys rules look at, no undeclared
+// ones, and values of the declared types.
+func (r *Revision) contextTerm(in *Input) (*ast.Term, error) {
+	for _, name := range r.looks.context {
+		if _, ok := in.Context[name]; !ok {
+			return nil, fmt.Errorf("%w: context key %q is required", ErrInput, name)
+		}
+	}
+	o := ast.NewObjectWithCapacity(len(in.Context))
+	for name, v := range in.Context {
+		key, ok := r.schema.context[name]
+		if !ok {
+			return nil, fmt.Errorf("%w: a context key is not declared", ErrInput)
+		}
+		term := key.term(v)
+		if term == nil {
+			return nil, fmt.Errorf("%w: context key %q is not a declared %s", ErrInput, name, key.Type)
+		}
+		o.Insert(str(name), term)
+	}
+	return ast.NewTerm(o), nil
+}
+
+// term returns the value as the declared type, or nil if it is none.
+func (k ContextKey) term(v any) *ast.Term {
+	switch v := v.(type) {
+	case string:
+		if k.Type == "string" && (len(k.Enum) == 0 || slices.Contains(k.Enum, v)) && len(v) <= maxString {
+			return ast.StringTerm(v)
+		}
+	case bool:
+		if k.Type == "boolean" {
+			return ast.InternedTerm(v)
+		}
+	case int:
+		return k.number(float64(v))
+	case int64:
+		return k.number(float64(v))
+	case float64:
+		return k.number(v)
+	case json.Number:
+		if f, err := v.Float64(); err == nil {
+			return k.number(f)
+		}
+	}
+	return nil
+}
+
+// number returns a number in one notation, so that 1 and 1.0 decide alike, and
+// none so large that computing with it would take memory.
+func (k ContextKey) number(f float64) *ast.Term {
+	if k.Type != "number" || math.IsNaN(f) || math.Abs(f) > maxNumber {
+		return nil
+	}
+	return ast.NumberTerm(json.Number(strconv.FormatFloat(f, 'f', -1, 64)))
+}
+
+func (f Facts) term() *ast.Term {
+	return object(
+		entry("declared", ast.InternedTerm(f.Declared)),
+		entry("in_purpose", ast.InternedTerm(f.InPurpose)),
+		entry("covered", ast.InternedTerm(f.Covered)),
+		entry("special", ast.InternedTerm(f.Special)),
+		entry("explicit", ast.InternedTerm(f.Explicit)),
+		entry("stale", ast.InternedTerm(f.Stale)),
+		entry("as", str(f.As)),
+	)
+}
+
+func validStatus(s privacy.ConsentStatus) bool {
+	return s == privacy.StatusNone || s == privacy.StatusExpired || slices.Contains(privacy.ConsentStatuses, s)
+}
+
+func str[T ~string](s T) *ast.Term { return ast.StringTerm(string(s)) }
+
+func orUnknown(s string) *ast.Term {
+	if s == "" {
+		s = Unknown
+	}
+	return ast.StringTerm(s)
+}
+
+func entry(key string, v *ast.Term) [2]*ast.Term { return [2]*ast.Term{ast.StringTerm(key), v} }
+
+func object(entries ...[2]*ast.Term) *ast.Term { return ast.ObjectTerm(entries...) }
