@@ -31,7 +31,7 @@ func email(s string) (kept, lookup string, wrong *fault) {
 	local := fold(s[:at])
 	// Folding must not turn a look-alike into a separator: of "a＠b@c" nobody
 	// can say which mailbox is meant.
-	if len(s[:at]) > maxLocal || !dotAtom(local) {
+	if at > maxLocal || !isASCII(s[:at]) && !dotAtom(local) {
 		return "", "", wrong
 	}
 	domain, ok := domain(s[at+1:])

@@ -71,6 +71,10 @@ func TestTheOnlyAddressIsThePersonsOwn(t *testing.T) {
 	if got.Jurisdiction != "AT" || got.AgeBand != "25_34" {
 		t.Errorf("got %+v, want AT and 25_34", got)
 	}
+	reg.Fields = append(reg.Fields, register.Field{Name: "parcels", Type: privacy.TypeAddress})
+	if got := Derive(person{"home": `{"country":"AT"}`}.values(), reg, today); got.Jurisdiction != Unknown {
+		t.Errorf("of two addresses one was guessed to be home: got %+v", got)
+	}
 }
 
 func TestWithin(t *testing.T) {

@@ -58,9 +58,28 @@ func invisible(r rune) bool {
 // fold returns s for comparison without regard to case or compatible forms, so
 // that folding what was folded changes nothing (Unicode 3.13, D146).
 func fold(s string) string {
+	if isASCII(s) {
+		return strings.ToLower(s)
+	}
 	folder := cases.Fold()
 	for range 2 {
-		s = folder.String(norm.NFKD.String(s))
+		s = strings.Map(cherokee, folder.String(norm.NFKD.String(s)))
 	}
 	return norm.NFKC.String(s)
+}
+
+// cherokee turns the small letters of Cherokee into the large ones they fold
+// to; folding by x/text swaps the two instead.
+func cherokee(r rune) rune {
+	switch {
+	case r >= 0xab70 && r <= 0xabbf:
+		return r - 0xab70 + 0x13a0
+	case r >= 0x13f8 && r <= 0x13fd:
+		return r - 8
+	}
+	return r
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }

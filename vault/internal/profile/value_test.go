@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -232,6 +234,7 @@ func TestSpellingsThatMeanTheSameAreFoundAlike(t *testing.T) {
 	}{
 		{privacy.TypeEmail, "ada@example.org", []string{"ada@example.org", "ADA@EXAMPLE.ORG", " Ada@Example.org", "ａｄａ@example.org", "ada@ｅｘａｍｐｌｅ.org", "ada@example。org"}},
 		{privacy.TypeEmail, "jürgen@xn--bcher-kva.example", []string{"jürgen@bücher.example", "JÜRGEN@XN--BCHER-KVA.EXAMPLE", "ju\u0308rgen@bu\u0308cher.example"}},
+		{privacy.TypeEmail, "ᎠᏰ@example.org", []string{"ᎠᏰ@example.org", "ꭰᏸ@example.org"}},
 		{privacy.TypePhone, "+4930901820", []string{"030901820", "+4930901820", "0049 30 901820", "+49 (0) 30 90-18-20", "(030) 901 820", "+49.30.901820"}},
 		{privacy.TypeString, "AB 12-x", []string{"AB 12-x", "AB\u00a012-x", "  AB   12-x ", "ＡＢ １２-x"}},
 	} {
@@ -300,5 +303,22 @@ func TestEqualComparesWhatIsReadBack(t *testing.T) {
 	}
 	if Equal(value("ada@example.org"), value("Ada@example.org")) {
 		t.Error("a new spelling counts as unchanged: it would never be read back")
+	}
+}
+
+// The blind index is made of folded text for years: every character has one
+// form, and folding it again finds the same.
+func TestFoldingIsFinal(t *testing.T) {
+	for r := rune(1); r <= 0x2ffff; r++ {
+		if !utf8.ValidRune(r) || !unicode.IsGraphic(r) || unicode.Is(unicode.Unified_Ideograph, r) || unicode.Is(unicode.Hangul, r) {
+			continue
+		}
+		once := fold(string(r))
+		if again := fold(once); again != once {
+			t.Errorf("%U folds to %q, then to %q", r, once, again)
+		}
+		if upper, lower := unicode.ToUpper(r), unicode.ToLower(r); unicode.SimpleFold(upper) == lower && unicode.SimpleFold(lower) == upper && fold(string(upper)) != fold(string(lower)) {
+			t.Errorf("%c and %c are not found alike", upper, lower)
+		}
 	}
 }
