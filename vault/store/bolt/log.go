@@ -1,0 +1,288 @@
+package bolt
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// log keeps entries in segments. Its appender says what is durable; only the
+// leader of a group, in write, touches what is written to.
+type log struct {
+	appender
+	folder string
+	id     logID
+	open   func(path string) (file, error)
+	synced func(path string)
+
+	// The leader's.
+	active file
+	off    int64 // where the next frame goes in the active segment
+	sealed bool  // a seal is the last frame
+	ready  chan prepared
+
+	segMu sync.RWMutex
+	segs  []*segment // the last one is the active one
+	spare []*segment // prepared in an earlier run
+	tails []tail     // what repair has yet to clear; nil when it has
+}
+
+type prepared struct {
+	s   *segment
+	err error
+}
+
+func openLog(folder string, id logID, open func(string) (file, error), synced func(string)) (*log, error) {
+	r, err := recoverLog(folder, id)
+	if err != nil {
+		return nil, err
+	}
+	l := &log{folder: folder, id: id, open: open, synced: synced, segs: r.segments, spare: r.spare, tails: r.tails}
+	l.off = r.tails[0].off
+	l.appender.write = l.writeGroup
+	l.start(r.tails[0].next, r.tails[0].state)
+	return l, nil
+}
+
+// repair clears what was torn and opens the active segment for writing.
+func (l *log) repair() error {
+	for i, s := range append([]*segment{l.segs[len(l.segs)-1]}, l.spare...) {
+		f, err := l.open(s.path)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			l.active = f
+		}
+		if l.tails[i].dirtyFrom != l.tails[i].dirtyTo {
+			if err := l.tails[i].clear(f); err != nil {
+				return err
+			}
+			l.synced(s.path)
+		}
+		if i > 0 {
+			if err := f.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	l.tails = nil
+	l.prepareNext()
+	return nil
+}
+
+// prepareNext makes the segment after the active one in the background, unless
+// an earlier run left one.
+func (l *log) prepareNext() {
+	l.ready = make(chan prepared, 1)
+	if len(l.spare) > 0 {
+		l.ready <- prepared{s: l.spare[0]}
+		l.spare = l.spare[1:]
+		return
+	}
+	number, ready := l.segs[len(l.segs)-1].number+1, l.ready
+	go func() {
+		s, err := createSegment(l.folder, l.id, number)
+		if err == nil {
+			l.synced(s.path)
+		}
+		ready <- prepared{s, err}
+	}()
+}
+
+// writeGroup writes the frames of a group and syncs them. A group that does not
+// fit goes on in the next segment, after the first is synced: so only the last
+// segment can ever be torn.
+func (l *log) writeGroup(g *group) error {
+	buf, index := g.buf, g.first
+	for len(buf) > 0 {
+		active := l.segs[len(l.segs)-1]
+		room := active.size - l.off
+		n, entries := 0, uint64(0)
+		var marks []mark
+		last := int64(-markEvery)
+		if len(active.marks) > 0 {
+			last = active.marks[len(active.marks)-1].off
+		}
+		for n < len(buf) {
+			size := frameSize(payloadLen(buf[n:]))
+			if int64(n+size) > room {
+				break
+			}
+			if at := l.off + int64(n); at-last >= markEvery {
+				marks = append(marks, mark{index + entries, at})
+				last = at
+			}
+			n += size
+			entries++
+		}
+		if n > 0 {
+			if _, err := l.active.WriteAt(buf[:n], l.off); err != nil {
+				return fmt.Errorf("writing to the log: %w", err)
+			}
+			if err := l.active.Sync(); err != nil {
+				return fmt.Errorf("syncing the log: %w", err)
+			}
+			l.synced(active.path)
+			l.segMu.Lock()
+			if active.marks == nil {
+				active.first = index
+			}
+			active.marks = append(active.marks, marks...)
+			l.segMu.Unlock()
+			l.off += int64(n)
+			l.sealed = false
+			buf, index = buf[n:], index+entries
+		}
+		if len(buf) > 0 {
+			if err := l.rotate(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// rotate makes the prepared segment the active one.
+func (l *log) rotate() error {
+	p := <-l.ready
+	l.ready = nil
+	if p.err != nil {
+		return p.err
+	}
+	f, err := l.open(p.s.path)
+	if err != nil {
+		return err
+	}
+	if err := l.active.Close(); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.active, l.off = f, segmentHeader
+	l.segMu.Lock()
+	l.segs = append(l.segs, p.s)
+	l.segMu.Unlock()
+	l.prepareNext()
+	return nil
+}
+
+// close seals the log, so that not even its last entry can be taken for a torn
+// one, and waits for the background. Nothing is being appended any more.
+func (l *log) close() error {
+	if l.ready != nil {
+		<-l.ready
+	}
+	if l.active == nil {
+		return nil
+	}
+	return errors.Join(l.seal(), l.active.Close())
+}
+
+func (l *log) seal() error {
+	seal := appendFrame(nil, frame{kind: kindSeal, index: l.next, durable: l.next, state: l.state})
+	if l.err != nil || l.sealed || l.next == 0 || l.off+int64(len(seal)) > l.segs[len(l.segs)-1].size {
+		return nil
+	}
+	if _, err := l.active.WriteAt(seal, l.off); err != nil {
+		return fmt.Errorf("sealing the log: %w", err)
+	}
+	if err := l.active.Sync(); err != nil {
+		return fmt.Errorf("sealing the log: %w", err)
+	}
+	l.sealed = true
+	l.synced(l.segs[len(l.segs)-1].path)
+	return nil
+}
+
+// read calls fn for the durable entries in [from, to).
+func (l *log) read(ctx context.Context, from, to uint64, fn func(uint64, []byte) error) error {
+	to = min(to, l.durable.Load())
+	for from < to {
+		path, size, off, index, err := l.find(from)
+		if err != nil {
+			return err
+		}
+		if from, err = readSegment(ctx, path, size, off, index, from, to, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find says where to begin reading for entry from: the segment, and the offset
+// and index of a frame in it not after from.
+func (l *log) find(from uint64) (path string, size, off int64, index uint64, err error) {
+	l.segMu.RLock()
+	i := len(l.segs) - 1
+	for i > 0 && (l.segs[i].first > from || l.segs[i].first == 0) { // 0: nothing written yet
+		i--
+	}
+	s := l.segs[i]
+	first, marks := s.first, s.marks
+	l.segMu.RUnlock()
+	if marks == nil {
+		t, err := s.findTail(first)
+		if err != nil {
+			return "", 0, 0, 0, err
+		}
+		l.segMu.Lock()
+		s.marks, marks = t.marks, t.marks
+		l.segMu.Unlock()
+	}
+	off, index = segmentHeader, first
+	n, exact := slices.BinarySearchFunc(marks, from, func(m mark, from uint64) int { return cmp.Compare(m.index, from) })
+	if exact {
+		n++
+	}
+	if n > 0 {
+		off, index = marks[n-1].off, marks[n-1].index
+	}
+	return s.path, s.size, off, index, nil
+}
+
+// readSegment reads on from a known frame, and returns the index of the entry
+// it did not get to, because the segment ends before it.
+func readSegment(ctx context.Context, path string, size, off int64, index, from, to uint64, fn func(uint64, []byte) error) (uint64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return from, err
+	}
+	defer f.Close()
+	return readFrames(ctx, f, path, size, off, index, from, to, fn)
+}
+
+func readFrames(ctx context.Context, r io.ReaderAt, path string, size, off int64, index, from, to uint64, fn func(uint64, []byte) error) (uint64, error) {
+	frames := newFrames(r, off, size)
+	for index < to {
+		if index%64 == 0 && ctx.Err() != nil {
+			return from, ctx.Err()
+		}
+		f, err := frames.next()
+		if errors.Is(err, errEnd) && index > from {
+			return index, nil // goes on in the next segment
+		}
+		if errors.Is(err, errEnd) || errors.Is(err, errBad) || err == nil && f.index != index {
+			return from, damagedEntry(index, "it cannot be read in "+filepath.Base(path))
+		}
+		if err != nil {
+			return from, fmt.Errorf("%w: reading entry %d: %w", store.ErrDamaged, index, err)
+		}
+		if f.kind == kindSeal {
+			continue
+		}
+		if index >= from {
+			if err := fn(index, f.payload); err != nil {
+				return from, err
+			}
+		}
+		index++
+	}
+	return index, nil
+}

@@ -1,0 +1,193 @@
+package bolt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// snapshot is the newest durable state, shared by every view of it. bbolt shows
+// a commit to new transactions before it is synced, so views never begin one of
+// their own. Reading from one read-only transaction in many goroutines is safe:
+// it caches nothing (the race tests of this package pin that).
+type snapshot struct {
+	tx   *bbolt.Tx
+	id   uint64
+	refs int // guarded by snapshots.mu; the engine's own included
+
+	buckets sync.Map // store.Bucket → *bbolt.Bucket, nil if there is none
+}
+
+// snapshots hands out the current snapshot.
+type snapshots struct {
+	mu      sync.Mutex
+	changed sync.Cond
+	current *snapshot
+	closed  bool
+}
+
+func (ss *snapshots) init() { ss.changed.L = &ss.mu }
+
+// acquire returns the current snapshot. It waits only while the engine has none,
+// which is when the file outgrows its mapping.
+func (ss *snapshots) acquire() (*snapshot, error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for ss.current == nil && !ss.closed {
+		ss.changed.Wait()
+	}
+	if ss.closed {
+		return nil, store.ErrClosed
+	}
+	ss.current.refs++
+	return ss.current, nil
+}
+
+func (ss *snapshots) release(s *snapshot) {
+	ss.mu.Lock()
+	s.refs--
+	last := s.refs == 0
+	ss.mu.Unlock()
+	if last {
+		_ = s.tx.Rollback() // a read-only transaction: nothing can be lost
+	}
+}
+
+// install makes tx the state that views see from now on; nil takes the current
+// one away.
+func (ss *snapshots) install(tx *bbolt.Tx) {
+	ss.mu.Lock()
+	old := ss.current
+	ss.current = nil
+	if tx != nil {
+		ss.current = &snapshot{tx: tx, id: uint64(tx.ID()), refs: 1}
+	}
+	ss.changed.Broadcast()
+	ss.mu.Unlock()
+	if old != nil {
+		ss.release(old)
+	}
+}
+
+// end refuses all later views and drops the engine's own hold.
+func (ss *snapshots) end() {
+	ss.mu.Lock()
+	ss.closed = true
+	old := ss.current
+	ss.current = nil
+	ss.changed.Broadcast()
+	ss.mu.Unlock()
+	if old != nil {
+		ss.release(old)
+	}
+}
+
+func (s *snapshot) bucket(b store.Bucket) *bbolt.Bucket {
+	if got, ok := s.buckets.Load(b); ok {
+		return got.(*bbolt.Bucket)
+	}
+	bucket := s.tx.Bucket([]byte(b))
+	s.buckets.Store(b, bucket)
+	return bucket
+}
+
+// view is one caller's use of a snapshot.
+type view struct {
+	s    *snapshot
+	over bool
+}
+
+var errOver = errors.New("reader used after its function returned")
+
+// Get implements store.Reader.
+func (v *view) Get(b store.Bucket, key []byte) (value []byte, err error) {
+	if v.over {
+		return nil, errOver
+	}
+	defer damage(&err)()
+	return get(v.s.bucket(b), key), nil
+}
+
+// Scan implements store.Reader.
+func (v *view) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) error) error {
+	if v.over {
+		return errOver
+	}
+	c, k, val, err := seek(func() *bbolt.Bucket { return v.s.bucket(b) }, from)
+	for ; err == nil && k != nil && (to == nil || bytes.Compare(k, to) < 0); k, val, err = step(c) {
+		if err := fn(k, val); errors.Is(err, store.ErrStop) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Unchanged implements store.Snapshot.
+func (v *view) Unchanged(b store.Bucket, key []byte) store.Condition {
+	return store.Condition{Bucket: b, Key: string(key), Version: v.s.id}
+}
+
+// get tells an empty value from none: bbolt may return nil for both.
+func get(b *bbolt.Bucket, key []byte) []byte {
+	if b == nil || len(key) == 0 {
+		return nil
+	}
+	k, v := b.Cursor().Seek(key)
+	if !bytes.Equal(k, key) {
+		return nil
+	}
+	return full(v)
+}
+
+func full(v []byte) []byte {
+	if v == nil {
+		return []byte{}
+	}
+	return v[:len(v):len(v)]
+}
+
+func seek(bucket func() *bbolt.Bucket, from []byte) (c *bbolt.Cursor, k, v []byte, err error) {
+	defer damage(&err)()
+	b := bucket()
+	if b == nil {
+		return nil, nil, nil, nil
+	}
+	c = b.Cursor()
+	if len(from) == 0 {
+		k, v = c.First()
+	} else {
+		k, v = c.Seek(from)
+	}
+	return c, k, full(v), nil
+}
+
+func step(c *bbolt.Cursor) (k, v []byte, err error) {
+	defer damage(&err)()
+	k, v = c.Next()
+	return k, full(v), nil
+}
+
+// damage, deferred around calls of bbolt, turns its panics, and the faults of
+// following a damaged page past the end of the file, into store.ErrDamaged.
+func damage(err *error) func() {
+	old := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(old)
+		switch r := recover().(type) {
+		case nil:
+		case runtime.Error:
+			*err = fmt.Errorf("%w: %w", store.ErrDamaged, r)
+		default:
+			*err = fmt.Errorf("%w: %v", store.ErrDamaged, r)
+		}
+	}
+}
