@@ -1,0 +1,52 @@
+package api
+
+import (
+	"context"
+	"crypto"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// door is all that this package asks of the vault.
+type door interface {
+	Ready() []string
+
+	Authenticate(clientID, secret string) (vault.Client, error)
+	Client(clientID, secretID string) (vault.Client, error)
+	TokenKey() crypto.Signer
+	EvidenceKeys() []keys.EvidenceKey
+	AllowRequest(vault.Caller) error
+	Whoami(vault.Caller) (*vault.Whoami, error)
+
+	Read(context.Context, vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)
+	Capture(context.Context, vault.Caller, vault.CaptureRequest) (*vault.CaptureResult, error)
+	RecordConsent(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
+	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
+	RecordGround(context.Context, vault.Caller, vault.GroundRequest) error
+	ConsentState(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) (*vault.ConsentState, error)
+
+	Register(context.Context, vault.Caller) (*vault.RegisterView, error)
+	ApplyRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
+	DraftPolicy(ctx context.Context, c vault.Caller, modules map[string]string, note string) (*vault.Policy, error)
+	Policies(context.Context, vault.Caller) ([]vault.Policy, error)
+	PolicyByID(context.Context, vault.Caller, string) (*vault.Policy, error)
+	TestPolicy(context.Context, vault.Caller, string) (*vault.PolicyTest, error)
+	ActivatePolicy(context.Context, vault.Caller, string) (*vault.Policy, error)
+	Decision(context.Context, vault.Caller, privacy.DecisionID) (*vault.DecisionView, error)
+	Lookup(ctx context.Context, c vault.Caller, who vault.SubjectRef, reason string) (privacy.SubjectID, error)
+	Channels(context.Context, vault.Caller) ([]vault.ChannelView, error)
+	SuspendChannel(context.Context, vault.Caller, privacy.ChannelID) (*vault.ChannelView, error)
+	ResumeChannel(context.Context, vault.Caller, privacy.ChannelID) (*vault.ChannelView, error)
+	NewSecret(context.Context, vault.Caller, privacy.ChannelID) (*vault.ChannelCredentials, error)
+	RevokeSecret(ctx context.Context, c vault.Caller, channel privacy.ChannelID, secretID string) error
+	ConfirmClock(context.Context, vault.Caller) error
+
+	Checkpoint(context.Context) ([]byte, error)
+	VerifierKey() string
+	Tile(ctx context.Context, level int, n int64, width int) ([]byte, error)
+	EntryBundle(ctx context.Context, n int64, width int) ([]byte, error)
+}
+
+var _ door = (*vault.Vault)(nil)

@@ -1,0 +1,285 @@
+package api
+
+import (
+	"mime"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// The register, in YAML for those who ask for it, else in JSON.
+var showRegisterHandler = handler{
+	out: reflect.TypeFor[wire.RegisterAnswer](), gives: []string{mediaYAML}, statuses: []int{http.StatusOK},
+	serve: func(x *exchange) error {
+		view, err := x.door.Register(x.ctx, x.caller)
+		if err != nil {
+			return err
+		}
+		x.w.Header().Set("ETag", etag(view.Revision))
+		x.w.Header().Set("Vary", "Accept")
+		if wantsYAML(x.r.Header.Get("Accept")) {
+			x.write(http.StatusOK, mediaYAML, view.YAML)
+			return nil
+		}
+		return x.encode(http.StatusOK, &wire.RegisterAnswer{Revision: view.Revision, Register: string(view.YAML), At: view.At, By: view.By})
+	},
+}
+
+// Applying a register: the body is the register itself. JSON is YAML too.
+var applyRegisterHandler = handler{
+	takes: []string{mediaYAML, mediaJSON}, out: reflect.TypeFor[wire.Applied](), statuses: []int{http.StatusOK},
+	serve: func(x *exchange) error {
+		body, err := x.body(mediaYAML, mediaJSON, "text/yaml", "application/x-yaml")
+		if err != nil {
+			return err
+		}
+		if len(body) == 0 {
+			return unprocessable("body", wire.CodeRequired, "the register's text is missing")
+		}
+		ifMatch, err := revisionOf(x.r.Header.Values("If-Match"))
+		if err != nil {
+			return err
+		}
+		dryRun, err := x.flag("dry_run")
+		if err != nil {
+			return err
+		}
+		out, err := x.door.ApplyRegister(x.ctx, x.caller, "register.yaml", body, ifMatch, dryRun)
+		if err != nil {
+			return err
+		}
+		answer := wire.Applied{Revision: out.Revision, Status: out.Status, Warnings: out.Warnings}
+		for _, c := range out.Changes {
+			answer.Changes = append(answer.Changes, wire.Change{Op: c.Op, Path: c.Path, From: c.From, To: c.To})
+		}
+		for _, c := range out.Channels {
+			answer.Channels = append(answer.Channels, credentials(c))
+		}
+		if !dryRun {
+			x.w.Header().Set("ETag", etag(out.Revision))
+		}
+		return x.encode(http.StatusOK, &answer)
+	},
+}
+
+func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
+
+// revisionOf reads If-Match: one strong entity tag, which is a revision.
+func revisionOf(ifMatch []string) (*uint64, error) {
+	if len(ifMatch) == 0 {
+		return nil, nil
+	}
+	tag := strings.TrimSpace(ifMatch[0])
+	revision, err := strconv.ParseUint(strings.Trim(tag, `"`), 10, 64)
+	if len(ifMatch) > 1 || err != nil || etag(revision) != tag {
+		return nil, unprocessable("If-Match", wire.CodeInvalid, `names one revision, such as "7"`)
+	}
+	return &revision, nil
+}
+
+// wantsYAML reports whether YAML is asked for before JSON.
+func wantsYAML(accept string) bool {
+	for part := range strings.SplitSeq(accept, ",") {
+		switch kind, _, _ := mime.ParseMediaType(part); kind {
+		case mediaYAML, "text/yaml", "application/x-yaml":
+			return true
+		case mediaJSON:
+			return false
+		}
+	}
+	return false
+}
+
+// flag reads a yes-or-no parameter.
+func (x *exchange) flag(name string) (bool, error) {
+	switch x.query.Get(name) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, unprocessable(name, wire.CodeInvalid, "is true or false")
+}
+
+func draftPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Policy, error) {
+	out, err := x.door.DraftPolicy(x.ctx, x.caller, in.Modules, in.Note)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusCreated, &wire.Policy{Policy: out.ID, Status: out.Status}, nil
+}
+
+func listPolicies(x *exchange) (*wire.PolicyList, error) {
+	all, err := x.door.Policies(x.ctx, x.caller)
+	if err != nil {
+		return nil, err
+	}
+	all, next, err := page(x, all, func(p vault.Policy) string { return p.ID })
+	if err != nil {
+		return nil, err
+	}
+	list := wire.PolicyList{Next: next}
+	for _, p := range all {
+		p.Modules = nil
+		list.Policies = append(list.Policies, policy(p))
+	}
+	return &list, nil
+}
+
+func showPolicy(x *exchange) (*wire.Policy, error) {
+	out, err := x.door.PolicyByID(x.ctx, x.caller, x.r.PathValue("id"))
+	if err != nil {
+		return nil, err
+	}
+	answer := policy(*out)
+	return &answer, nil
+}
+
+func testPolicy(x *exchange, _ *wire.Nothing) (int, *wire.PolicyTest, error) {
+	out, err := x.door.TestPolicy(x.ctx, x.caller, x.r.PathValue("id"))
+	if err != nil {
+		return 0, nil, err
+	}
+	answer := wire.PolicyTest{Policy: out.Policy, Passed: out.Passed, Failed: out.Failed}
+	for _, r := range out.Results {
+		answer.Results = append(answer.Results, wire.TestResult{Name: r.Name, Passed: r.Passed, Detail: r.Detail})
+	}
+	return http.StatusOK, &answer, nil
+}
+
+func activatePolicy(x *exchange, _ *wire.Nothing) (int, *wire.Policy, error) {
+	out, err := x.door.ActivatePolicy(x.ctx, x.caller, x.r.PathValue("id"))
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, &wire.Policy{Policy: out.ID, Status: out.Status}, nil
+}
+
+func policy(p vault.Policy) wire.Policy {
+	out := wire.Policy{Policy: p.ID, Status: p.Status, Note: p.Note, By: p.By, Modules: p.Modules}
+	if !p.At.IsZero() {
+		out.At = &p.At
+	}
+	return out
+}
+
+func showDecision(x *exchange) (*vault.DecisionView, error) {
+	id, err := privacy.ParseDecisionID(x.r.PathValue("id"))
+	if err != nil {
+		return nil, errNotFound
+	}
+	return x.door.Decision(x.ctx, x.caller, id)
+}
+
+func lookup(x *exchange, in *wire.LookupRequest) (int, *wire.LookupAnswer, error) {
+	id, err := x.door.Lookup(x.ctx, x.caller, vault.SubjectRef{Field: in.Field, Value: in.Value.Sensitive}, in.Reason)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, &wire.LookupAnswer{Subject: id}, nil
+}
+
+func listChannels(x *exchange) (*wire.ChannelList, error) {
+	all, err := x.door.Channels(x.ctx, x.caller)
+	if err != nil {
+		return nil, err
+	}
+	all, next, err := page(x, all, func(c vault.ChannelView) string { return string(c.ID) })
+	if err != nil {
+		return nil, err
+	}
+	list := wire.ChannelList{Next: next}
+	for _, c := range all {
+		list.Channels = append(list.Channels, *channel(&c))
+	}
+	return &list, nil
+}
+
+func suspendChannel(x *exchange, _ *wire.Nothing) (int, *wire.Channel, error) {
+	out, err := x.door.SuspendChannel(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")))
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, channel(out), nil
+}
+
+func resumeChannel(x *exchange, _ *wire.Nothing) (int, *wire.Channel, error) {
+	out, err := x.door.ResumeChannel(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")))
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, channel(out), nil
+}
+
+func newSecret(x *exchange, _ *wire.Nothing) (int, *wire.Credentials, error) {
+	out, err := x.door.NewSecret(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")))
+	if err != nil {
+		return 0, nil, err
+	}
+	answer := credentials(*out)
+	return http.StatusCreated, &answer, nil
+}
+
+var revokeSecretHandler = handler{
+	statuses: []int{http.StatusNoContent},
+	serve: func(x *exchange) error {
+		if err := x.door.RevokeSecret(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")), x.r.PathValue("secret")); err != nil {
+			return err
+		}
+		x.write(http.StatusNoContent, "", nil)
+		return nil
+	},
+}
+
+func credentials(c vault.ChannelCredentials) wire.Credentials {
+	return wire.Credentials{ID: c.ID, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Secret: c.SecretID}
+}
+
+func channel(c *vault.ChannelView) *wire.Channel {
+	out := wire.Channel{ID: c.ID, Kind: c.Kind, ClientID: c.ClientID, Suspended: c.Suspended}
+	for _, s := range c.Secrets {
+		out.Secrets = append(out.Secrets, wire.Secret{ID: s.ID, Created: s.Created, Revoked: s.Revoked})
+	}
+	return &out
+}
+
+func confirmClock(x *exchange, _ *wire.Nothing) (int, *wire.Done, error) {
+	if err := x.door.ConfirmClock(x.ctx, x.caller); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, &wire.Done{Status: "confirmed"}, nil
+}
+
+// page cuts ?limit entries out of a list, those behind the one named ?after;
+// next names where the following page begins.
+func page[T any](x *exchange, all []T, id func(T) string) (some []T, next string, err error) {
+	const most = 1000
+	limit := most
+	if text := x.query.Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > most {
+			return nil, "", unprocessable("limit", wire.CodeInvalid, "is 1 to 1000")
+		}
+	}
+	if after := x.query.Get("after"); after != "" {
+		for i, item := range all {
+			if id(item) == after {
+				some = all[i+1:]
+				break
+			}
+			if i == len(all)-1 {
+				return nil, "", unprocessable("after", wire.CodeInvalid, "names no entry of this list")
+			}
+		}
+	} else {
+		some = all
+	}
+	if len(some) > limit {
+		return some[:limit], id(some[limit-1]), nil
+	}
+	return some, "", nil
+}

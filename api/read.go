@@ -1,0 +1,114 @@
+package api
+
+import (
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// read is the hot route: the answer is written by hand, in one piece.
+func read(x *exchange) error {
+	var in wire.ReadRequest
+	if err := x.decode(&in); err != nil {
+		return err
+	}
+	out, err := x.door.Read(x.ctx, x.caller, vault.ReadRequest{
+		Subject: ref(in.Subject), Purpose: in.Purpose, Fields: in.Fields, Context: in.Context,
+	})
+	if err != nil {
+		return err
+	}
+	x.write(http.StatusOK, mediaJSON, appendRead(make([]byte, 0, 1024), out))
+	return nil
+}
+
+var readHandler = handler{serve: read, in: reflect.TypeFor[wire.ReadRequest](), out: reflect.TypeFor[wire.ReadAnswer](), statuses: []int{http.StatusOK}}
+
+// ref is the person a request names, in the vault's words.
+func ref(s wire.Subject) vault.SubjectRef {
+	return vault.SubjectRef{ID: s.ID, Field: s.Field, Value: s.Value.Sensitive}
+}
+
+// appendRead appends what wire.ReadAnswer is the shape of.
+func appendRead(b []byte, r *vault.ReadResult) []byte {
+	b = append(b, `{"decision":"`...)
+	b = append(b, r.Decision.String()...)
+	b = append(b, `","subject":"`...)
+	b = append(b, r.Subject.String()...)
+	b = append(b, `","purpose":`...)
+	b = quote(b, string(r.Purpose))
+	b = append(b, `,"policy":`...)
+	b = quote(b, r.Policy)
+	b = append(b, `,"fields":{`...)
+	for i, f := range r.Fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = quote(b, string(f.Field))
+		b = append(b, ':')
+		b = appendValue(b, f.Value)
+	}
+	b = append(b, `},"masked":{`...)
+	for i, m := range r.Masked {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = quote(b, string(m.Field))
+		b = append(b, `:{"value":`...)
+		b = appendValue(b, m.Value)
+		b = append(b, `,"mask":`...)
+		b = quote(b, string(m.Mask))
+		b = append(b, '}')
+	}
+	b = append(b, `},"withheld":`...)
+	b = appendWithheld(b, r.Withheld)
+	b = append(b, `,"missing":[`...)
+	for i, m := range r.Missing {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"field":`...)
+		b = quote(b, string(m.Field))
+		b = append(b, `,"why":`...)
+		b = quote(b, m.Why)
+		b = append(b, '}')
+	}
+	b = append(b, `],"register":`...)
+	b = strconv.AppendUint(b, r.Register, 10)
+	b = append(b, `,"log_index":`...)
+	b = strconv.AppendUint(b, r.LogIndex, 10)
+	b = append(b, `,"log":{"name":`...)
+	b = quote(b, r.LogName)
+	b = append(b, `,"index":`...)
+	b = strconv.AppendUint(b, r.LogIndex, 10)
+	return append(b, `}}`...)
+}
+
+func appendWithheld(b []byte, withheld []vault.Withheld) []byte {
+	b = append(b, '[')
+	for i, w := range withheld {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"field":`...)
+		b = quote(b, string(w.Field))
+		b = append(b, `,"code":`...)
+		b = quote(b, string(w.Code))
+		b = append(b, `,"detail":`...)
+		b = quote(b, w.Detail)
+		b = append(b, '}')
+	}
+	return append(b, ']')
+}
+
+// appendValue appends the canonical JSON of a released value.
+func appendValue(b []byte, v privacy.Sensitive) []byte {
+	if v.IsZero() {
+		return append(b, "null"...)
+	}
+	return append(b, v.Reveal()...)
+}

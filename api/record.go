@@ -1,0 +1,119 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+func capture(x *exchange, in *wire.CaptureRequest) (int, *wire.CaptureAnswer, error) {
+	ask := vault.CaptureRequest{Verified: in.Verified, Purposes: in.Purposes, ObservedAt: moment(in.ObservedAt)}
+	if in.Subject != nil {
+		who := ref(*in.Subject)
+		ask.Subject = &who
+	}
+	for _, f := range in.Fields {
+		ask.Fields = append(ask.Fields, vault.CapturedField{Field: f.Name, Value: f.Value.Sensitive})
+	}
+	for _, c := range in.Consents {
+		ask.Consents = append(ask.Consents, consentOf(c))
+	}
+	out, err := x.door.Capture(x.ctx, x.caller, ask)
+	if err != nil {
+		return 0, nil, err
+	}
+	answer := wire.CaptureAnswer{Subject: out.Subject, Created: out.Created, Accepted: out.Accepted, Unchanged: out.Unchanged, Superseded: out.Superseded}
+	for _, c := range out.Consents {
+		answer.Consents = append(answer.Consents, wire.ConsentAnswer(c))
+	}
+	if out.Created {
+		return http.StatusCreated, &answer, nil
+	}
+	return http.StatusOK, &answer, nil
+}
+
+func recordConsent(x *exchange, in *wire.ConsentRequest) (int, *wire.ConsentAnswer, error) {
+	ask := consentOf(in.Consent)
+	ask.Subject = ref(in.Subject)
+	out, err := x.door.RecordConsent(x.ctx, x.caller, ask)
+	if err != nil {
+		return 0, nil, err
+	}
+	answer := wire.ConsentAnswer(*out)
+	return http.StatusCreated, &answer, nil
+}
+
+func consentOf(c wire.Consent) vault.ConsentRequest {
+	ask := vault.ConsentRequest{Purpose: c.Purpose, Status: c.Status, Method: c.Method, NoticeVersion: c.NoticeVersion,
+		Language: c.Language, Jurisdiction: c.Jurisdiction, At: moment(c.At), Evidence: c.Evidence}
+	if c.By != nil {
+		ask.By = &privacy.Actor{Role: c.By.Role, Ref: c.By.Ref}
+	}
+	return ask
+}
+
+func receipt(x *exchange) (*wire.ReceiptAnswer, error) {
+	id, err := privacy.ParseConsentID(x.r.PathValue("id"))
+	if err != nil {
+		return nil, errNotFound
+	}
+	text, err := x.door.Receipt(x.ctx, x.caller, id)
+	if err != nil {
+		return nil, err
+	}
+	return &wire.ReceiptAnswer{Consent: id, Receipt: text}, nil
+}
+
+func recordGround(x *exchange, in *wire.GroundRequest) (int, *wire.GroundAnswer, error) {
+	err := x.door.RecordGround(x.ctx, x.caller, vault.GroundRequest{
+		Subject: ref(in.Subject), Purpose: in.Purpose, Status: in.Status, Ref: in.Ref, At: moment(in.At),
+	})
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusCreated, &wire.GroundAnswer{Purpose: in.Purpose, Status: in.Status}, nil
+}
+
+func consentState(x *exchange) (*wire.ConsentStateAnswer, error) {
+	id, err := privacy.ParseSubjectID(x.r.PathValue("id"))
+	if err != nil || id == privacy.Nobody {
+		return nil, unprocessable("subject", wire.CodeInvalid, `"sub_…" was expected`)
+	}
+	purpose := privacy.PurposeID(x.query.Get("purpose"))
+	if purpose == "" {
+		return nil, unprocessable("purpose", wire.CodeRequired, "is required")
+	}
+	out, err := x.door.ConsentState(x.ctx, x.caller, id, purpose)
+	if err != nil {
+		return nil, err
+	}
+	answer := wire.ConsentStateAnswer{Subject: out.Subject, Purpose: out.Purpose, Allowed: out.Allowed}
+	if !out.Until.IsZero() {
+		answer.Until = &out.Until
+	}
+	return &answer, nil
+}
+
+func whoami(x *exchange) (*wire.Whoami, error) {
+	out, err := x.door.Whoami(x.caller)
+	if err != nil {
+		return nil, err
+	}
+	answer := wire.Whoami{Client: out.Client, Role: out.Role, Channel: out.Channel, Kind: out.Kind, Purposes: out.Purposes,
+		Fields: out.Fields, Captures: out.Captures, Obtains: out.Obtains}
+	for _, l := range out.Limits {
+		answer.Limits = append(answer.Limits, wire.Limit(l))
+	}
+	return &answer, nil
+}
+
+// moment is a time a client gave, or the zero time: the vault's "now".
+func moment(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}

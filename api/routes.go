@@ -1,0 +1,110 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sayso-vault/sayso/vault"
+)
+
+// role is who may call a route.
+type role byte
+
+const (
+	anyone role = iota
+	channelRole
+	officerRole
+	eitherRole
+)
+
+func (r role) admits(of vault.Role) bool {
+	switch r {
+	case channelRole:
+		return of == vault.RoleChannel
+	case officerRole:
+		return of == vault.RoleOfficer
+	case eitherRole:
+		return of == vault.RoleChannel || of == vault.RoleOfficer
+	}
+	return r == anyone
+}
+
+// route is one line of the table.
+type route struct {
+	method   string
+	pattern  string // of the standard ServeMux
+	role     role
+	body     int64         // the largest body, in bytes
+	deadline time.Duration // of the answer, from when the headers were read
+	query    []string      // the parameters it knows
+	quiet    bool          // told at debug level when all went well
+	do       handler
+	summary  string
+}
+
+// The deadlines of answers and the limits of bodies.
+const (
+	quick = 5 * time.Second
+	slow  = 30 * time.Second
+
+	small  = 64 << 10
+	middle = 256 << 10
+	large  = 4 << 20
+)
+
+// routes is the table: every route there is. The OpenAPI document is made from
+// it.
+func routes() []route {
+	return []route{
+		{method: "POST", pattern: "/oauth/token", role: anyone, body: small, deadline: quick, do: tokenHandler, summary: "Get an access token for client credentials"},
+		{method: "GET", pattern: "/v1/whoami", role: eitherRole, deadline: quick, do: shows(whoami), summary: "What this client may do, and what is left of its limits"},
+
+		{method: "POST", pattern: "/v1/captures", role: channelRole, body: middle, deadline: quick, do: does(capture, 200, 201), summary: "Store what a person told, all of it or nothing"},
+		{method: "POST", pattern: "/v1/reads", role: channelRole, body: small, deadline: quick, quiet: true, do: readHandler, summary: "Read a person's fields for a purpose"},
+		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
+		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: eitherRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},
+		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},
+		{method: "GET", pattern: "/v1/subjects/{id}/consents", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(consentState), summary: "Whether a purpose is allowed for a person now"},
+
+		{method: "GET", pattern: "/v1/register", role: officerRole, deadline: quick, do: showRegisterHandler, summary: "The register in force"},
+		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},
+		{method: "GET", pattern: "/v1/decisions/{id}", role: officerRole, deadline: quick, do: shows(showDecision), summary: "A decision explained, without values"},
+		{method: "POST", pattern: "/v1/subjects/lookup", role: officerRole, body: small, deadline: quick, do: does(lookup, 200), summary: "Who holds an identifier; the person sees the reason"},
+		{method: "GET", pattern: "/v1/channels", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listChannels), summary: "The channels and their secrets' IDs"},
+		{method: "POST", pattern: "/v1/channels/{id}/suspend", role: officerRole, body: small, deadline: quick, do: does(suspendChannel, 200), summary: "Stop a channel at once"},
+		{method: "POST", pattern: "/v1/channels/{id}/resume", role: officerRole, body: small, deadline: quick, do: does(resumeChannel, 200), summary: "Let a suspended channel go on"},
+		{method: "POST", pattern: "/v1/channels/{id}/secrets", role: officerRole, body: small, deadline: quick, do: does(newSecret, 201), summary: "Make a channel a second secret, to rotate them"},
+		{method: "DELETE", pattern: "/v1/channels/{id}/secrets/{secret}", role: officerRole, deadline: quick, do: revokeSecretHandler, summary: "Revoke a secret and every token got with it"},
+		{method: "POST", pattern: "/v1/policies", role: officerRole, body: large, deadline: slow, do: does(draftPolicy, 201), summary: "Draft a set of rules"},
+		{method: "GET", pattern: "/v1/policies", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listPolicies), summary: "All sets of rules"},
+		{method: "GET", pattern: "/v1/policies/{id}", role: officerRole, deadline: quick, do: shows(showPolicy), summary: "A set of rules with its modules"},
+		{method: "POST", pattern: "/v1/policies/{id}/test", role: officerRole, body: small, deadline: slow, do: does(testPolicy, 200), summary: "Run the tests that came with a set of rules"},
+		{method: "POST", pattern: "/v1/policies/{id}/activate", role: officerRole, body: small, deadline: slow, do: does(activatePolicy, 200), summary: "Put a set of rules in force"},
+		{method: "POST", pattern: "/v1/clock/confirm", role: officerRole, body: small, deadline: quick, do: does(confirmClock, 200), summary: "Say that the machine's clock is right"},
+
+		{method: "GET", pattern: "/log/checkpoint", role: anyone, deadline: quick, do: checkpointHandler, summary: "The signed head of the log (C2SP tlog-checkpoint)"},
+		{method: "GET", pattern: "/log/vkey", role: anyone, deadline: quick, do: vkeyHandler, summary: "The log's verifier key (C2SP signed-note)"},
+		{method: "GET", pattern: "/log/tile/entries/{index...}", role: anyone, deadline: quick, do: entriesHandler, summary: "The leaves of a tile (C2SP tlog-tiles)"},
+		{method: "GET", pattern: "/log/tile/{level}/{index...}", role: anyone, deadline: quick, do: tileHandler, summary: "A tile of the tree (C2SP tlog-tiles)"},
+
+		{method: "GET", pattern: "/openapi.json", role: anyone, deadline: quick, do: openAPIHandler, summary: "This document"},
+		{method: "GET", pattern: "/.well-known/jwks.json", role: anyone, deadline: quick, do: public(jwks), summary: "The keys of access tokens"},
+		{method: "GET", pattern: "/.well-known/oauth-authorization-server", role: anyone, deadline: quick, do: public(metadata), summary: "How to get access tokens (RFC 8414)"},
+		{method: "GET", pattern: "/.well-known/evidence-keys.json", role: anyone, deadline: quick, do: public(evidenceKeys), summary: "The keys of receipts and certificates, retired ones too"},
+		{method: "GET", pattern: "/healthz", role: anyone, deadline: quick, do: shows(healthy), summary: "Whether the server runs"},
+		{method: "GET", pattern: "/readyz", role: anyone, deadline: quick, do: readyHandler, summary: "Whether the vault can be relied on"},
+	}
+}
+
+// wrongMethod answers what is asked of a known path with a method it has not.
+func wrongMethod(pattern string, role role, allowed []string) *route {
+	allowed = slices.Clone(allowed)
+	if slices.Contains(allowed, http.MethodGet) {
+		allowed = append(allowed, http.MethodHead)
+	}
+	slices.Sort(allowed)
+	refused := refusal{code: "method_not_allowed", detail: "this path has other methods", allow: strings.Join(allowed, ", ")}
+	return &route{pattern: pattern, role: role, do: handler{serve: func(*exchange) error { return refused }}}
+}

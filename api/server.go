@@ -1,0 +1,270 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/sayso-vault/sayso/api/authn"
+	"github.com/sayso-vault/sayso/vault"
+)
+
+// Config is what a Server is made of. Vault and Issuer are required.
+type Config struct {
+	// Vault is the vault behind the routes.
+	Vault *vault.Vault
+	// Issuer is the address under which clients reach this server, such as
+	// https://vault.example.org. Tokens are issued by and for it.
+	Issuer string
+	// Version of the program, told in the OpenAPI document. Default: "dev".
+	Version string
+	// Logger takes the access log and what went wrong, never a personal value.
+	// Default: none.
+	Logger *slog.Logger
+	// Now tells the time tokens are issued and checked at. Default: time.Now.
+	Now func() time.Time
+}
+
+// Server answers HTTP requests for one vault. It is safe for concurrent use.
+type Server struct {
+	door    door
+	tokens  *authn.Authority
+	logger  *slog.Logger
+	handler http.Handler
+	openapi []byte
+}
+
+// New returns a Server, or an error that says what is wrong with the
+// configuration.
+func New(cfg Config) (*Server, error) {
+	if cfg.Vault == nil {
+		return nil, errors.New("the vault is missing")
+	}
+	return newServer(cfg.Vault, cfg)
+}
+
+func newServer(d door, cfg Config) (*Server, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Version == "" {
+		cfg.Version = "dev"
+	}
+	tokens, err := authn.New(authn.Config{Clients: d, Key: d.TokenKey(), Issuer: cfg.Issuer, Now: cfg.Now})
+	if err != nil {
+		return nil, fmt.Errorf("setting up access tokens: %w", err)
+	}
+	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger}, routes()
+	if s.openapi, err = describe(table, tokens.Issuer(), cfg.Version); err != nil {
+		return nil, fmt.Errorf("describing the routes: %w", err)
+	}
+	s.handler = s.mux(table)
+	return s, nil
+}
+
+// Handler returns what answers all routes.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// HTTP returns a server for the routes that slow and oversized clients cannot
+// hold up. The caller listens, serves and shuts it down.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       20 * time.Second,
+		WriteTimeout:      time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		// What net/http says of broken connections names addresses of clients.
+		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// mux binds the table to the standard ServeMux, and what is not in the table to
+// problems: a wrong method, an unknown path. Below /v1 nobody learns even that
+// much without a token.
+func (s *Server) mux(table []route) http.Handler {
+	mux := http.NewServeMux()
+	methods := map[string][]string{}
+	access := map[string]role{}
+	for i := range table {
+		rt := &table[i]
+		mux.Handle(rt.method+" "+rt.pattern, s.serve(rt))
+		methods[rt.pattern] = append(methods[rt.pattern], rt.method)
+		access[rt.pattern] = rt.role
+	}
+	for pattern, allowed := range methods {
+		mux.Handle(pattern, s.serve(wrongMethod(pattern, access[pattern], allowed)))
+	}
+	unknown := s.serve(&route{pattern: "/v1/", role: eitherRole, do: notFound})
+	mux.Handle("/v1", unknown)
+	mux.Handle("/v1/", unknown)
+	elsewhere := s.serve(&route{pattern: "/", role: anyone, do: notFound})
+	mux.Handle("/", elsewhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The mux would redirect an unclean path and repeat it; there is
+		// nothing to be found there.
+		if p := r.URL.Path; p != "/" && path.Clean(p) != p {
+			if strings.HasPrefix(p, "/v1") {
+				unknown.ServeHTTP(w, r)
+			} else {
+				elsewhere.ServeHTTP(w, r)
+			}
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// serve takes a request through what all routes have in common: its ID, the
+// deadline, who calls, and what becomes of errors.
+func (s *Server) serve(rt *route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{Server: s, route: rt, w: w, r: r, ctx: r.Context(), began: time.Now(), requestID: requestID(r)}
+		h := w.Header()
+		h["X-Request-Id"] = []string{x.requestID}
+		h["X-Content-Type-Options"] = []string{"nosniff"}
+		h["Cache-Control"] = []string{"no-store"}
+		defer x.finish()
+		if rt.deadline > 0 {
+			ctx, cancel := context.WithTimeout(x.ctx, rt.deadline)
+			defer cancel()
+			x.ctx = ctx
+		}
+		err := x.admit()
+		if err == nil {
+			err = rt.do.serve(x)
+		}
+		if err != nil {
+			x.refuse(err)
+		}
+	})
+}
+
+// admit finds out who calls and whether this route is theirs. The order is part
+// of the promise: nobody learns about routes, no suspended channel about
+// limits.
+func (x *exchange) admit() error {
+	if x.route.role == anyone {
+		return nil
+	}
+	caller, err := x.tokens.Check(x.r)
+	if err != nil {
+		return err
+	}
+	caller.RequestID = x.requestID
+	x.caller = caller
+	if caller.Client.Suspended {
+		return errSuspended
+	}
+	if err := x.door.AllowRequest(caller); err != nil {
+		return err
+	}
+	if !x.route.role.admits(caller.Client.Role) {
+		return errWrongRole
+	}
+	return x.checkQuery()
+}
+
+// finish writes the access log, and answers for a handler that panicked. The
+// value of a panic may hold anything, so only its type and place are told.
+func (x *exchange) finish() {
+	if p := recover(); p != nil {
+		if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(http.ErrAbortHandler)
+		}
+		x.logger.LogAttrs(x.ctx, slog.LevelError, "a handler panicked", slog.String("route", x.route.pattern),
+			slog.String("request_id", x.requestID), slog.String("type", fmt.Sprintf("%T", p)), slog.String("at", panickedAt()))
+		if x.status == 0 {
+			x.refuse(errInternal)
+		}
+	}
+	x.logAccess()
+}
+
+// panickedAt names the functions and lines of a panic, without any argument.
+func panickedAt() string {
+	pcs := make([]uintptr, 24)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	var b strings.Builder
+	for {
+		f, more := frames.Next()
+		fmt.Fprintf(&b, "%s:%d ", f.Function, f.Line)
+		if !more {
+			return strings.TrimSpace(b.String())
+		}
+	}
+}
+
+// logAccess writes one line a request: the route's pattern, never the path. A
+// read that went as it should is told at debug level only, because the log of
+// the vault already has its record.
+func (x *exchange) logAccess() {
+	level := slog.LevelInfo
+	switch {
+	case x.status >= http.StatusInternalServerError:
+		level = slog.LevelWarn
+	case x.route.quiet && (x.status < 300 || x.code == codeDenied):
+		level = slog.LevelDebug
+	}
+	if !x.logger.Enabled(x.ctx, level) {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("method", safeMethod(x.r.Method)),
+		slog.String("route", x.route.pattern),
+		slog.Int("status", x.status),
+		slog.Int("bytes", x.size),
+		slog.Duration("took", time.Since(x.began)),
+		slog.String("request_id", x.requestID),
+	}
+	if x.caller.Client.ID != "" {
+		attrs = append(attrs, slog.String("client", x.caller.Client.ID))
+	}
+	if x.code != "" {
+		attrs = append(attrs, slog.String("code", x.code))
+	}
+	x.logger.LogAttrs(x.ctx, level, "request", attrs...)
+}
+
+// safeMethod keeps what a client made up out of the log.
+func safeMethod(m string) string {
+	switch m {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return m
+	}
+	return "other"
+}
+
+// requestID returns the client's X-Request-ID if it is sane, else a fresh one.
+// Sane means made by a machine: letters and digits both, so that no name,
+// number or address of a person gets into the log as one.
+func requestID(r *http.Request) string {
+	id := r.Header.Get("X-Request-Id")
+	if len(id) < 16 || len(id) > 64 {
+		return rand.Text()
+	}
+	var letters, digits bool
+	for _, c := range []byte(id) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z':
+			letters = true
+		case '0' <= c && c <= '9':
+			digits = true
+		case c == '-' || c == '_':
+		default:
+			return rand.Text()
+		}
+	}
+	if !letters || !digits {
+		return rand.Text()
+	}
+	return id
+}

@@ -1,0 +1,42 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// CaptureRequest is what a person told a channel. It is stored whole or not at
+// all.
+type CaptureRequest struct {
+	Subject    *Subject            `json:"subject,omitempty"`
+	Fields     Values              `json:"fields"`
+	Verified   []privacy.FieldName `json:"verified,omitempty"`
+	Purposes   []privacy.PurposeID `json:"purposes,omitempty"`
+	Consents   []Consent           `json:"consents,omitempty"`
+	ObservedAt *time.Time          `json:"observed_at,omitempty"`
+}
+
+// Check names what is missing or malformed.
+func (r *CaptureRequest) Check() []FieldError {
+	var c check
+	c.must("fields", r.Fields != nil)
+	names(&c, "verified", r.Verified)
+	names(&c, "purposes", r.Purposes)
+	for i := range r.Consents {
+		r.Consents[i].check(&c, "consents."+itoa(i)+".")
+	}
+	c.valid("observed_at", r.ObservedAt == nil || !r.ObservedAt.IsZero(), "is no point in time")
+	return c.errs
+}
+
+// CaptureAnswer says what became of each field. Created is also true for a
+// person the channel does not know: a capture is no way to ask who is known.
+type CaptureAnswer struct {
+	Subject    privacy.SubjectID   `json:"subject"`
+	Created    bool                `json:"created"`
+	Accepted   []privacy.FieldName `json:"accepted"`
+	Unchanged  []privacy.FieldName `json:"unchanged"`
+	Superseded []privacy.FieldName `json:"superseded"`
+	Consents   []ConsentAnswer     `json:"consents,omitempty"`
+}

@@ -1,0 +1,63 @@
+package wire
+
+import "github.com/sayso-vault/sayso/vault/privacy"
+
+// ReadRequest asks for a person's fields for a purpose. Without Fields it asks
+// for all that the purpose lists.
+type ReadRequest struct {
+	Subject Subject             `json:"subject"`
+	Purpose privacy.PurposeID   `json:"purpose"`
+	Fields  []privacy.FieldName `json:"fields,omitempty"`
+	Context map[string]any      `json:"context,omitempty"`
+}
+
+// Check names what is missing or malformed. An empty list of fields is refused,
+// because whoever sends one does not mean "everything".
+func (r *ReadRequest) Check() []FieldError {
+	var c check
+	c.must("subject", !r.Subject.IsZero())
+	c.must("purpose", r.Purpose != "")
+	c.valid("fields", r.Fields == nil || len(r.Fields) > 0, "leave it out to ask for all fields of the purpose")
+	names(&c, "fields", r.Fields)
+	return c.errs
+}
+
+// ReadAnswer is what a read released, and what it did not.
+type ReadAnswer struct {
+	Decision privacy.DecisionID           `json:"decision"`
+	Subject  privacy.SubjectID            `json:"subject"`
+	Purpose  privacy.PurposeID            `json:"purpose"`
+	Policy   string                       `json:"policy"`
+	Fields   Values                       `json:"fields"`
+	Masked   map[privacy.FieldName]Masked `json:"masked"`
+	Withheld []Withheld                   `json:"withheld"`
+	Missing  []Missing                    `json:"missing"`
+	Register uint64                       `json:"register"`
+	LogIndex uint64                       `json:"log_index"`
+	Log      LogPosition                  `json:"log"`
+}
+
+// Masked is a value of which less is shown.
+type Masked struct {
+	Value Value        `json:"value"`
+	Mask  privacy.Mask `json:"mask"`
+}
+
+// Withheld is a field that was not released, and why.
+type Withheld struct {
+	Field  privacy.FieldName `json:"field"`
+	Code   privacy.Code      `json:"code"`
+	Detail string            `json:"detail"`
+}
+
+// Missing is an allowed field without a value.
+type Missing struct {
+	Field privacy.FieldName `json:"field"`
+	Why   string            `json:"why"`
+}
+
+// LogPosition is where the record of an act stands.
+type LogPosition struct {
+	Name  string `json:"name"`
+	Index uint64 `json:"index"`
+}
