@@ -100,6 +100,23 @@ func TestAnEditedEnvelopeIsRefused(t *testing.T) {
 	refused("lengthened to", len(sealed)+1, append(bytes.Clone(sealed), 0))
 }
 
+// A later version or another algorithm is not guessed at.
+func TestAnEnvelopeOfAnUnknownFormatIsNamedSo(t *testing.T) {
+	k := newKeyring(t)
+	dek := newDEK(t, k)
+	b := keys.Binding{Vault: k.VaultID(), Field: "log"}
+	for at := range 2 {
+		e := seal(t, dek, b, "x")
+		e[at] = 2
+		if _, err := keys.Unseal(dek, b, e); !errors.Is(err, keys.ErrFormat) {
+			t.Errorf("byte %d: opened with %v, want ErrFormat", at, err)
+		}
+		if _, err := keys.ParseEnvelope(e); !errors.Is(err, keys.ErrFormat) {
+			t.Errorf("byte %d: parsed with %v, want ErrFormat", at, err)
+		}
+	}
+}
+
 // Who sees the store must not see that two people told the same.
 func TestEqualValuesHaveUnequalEnvelopes(t *testing.T) {
 	k := newKeyring(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ed25519"
+	"encoding"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -298,6 +299,12 @@ func TestKeysNeverShow(t *testing.T) {
 		}
 		if b, err := json.Marshal(v); err == nil {
 			t.Errorf("%s was marshalled: %s", name, b)
+		}
+		if b, err := v.(encoding.TextMarshaler).MarshalText(); err == nil {
+			t.Errorf("%s was marshalled as text: %s", name, b)
+		}
+		if b, err := v.(encoding.BinaryMarshaler).MarshalBinary(); err == nil {
+			t.Errorf("%s was marshalled as bytes: %x", name, b)
 		}
 		var logged bytes.Buffer
 		slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "v", v)
