@@ -38,8 +38,8 @@ func keyed(key []byte, domain string, parts ...[]byte) (sum [32]byte) {
 // identifier is found without being stored. normalised is the form for look-up:
 // equal identifiers must have equal forms.
 //
-// Who has the store alone learns only that two entries of one field are equal,
-// and there are no two. Who has the keyring too can guess identifiers.
+// Who has the store alone learns which entries of one field and epoch are equal,
+// and no more. Who has the keyring too can guess identifiers and try them.
 func (k *Keyring) BlindIndex(field privacy.FieldName, normalised string) [32]byte {
 	return keyed(k.indexes[k.index], domainIndex, []byte(field), []byte(normalised))
 }
