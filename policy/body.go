@@ -56,7 +56,7 @@ func (w *walk) term(t *ast.Term) {
 		}
 	case ast.Var:
 		if !w.heads[t] && (v == "input" || v == "data") {
-			w.refuse(t.Location, "%s: a rule names the path it looks at", v)
+			w.refuse(t.Location, "%s: a rule names the paths it looks at", v)
 		}
 	default:
 		w.literal(t)
@@ -138,7 +138,7 @@ func (w *walk) inputRef(t *ast.Term, ref ast.Ref) {
 			part = part.even
 			continue
 		case !named:
-			w.refuse(t.Location, "%s: a look-up that finds nothing leaves the rule out in silence: name the key, or use some key, value in input.%s", ref, strings.Join(path, "."))
+			w.refuse(t.Location, "%s: a look-up that finds nothing leaves the rule out in silence: name the key, or go through all with some … in", ref)
 			return
 		case !declared:
 			w.refuse(t.Location, "%s: the input has no %s", ref, strings.Join(append(path, string(name)), "."))
@@ -147,7 +147,9 @@ func (w *walk) inputRef(t *ast.Term, ref ast.Ref) {
 		part, path = next, append(path, string(name))
 	}
 	w.look(path)
-	if part.parts != nil && !w.domains[t] {
+	// A whole part may only be gone through or counted; the whole input not
+	// even that, for it holds the guard.
+	if part.parts != nil && (len(ref) == 1 || !w.domains[t]) {
 		w.refuse(t.Location, "%s: a rule names the paths it looks at: this holds several", ref)
 	}
 }

@@ -36,11 +36,11 @@ func Compile(ctx context.Context, schema Schema, modules map[string]string) (*Re
 	if err != nil {
 		return nil, err
 	}
-	rules, err := checkModules(ix, modules)
+	checked, err := checkModules(ix, modules)
 	if err != nil {
 		return nil, err
 	}
-	compiler, err := join(rules.joined)
+	compiler, err := join(checked.rules)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func Compile(ctx context.Context, schema Schema, modules map[string]string) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("preparing rules: %w", err)
 	}
-	return &Revision{schema: ix, prepared: prepared, looks: rules.looks, deadline: DefaultDeadline}, nil
+	return &Revision{schema: ix, prepared: prepared, looks: checked.looks, deadline: DefaultDeadline}, nil
 }
 
 // Check returns what Compile has against the modules: nil, a *ProblemsError, or

@@ -9,73 +9,84 @@ import (
 )
 
 // types compiles officers' modules alone, against the schema of the input.
-func (c *checker) types(rules map[string]*ast.Module) {
-	all := map[string]*ast.Module{}
-	for name, m := range rules {
-		all["rules/"+name] = typedComparisons(m.Copy())
-	}
-	base, err := baseModule()
-	if err != nil {
-		c.refuseAll("", err)
-		return
-	}
-	all[baseName] = base
+// Their tests follow without it, for tests make up the input.
+func (c *checker) types(rules, tests map[string]*ast.Module) error {
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, c.schema.jsonSchema())
-	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithBuiltins(comparisons).WithSchemas(schemas).WithUseTypeCheckAnnotations(false)
-	if compiler.Compile(all); compiler.Failed() {
+	typed, err := alone(rules, nil, typedComparisons)
+	if err != nil {
+		return err
+	}
+	compiler := newCompiler(comparisons).WithSchemas(schemas)
+	if compiler.Compile(typed); compiler.Failed() {
+		c.refuseAll("", compiler.Errors)
+		return nil
+	}
+	if len(tests) == 0 {
+		return nil
+	}
+	tested, err := alone(rules, tests, (*ast.Module).Copy)
+	if err != nil {
+		return err
+	}
+	compiler = newCompiler(nil)
+	if compiler.Compile(tested); compiler.Failed() {
 		c.refuseAll("", compiler.Errors)
 	}
+	return nil
 }
 
-// baseName is the guardrail file that makes withhold and mask defined.
-const baseName = "guardrails/rules.rego"
+// newCompiler returns a compiler that knows the allow-list and these built-ins
+// and ignores annotations, which could claim another schema.
+func newCompiler(more map[string]*ast.Builtin) *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(capabilities()).WithBuiltins(more).WithUseTypeCheckAnnotations(false)
+}
 
-func baseModule() (*ast.Module, error) {
-	text, err := guardrailFiles.ReadFile(baseName)
+// alone puts officers' modules, each changed by f, together with nothing but
+// what makes withhold and mask defined. Their file names get folders of their
+// own, so that none can take the place of a guardrail.
+func alone(rules, tests map[string]*ast.Module, f func(*ast.Module) *ast.Module) (map[string]*ast.Module, error) {
+	base, err := guardrailModules()
 	if err != nil {
 		return nil, err
 	}
-	return ast.ParseModuleWithOpts(baseName, string(text), ast.ParserOptions{RegoVersion: ast.RegoV1})
+	all := map[string]*ast.Module{baseName: base[baseName]}
+	for name, m := range rules {
+		all["rules/"+name] = f(m)
+	}
+	for name, m := range tests {
+		all["tests/"+name] = f(m)
+	}
+	return all, nil
 }
 
-// join compiles the guardrails with officers' modules. Officers' file names get
-// a folder of their own, so that none can take a guardrail's place.
+// join compiles the guardrails with officers' modules.
 func join(rules map[string]*ast.Module) (*ast.Compiler, error) {
-	all := map[string]*ast.Module{}
-	for name, text := range embedded {
-		m, err := ast.ParseModuleWithOpts("guardrails/"+name, text, ast.ParserOptions{RegoVersion: ast.RegoV1})
-		if err != nil {
-			return nil, fmt.Errorf("parsing guardrails: %w", err)
-		}
-		all["guardrails/"+name] = m
+	all, err := guardrailModules()
+	if err != nil {
+		return nil, err
 	}
 	for name, m := range rules {
-		all["rules/"+name] = m
+		all["rules/"+name] = notePlaces(guardCalls(m))
 	}
-	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithBuiltins(declarations()).WithUseTypeCheckAnnotations(false)
+	compiler := newCompiler(declarations())
 	if compiler.Compile(all); compiler.Failed() {
 		return nil, fmt.Errorf("joining rules to the guardrails: %w", compiler.Errors)
 	}
 	return compiler, nil
 }
 
-// calls gives every call of a module to f: the operator and its operands.
+// calls gives every call of a module to f: the operator and its operands. It
+// leaves out the "in" of "some x in xs", which binds x and is no call.
 func calls(m *ast.Module, f func(terms []*ast.Term)) {
-	ast.NewGenericVisitor(func(x any) bool {
+	var visitor *ast.GenericVisitor
+	visitor = ast.NewGenericVisitor(func(x any) bool {
 		switch x := x.(type) {
-		case *ast.SomeDecl: // "some x in xs" binds x; it is no call
+		case *ast.SomeDecl:
 			for _, s := range x.Symbols {
 				if call, ok := s.Value.(ast.Call); ok {
 					for _, operand := range call[1:] {
-						ast.NewGenericVisitor(func(x any) bool {
-							if t, ok := x.(*ast.Term); ok {
-								if call, ok := t.Value.(ast.Call); ok {
-									f(call)
-								}
-							}
-							return false
-						}).Walk(operand)
+						visitor.Walk(operand)
 					}
 				}
 			}
@@ -90,13 +101,15 @@ func calls(m *ast.Module, f func(terms []*ast.Term)) {
 			}
 		}
 		return false
-	}).Walk(m)
+	})
+	visitor.Walk(m)
 }
 
-// guardCalls puts the guarded form in the place of every built-in of a module.
+// guardCalls returns a module with the guarded form in the place of every built-in.
 // A comparison of an input path with a literal stays as it is: its types are
 // checked, and rules are indexed by it.
 func guardCalls(m *ast.Module) *ast.Module {
+	m = m.Copy()
 	guarded := declarations()
 	calls(m, func(terms []*ast.Term) {
 		name := terms[0].String()
@@ -116,9 +129,10 @@ func plainEquality(terms []*ast.Term) bool {
 	})
 }
 
-// typedComparisons puts the typed form in the place of every ordering with a
-// literal, for the type checker.
+// typedComparisons returns a module with the typed form in the place of every
+// ordering with a literal, for the type checker.
 func typedComparisons(m *ast.Module) *ast.Module {
+	m = m.Copy()
 	calls(m, func(terms []*ast.Term) {
 		if len(terms) != 3 || !slices.Contains([]string{"lt", "lte", "gt", "gte"}, terms[0].String()) {
 			return
@@ -145,7 +159,7 @@ func operator(name string, at *ast.Location) *ast.Term {
 	return ast.NewTerm(ref).SetLocation(at)
 }
 
-// notePlaces adds to every element of withhold and mask the file and line of
+// notePlaces, which changes m, adds to every element of withhold and mask the file and line of
 // the rule that adds it, so that a decision can name it.
 func notePlaces(m *ast.Module) *ast.Module {
 	for _, r := range m.Rules {

@@ -20,12 +20,10 @@ const (
 // placeKey is the key under which joining notes a rule's place in its outcome.
 const placeKey = "rule"
 
-// checked are officers' modules that passed.
+// checked are officers' modules that passed, as written.
 type checked struct {
-	joined map[string]*ast.Module // what is evaluated: guarded calls, noted places
-	tests  map[string]*ast.Module
-	plain  map[string]*ast.Module // guarded calls, outcomes as written: for tests
-	looks  looks
+	rules, tests map[string]*ast.Module
+	looks        looks
 }
 
 // checkModules parses officers' modules, refuses what they may not say, and
@@ -63,16 +61,13 @@ func checkModules(ix *index, modules map[string]string) (checked, error) {
 	if err := c.found.err(); err != nil {
 		return checked{}, err
 	}
-	c.types(rules)
+	if err := c.types(rules, tests); err != nil {
+		return checked{}, err
+	}
 	if err := c.found.err(); err != nil {
 		return checked{}, err
 	}
-	out := checked{joined: map[string]*ast.Module{}, plain: map[string]*ast.Module{}, tests: tests, looks: newLooks(ix, c.paths)}
-	for name, m := range rules {
-		out.plain[name] = guardCalls(m.Copy())
-		out.joined[name] = notePlaces(guardCalls(m.Copy()))
-	}
-	return out, nil
+	return checked{rules: rules, tests: tests, looks: newLooks(ix, c.paths)}, nil
 }
 
 // checker gathers what is wrong with officers' modules.
@@ -87,7 +82,7 @@ type checker struct {
 func (c *checker) refuse(at *ast.Location, format string, args ...any) {
 	p := Problem{Line: 1, Column: 1, Message: fmt.Sprintf(format, args...)}
 	if at != nil {
-		p.Module, p.Line, p.Column = at.File, at.Row, at.Col
+		p.Module, p.Line, p.Column = at.File, max(at.Row, 1), max(at.Col, 1)
 	}
 	c.found = append(c.found, p)
 }

@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,16 +39,9 @@ func RunTests(ctx context.Context, schema Schema, modules map[string]string) ([]
 	if err != nil {
 		return nil, err
 	}
-	base, err := baseModule()
+	all, err := alone(c.rules, c.tests, guardCalls)
 	if err != nil {
 		return nil, err
-	}
-	all := map[string]*ast.Module{baseName: base}
-	for name, m := range c.plain {
-		all["rules/"+name] = m
-	}
-	for name, m := range c.tests {
-		all["tests/"+name] = guardCalls(m.Copy())
 	}
 	return runTests(ctx, all)
 }
@@ -54,7 +49,7 @@ func RunTests(ctx context.Context, schema Schema, modules map[string]string) ([]
 // runTests runs the tests of modules with the guarded built-ins.
 func runTests(ctx context.Context, modules map[string]*ast.Module) ([]TestResult, error) {
 	runner := tester.NewRunner().
-		SetCompiler(ast.NewCompiler().WithCapabilities(capabilities()).WithUseTypeCheckAnnotations(false)).
+		SetCompiler(newCompiler(declarations())).
 		AddCustomBuiltins(testBuiltins()).
 		RaiseBuiltinErrors(true).
 		SetTimeout(testDeadline).
@@ -74,6 +69,9 @@ func runTests(ctx context.Context, modules map[string]*ast.Module) ([]TestResult
 		}
 		out = append(out, t)
 	}
+	slices.SortFunc(out, func(a, b TestResult) int {
+		return cmp.Or(cmp.Compare(a.Module, b.Module), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Name, b.Name))
+	})
 	return out, ctx.Err()
 }
 
