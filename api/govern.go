@@ -12,7 +12,7 @@ import (
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
-// The register, in YAML for those who ask for it, else in JSON.
+// showRegisterHandler gives the register, in YAML to those who ask for it, else in JSON.
 var showRegisterHandler = handler{
 	out: reflect.TypeFor[wire.RegisterAnswer](), gives: []string{mediaYAML}, statuses: []int{http.StatusOK},
 	serve: func(x *exchange) error {
@@ -30,7 +30,7 @@ var showRegisterHandler = handler{
 	},
 }
 
-// Applying a register: the body is the register itself. JSON is YAML too.
+// applyRegisterHandler applies a register: the body is the register itself. JSON is YAML too.
 var applyRegisterHandler = handler{
 	takes: []string{mediaYAML, mediaJSON}, out: reflect.TypeFor[wire.Applied](), statuses: []int{http.StatusOK},
 	serve: func(x *exchange) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -12,7 +13,7 @@ import (
 	"github.com/sayso-vault/sayso/api/wire"
 )
 
-// token is the token endpoint. Its errors have the shape of RFC 6749, not ours.
+// tokenHandler is the token endpoint. Its errors have the shape of RFC 6749, not ours.
 var tokenHandler = handler{
 	takes: []string{"application/x-www-form-urlencoded"}, in: reflect.TypeFor[wire.TokenRequest](),
 	out: reflect.TypeFor[wire.TokenAnswer](), statuses: []int{http.StatusOK},
@@ -114,7 +115,7 @@ var vkeyHandler = handler{
 	},
 }
 
-// tile gives a tile of the tree: <L>/<N>, with .p/<W> for a partial one.
+// tileHandler gives a tile of the tree: <L>/<N>, with .p/<W> for a partial one.
 var tileHandler = handler{
 	gives: []string{mediaBinary}, statuses: []int{http.StatusOK},
 	serve: func(x *exchange) error {
@@ -130,11 +131,11 @@ var tileHandler = handler{
 	},
 }
 
-// entries gives the leaves of a tile: entries/<N>.
+// entriesHandler gives the leaves of a tile: entries/<N>.
 var entriesHandler = handler{
 	gives: []string{mediaBinary}, statuses: []int{http.StatusOK},
 	serve: func(x *exchange) error {
-		t, err := tileAt("data", x.r.PathValue("index"))
+		t, err := tileAt("entries", x.r.PathValue("index"))
 		if err != nil {
 			return err
 		}
@@ -159,8 +160,13 @@ func (x *exchange) tile(data []byte) error {
 // tileAt reads a tile's place from its path (C2SP tlog-tiles, height 8). There
 // is one way to write each.
 func tileAt(level, index string) (tlog.Tile, error) {
+	if level == "entries" {
+		level = "data" // as tlog names them
+	} else if n, err := strconv.Atoi(level); err != nil || n > 63 {
+		return tlog.Tile{}, errNotFound
+	}
 	t, err := tlog.ParseTilePath("tile/8/" + level + "/" + index)
-	if err != nil || (t.L < 0) != (level == "data") {
+	if err != nil {
 		return tlog.Tile{}, errNotFound
 	}
 	return t, nil

@@ -99,12 +99,11 @@ func routes() []route {
 }
 
 // wrongMethod answers what is asked of a known path with a method it has not.
-func wrongMethod(pattern string, role role, allowed []string) *route {
-	allowed = slices.Clone(allowed)
+func wrongMethod(known *route, allowed []string) *route {
 	if slices.Contains(allowed, http.MethodGet) {
 		allowed = append(allowed, http.MethodHead)
 	}
 	slices.Sort(allowed)
 	refused := refusal{code: "method_not_allowed", detail: "this path has other methods", allow: strings.Join(allowed, ", ")}
-	return &route{pattern: pattern, role: role, do: handler{serve: func(*exchange) error { return refused }}}
+	return &route{pattern: known.pattern, role: known.role, do: handler{serve: func(*exchange) error { return refused }}}
 }

@@ -91,35 +91,37 @@ func (s *Server) HTTP() *http.Server {
 // problems: a wrong method, an unknown path. Below /v1 nobody learns even that
 // much without a token.
 func (s *Server) mux(table []route) http.Handler {
-	mux := http.NewServeMux()
+	byMethod, byPath := http.NewServeMux(), http.NewServeMux()
 	methods := map[string][]string{}
-	access := map[string]role{}
 	for i := range table {
 		rt := &table[i]
-		mux.Handle(rt.method+" "+rt.pattern, s.serve(rt))
+		byMethod.Handle(rt.method+" "+rt.pattern, s.serve(rt))
 		methods[rt.pattern] = append(methods[rt.pattern], rt.method)
-		access[rt.pattern] = rt.role
 	}
-	for pattern, allowed := range methods {
-		mux.Handle(pattern, s.serve(wrongMethod(pattern, access[pattern], allowed)))
+	for i := range table {
+		if allowed, ok := methods[table[i].pattern]; ok {
+			byPath.Handle(table[i].pattern, s.serve(wrongMethod(&table[i], allowed)))
+			delete(methods, table[i].pattern)
+		}
 	}
-	unknown := s.serve(&route{pattern: "/v1/", role: eitherRole, do: notFound})
-	mux.Handle("/v1", unknown)
-	mux.Handle("/v1/", unknown)
+	below := s.serve(&route{pattern: "/v1/", role: eitherRole, do: notFound})
+	for _, pattern := range []string{"/v1", "/v1/"} {
+		byPath.Handle(pattern, below)
+	}
 	elsewhere := s.serve(&route{pattern: "/", role: anyone, do: notFound})
-	mux.Handle("/", elsewhere)
+	byPath.Handle("/", elsewhere)
+	byMethod.Handle("/", byPath)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch p := r.URL.Path; {
+		case p == "/" || path.Clean(p) == p:
+			byMethod.ServeHTTP(w, r)
 		// The mux would redirect an unclean path and repeat it; there is
 		// nothing to be found there.
-		if p := r.URL.Path; p != "/" && path.Clean(p) != p {
-			if strings.HasPrefix(p, "/v1") {
-				unknown.ServeHTTP(w, r)
-			} else {
-				elsewhere.ServeHTTP(w, r)
-			}
-			return
+		case strings.HasPrefix(p, "/v1"):
+			below.ServeHTTP(w, r)
+		default:
+			elsewhere.ServeHTTP(w, r)
 		}
-		mux.ServeHTTP(w, r)
 	})
 }
 
@@ -169,6 +171,9 @@ func (x *exchange) admit() error {
 	}
 	if !x.route.role.admits(caller.Client.Role) {
 		return errWrongRole
+	}
+	if x.route.method == "" {
+		return nil // not found anyway, with or without a query
 	}
 	return x.checkQuery()
 }

@@ -1,0 +1,244 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ed25519"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// fake is a vault that says what a test wants it to say.
+type fake struct {
+	key     ed25519.PrivateKey
+	clients map[string]vault.Client // by client ID; the secret is "secret of " + ID
+	calls   []string
+
+	read    func(vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)
+	capture func(vault.CaptureRequest) (*vault.CaptureResult, error)
+	consent func(vault.ConsentRequest) (*vault.ConsentResult, error)
+	apply   func(text []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
+	lookup  func(vault.SubjectRef, string) (privacy.SubjectID, error)
+	allow   error
+	ready   []string
+	any     error // what every other method answers
+}
+
+var (
+	ana      = privacy.SubjectID{1, 2, 3}
+	decision = privacy.DecisionID{4, 5, 6}
+	record   = privacy.ConsentID{7, 8, 9}
+	morning  = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+)
+
+func newFake() *fake {
+	return &fake{
+		key: ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32)),
+		clients: map[string]vault.Client{
+			"web":     {ID: "web", Role: vault.RoleChannel, Channel: "web", SecretID: "s1", Purposes: []privacy.PurposeID{"delivery", "marketing"}},
+			"officer": {ID: "officer", Role: vault.RoleOfficer, Officer: "first", SecretID: "s2"},
+		},
+	}
+}
+
+func (f *fake) called(what string) error { f.calls = append(f.calls, what); return f.any }
+
+func (f *fake) Ready() []string { return f.ready }
+func (f *fake) Authenticate(id, secret string) (vault.Client, error) {
+	c, ok := f.clients[id]
+	if !ok || secret != "secret of "+id || c.Suspended {
+		return vault.Client{}, vault.ErrInvalidClient
+	}
+	return c, nil
+}
+func (f *fake) Client(id, secretID string) (vault.Client, error) {
+	c, ok := f.clients[id]
+	if !ok || c.SecretID != secretID {
+		return vault.Client{}, vault.ErrInvalidClient
+	}
+	return c, nil
+}
+func (f *fake) TokenKey() crypto.Signer { return f.key }
+func (f *fake) EvidenceKeys() []keys.EvidenceKey {
+	pub := f.key.Public().(ed25519.PublicKey)
+	return []keys.EvidenceKey{{ID: keys.Thumbprint(pub), Public: pub, Since: morning, Until: morning.Add(time.Hour)}}
+}
+func (f *fake) AllowRequest(vault.Caller) error { return f.allow }
+func (f *fake) Whoami(c vault.Caller) (*vault.Whoami, error) {
+	return &vault.Whoami{Client: c.Client.ID, Role: string(c.Client.Role)}, f.called("whoami")
+}
+func (f *fake) Read(_ context.Context, c vault.Caller, r vault.ReadRequest) (*vault.ReadResult, error) {
+	if err := f.called("read"); err != nil || f.read == nil {
+		return &vault.ReadResult{}, err
+	}
+	return f.read(c, r)
+}
+func (f *fake) Capture(_ context.Context, _ vault.Caller, r vault.CaptureRequest) (*vault.CaptureResult, error) {
+	if err := f.called("capture"); err != nil || f.capture == nil {
+		return &vault.CaptureResult{Subject: ana, Created: true}, err
+	}
+	return f.capture(r)
+}
+func (f *fake) RecordConsent(_ context.Context, _ vault.Caller, r vault.ConsentRequest) (*vault.ConsentResult, error) {
+	if err := f.called("consent"); err != nil || f.consent == nil {
+		return &vault.ConsentResult{Consent: record, Status: r.Status, Effective: true, Receipt: "a.b.c"}, err
+	}
+	return f.consent(r)
+}
+func (f *fake) Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error) {
+	return "a.b.c", f.called("receipt")
+}
+func (f *fake) RecordGround(context.Context, vault.Caller, vault.GroundRequest) error {
+	return f.called("ground")
+}
+func (f *fake) ConsentState(_ context.Context, _ vault.Caller, id privacy.SubjectID, p privacy.PurposeID) (*vault.ConsentState, error) {
+	return &vault.ConsentState{Subject: id.String(), Purpose: p, Allowed: true, Until: morning}, f.called("state")
+}
+func (f *fake) Register(context.Context, vault.Caller) (*vault.RegisterView, error) {
+	return &vault.RegisterView{Revision: 7, YAML: []byte("controller: {name: Northgate}\n"), At: morning, By: "first"}, f.called("register")
+}
+func (f *fake) ApplyRegister(_ context.Context, _ vault.Caller, _ string, text []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error) {
+	if err := f.called("apply"); err != nil || f.apply == nil {
+		return &vault.Applied{Revision: 8, Status: "active"}, err
+	}
+	return f.apply(text, ifMatch, dryRun)
+}
+func (f *fake) DraftPolicy(context.Context, vault.Caller, map[string]string, string) (*vault.Policy, error) {
+	return &vault.Policy{ID: "pol_1", Status: "draft"}, f.called("draft")
+}
+func (f *fake) Policies(context.Context, vault.Caller) ([]vault.Policy, error) {
+	return []vault.Policy{{ID: "pol_1", Status: "active", At: morning, Modules: map[string]string{"a": "b"}}, {ID: "pol_2", Status: "draft", At: morning}, {ID: "pol_3", Status: "draft", At: morning}}, f.called("policies")
+}
+func (f *fake) PolicyByID(_ context.Context, _ vault.Caller, id string) (*vault.Policy, error) {
+	return &vault.Policy{ID: id, Modules: map[string]string{"a": "b"}}, f.called("policy")
+}
+func (f *fake) TestPolicy(_ context.Context, _ vault.Caller, id string) (*vault.PolicyTest, error) {
+	return &vault.PolicyTest{Policy: id}, f.called("test")
+}
+func (f *fake) ActivatePolicy(_ context.Context, _ vault.Caller, id string) (*vault.Policy, error) {
+	return &vault.Policy{ID: id, Status: "active"}, f.called("activate")
+}
+func (f *fake) Decision(context.Context, vault.Caller, privacy.DecisionID) (*vault.DecisionView, error) {
+	return &vault.DecisionView{}, f.called("decision")
+}
+func (f *fake) Lookup(_ context.Context, _ vault.Caller, who vault.SubjectRef, reason string) (privacy.SubjectID, error) {
+	if err := f.called("lookup"); err != nil || f.lookup == nil {
+		return ana, err
+	}
+	return f.lookup(who, reason)
+}
+func (f *fake) Channels(context.Context, vault.Caller) ([]vault.ChannelView, error) {
+	return []vault.ChannelView{{ID: "web", Kind: "web", ClientID: "web", Secrets: []vault.SecretView{{ID: "s1", Created: morning}}}}, f.called("channels")
+}
+func (f *fake) SuspendChannel(_ context.Context, _ vault.Caller, id privacy.ChannelID) (*vault.ChannelView, error) {
+	return &vault.ChannelView{ID: id, Suspended: true}, f.called("suspend")
+}
+func (f *fake) ResumeChannel(_ context.Context, _ vault.Caller, id privacy.ChannelID) (*vault.ChannelView, error) {
+	return &vault.ChannelView{ID: id}, f.called("resume")
+}
+func (f *fake) NewSecret(_ context.Context, _ vault.Caller, id privacy.ChannelID) (*vault.ChannelCredentials, error) {
+	return &vault.ChannelCredentials{ID: id, ClientID: string(id), ClientSecret: "shown once", SecretID: "s9"}, f.called("secret")
+}
+func (f *fake) RevokeSecret(context.Context, vault.Caller, privacy.ChannelID, string) error {
+	return f.called("revoke")
+}
+func (f *fake) ConfirmClock(context.Context, vault.Caller) error { return f.called("clock") }
+func (f *fake) Checkpoint(context.Context) ([]byte, error) {
+	return []byte("origin\n1\nAAAA\n\n— sig\n"), f.called("checkpoint")
+}
+func (f *fake) VerifierKey() string { return "origin+key" }
+func (f *fake) Tile(_ context.Context, level int, n int64, width int) ([]byte, error) {
+	return bytes.Repeat([]byte{byte(level), byte(n)}, width), f.called("tile")
+}
+func (f *fake) EntryBundle(_ context.Context, n int64, width int) ([]byte, error) {
+	return bytes.Repeat([]byte{byte(n)}, width), f.called("bundle")
+}
+
+// bench is a server over a fake vault, its log, and how to speak to it.
+type bench struct {
+	*fake
+	t   *testing.T
+	srv *Server
+	log bytes.Buffer
+}
+
+const issuer = "http://127.0.0.1:8650"
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{fake: newFake(), t: t}
+	var err error
+	b.srv, err = newServer(b.fake, Config{Issuer: issuer, Logger: slog.New(slog.NewJSONHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+type answer struct {
+	status int
+	header http.Header
+	raw    string
+	json   map[string]any
+}
+
+func (b *bench) do(r *http.Request) answer {
+	b.t.Helper()
+	w := httptest.NewRecorder()
+	b.srv.Handler().ServeHTTP(w, r)
+	body, _ := io.ReadAll(w.Body)
+	a := answer{status: w.Code, header: w.Header(), raw: string(body)}
+	_ = json.Unmarshal(body, &a.json)
+	return a
+}
+
+// token gets an access token over the token endpoint.
+func (b *bench) token(who string) string {
+	b.t.Helper()
+	r := httptest.NewRequest("POST", "/oauth/token", strings.NewReader("grant_type=client_credentials"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(url.QueryEscape(who), url.QueryEscape("secret of "+who))
+	a := b.do(r)
+	if a.status != http.StatusOK {
+		b.t.Fatalf("token for %s: %d %s", who, a.status, a.raw)
+	}
+	return a.json["access_token"].(string)
+}
+
+// call makes a request as somebody; "" is nobody.
+func (b *bench) call(method, path, body, who string) answer {
+	b.t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if who != "" {
+		r.Header.Set("Authorization", "Bearer "+b.token(who))
+	}
+	return b.do(r)
+}
+
+func (a answer) code() string { s, _ := a.json["code"].(string); return s }
+
+// fields are the members a problem names, with their codes.
+func (a answer) fields() map[string]string {
+	out := map[string]string{}
+	list, _ := a.json["errors"].([]any)
+	for _, e := range list {
+		m := e.(map[string]any)
+		out[m["field"].(string)] = m["code"].(string)
+	}
+	return out
+}
