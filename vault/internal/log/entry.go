@@ -27,10 +27,11 @@ const (
 	Client                   // a channel's or an officer's credentials
 	Lookup                   // an officer found or saw a person, for a stated reason
 	Start                    // the vault was made, or its log begun anew
-	lastKind = Start
+	Clock                    // an officer's word on the clock
+	lastKind = Clock
 )
 
-var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start"}
+var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock"}
 
 // String returns the kind's name, which is part of what an opening is bound to.
 func (k Kind) String() string {

@@ -107,3 +107,21 @@ func (f *Follower) Proof(ctx context.Context, index, size uint64) (tlog.RecordPr
 	}
 	return proof, nil
 }
+
+// RootAt returns the root of the tree as it was at an earlier size, every hash
+// checked against the last signed checkpoint. A larger size is ErrNotFound.
+func (f *Follower) RootAt(ctx context.Context, size uint64) (root tlog.Hash, err error) {
+	signed := f.Head()
+	if size > signed.Size {
+		return root, ErrNotFound
+	}
+	err = f.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
+		tree := tlog.Tree{N: int64(signed.Size), Hash: signed.Root}
+		root, err = tlog.TreeHash(int64(size), tlog.TileHashReader(tree, tiles{s}))
+		return err
+	})
+	if err != nil {
+		return root, fmt.Errorf("computing the root at size %d: %w", size, err)
+	}
+	return root, nil
+}

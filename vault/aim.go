@@ -1,0 +1,115 @@
+package vault
+
+import (
+	"context"
+
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// aimed is whom an act is about, found before the act is promised in the
+// ledger and found again, the same, in the transaction that does it.
+type aimed struct {
+	v       *Vault
+	by      Caller
+	channel *register.Channel
+	regime  *regime
+	ref     *reference
+	found   privacy.SubjectID // whom the reference found; Nobody: nobody
+	fresh   *person           // made for an identifier nobody holds
+	used    bool
+}
+
+// aim checks a request with check and finds whom it is about. An identifier
+// that nobody holds gets keys for somebody new.
+func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, check func(store.Snapshot, *regime, *register.Channel) error) (*aimed, error) {
+	w := &aimed{v: v, by: by}
+	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		var err error
+		if w.regime, err = v.regime(ctx, s); err != nil {
+			return err
+		}
+		if w.channel, err = w.regime.channelOf(by); err != nil {
+			return err
+		}
+		if err := check(s, w.regime, w.channel); err != nil {
+			return err
+		}
+		if w.ref, err = v.reference(w.regime.register, subject); err != nil {
+			return err
+		}
+		p, err := v.find(ctx, s, w.regime.register, w.ref)
+		if p != nil {
+			w.found = p.id
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if w.found == privacy.Nobody && w.ref.field != nil {
+		w.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID(v.cfg.Now()))
+	}
+	return w, err
+}
+
+// id is whom the act is about: for an ID that nobody has, that ID.
+func (w *aimed) id() privacy.SubjectID {
+	switch {
+	case w.found != privacy.Nobody:
+		return w.found
+	case w.fresh != nil:
+		return w.fresh.id
+	}
+	return w.ref.id
+}
+
+// hit returns the person inside the transaction: nil for an ID that nobody has,
+// errAgain if the reference finds somebody else by now.
+func (w *aimed) hit(ctx context.Context, tx store.Tx) (*person, error) {
+	w.used = false
+	raw, err := tx.Get(bucketGovernance, keyCurrent)
+	if err != nil {
+		return nil, err
+	}
+	if string(raw) != string(w.regime.raw) {
+		return nil, errAgain
+	}
+	p, err := w.v.find(ctx, tx, w.regime.register, w.ref)
+	switch {
+	case err != nil:
+		return nil, err
+	case p != nil && p.id == w.found:
+		return p, nil
+	case p != nil || w.found != privacy.Nobody:
+		return nil, errAgain
+	case w.fresh == nil:
+		return nil, nil
+	}
+	return w.begin(ctx, tx)
+}
+
+// begin makes the new subject with the identifier as their only value. Its
+// standing and profile are the caller's to save.
+func (w *aimed) begin(ctx context.Context, tx store.Tx) (*person, error) {
+	p, standing := *w.fresh, *w.fresh.standing
+	p.standing = &standing
+	now, _, _ := w.v.clock.now()
+	c := &capture{v: w.v, by: w.by, regime: w.regime, channel: w.channel, now: now, observed: now,
+		values: []captured{{field: w.ref.field, value: w.ref.value, index: w.ref.index}}}
+	if err := c.merge(ctx, tx, &p, &valuesOf{v: w.v, p: &p}, &CaptureResult{}); err != nil {
+		return nil, err
+	}
+	// The channel did not capture this person: whoever does becomes them, if
+	// nothing but noes is known.
+	w.used = true
+	return &p, nil
+}
+
+// close drops keys that were made for nobody.
+func (w *aimed) close(ctx context.Context) {
+	if w.fresh != nil && !w.used {
+		w.v.dropKeys(ctx, w.fresh.id)
+	}
+}

@@ -1,0 +1,153 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sayso-vault/sayso/policy"
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// DecisionView is a past decision as an officer sees it: who asked for what,
+// on which facts it was decided, by which rule, and what would turn it. It
+// holds no value.
+type DecisionView struct {
+	Decision privacy.DecisionID  `json:"decision"`
+	At       time.Time           `json:"at"`
+	LogIndex uint64              `json:"log_index"`
+	Channel  privacy.ChannelID   `json:"channel,omitempty"`
+	Officer  string              `json:"officer,omitempty"`
+	Reason   string              `json:"reason,omitempty"`
+	Subject  *privacy.SubjectID  `json:"subject"` // null: nobody was known by the reference
+	Purpose  privacy.PurposeID   `json:"purpose,omitempty"`
+	Policy   string              `json:"policy"`
+	Register uint64              `json:"register"`
+	Standing uint64              `json:"standing,omitempty"` // the version decided on
+	Refused  string              `json:"refused,omitempty"`  // the request code, if nobody was looked up
+	Reasons  []policy.Outcome    `json:"reasons"`
+	Missing  []privacy.FieldName `json:"missing,omitempty"`
+	Facts    *policy.Input       `json:"facts,omitempty"`
+	Remedies []Remedy            `json:"remedies"`
+}
+
+// Decision tells an officer of a past decision. It is gone with the erasure of
+// the person.
+func (v *Vault) Decision(ctx context.Context, by Caller, id privacy.DecisionID) (*DecisionView, error) {
+	if err := v.mustOfficer(by); err != nil {
+		return nil, err
+	}
+	view, err := v.decision(ctx, id)
+	if err != nil {
+		return nil, v.refusal(err)
+	}
+	return view, nil
+}
+
+func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionView, error) {
+	if err := v.follower.CatchUp(ctx, v.cfg.Store.Size()); err != nil {
+		return nil, err
+	}
+	index, err := v.follower.Find(ctx, privacy.ID(id))
+	if errors.Is(err, log.ErrNotFound) {
+		return nil, refuse(CodeNotFound, "no decision of this ID")
+	}
+	if err != nil {
+		return nil, err
+	}
+	entry, err := v.follower.Entry(ctx, index)
+	if err != nil {
+		return nil, err
+	}
+	if entry.Kind != log.Access && entry.Kind != log.Lookup {
+		return nil, refuse(CodeNotFound, "no decision of this ID")
+	}
+	p, err := v.loadKeys(ctx, entry.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, refuse(CodeGone, "the person this decision was about was erased")
+	}
+	opening, err := entry.Open(p.history, v.id)
+	if err != nil {
+		return nil, fmt.Errorf("opening the record of %s: %w", id, err)
+	}
+	var r accessRecord
+	if err := json.Unmarshal(opening.Record, &r); err != nil {
+		return nil, fmt.Errorf("reading the record of %s: %w", id, errIntegrity)
+	}
+	view := &DecisionView{Decision: id, At: r.At, LogIndex: index, Channel: r.Channel, Officer: r.Officer, Reason: r.Reason, Purpose: r.Purpose,
+		Policy: r.Policy, Register: r.Register, Standing: r.Standing, Refused: r.Refused, Missing: r.Missing, Reasons: []policy.Outcome{}, Remedies: []Remedy{}}
+	if p.known() {
+		view.Subject = &p.id
+	}
+	if r.Refused != "" || r.Officer != "" {
+		return view, nil
+	}
+	return view, v.explain(ctx, p, &r, view)
+}
+
+// explain makes a decision again from what was recorded of it, with the
+// standing, the register and the rules of that moment.
+func (v *Vault) explain(ctx context.Context, p *person, r *accessRecord, view *DecisionView) error {
+	var q *question
+	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		then, err := v.regimeAt(ctx, s, r.Register, r.Policy)
+		if err != nil {
+			return err
+		}
+		current, err := v.load(ctx, s, p.id)
+		if err != nil || current == nil {
+			return errors.Join(err, missing(current, p.id))
+		}
+		if current.standing, err = v.standingAt(s, current, r.Standing); err != nil {
+			return err
+		}
+		*p = *current
+		channel, ok := then.register.Channel(r.Channel)
+		purpose, ok2 := then.register.Purpose(r.Purpose)
+		if !ok || !ok2 {
+			return fmt.Errorf("register revision %d lacks what it decided on: %w", r.Register, errIntegrity)
+		}
+		q = &question{channel: channel, regime: then, purpose: r.Purpose, fields: r.Asked, context: r.Context, asked: purpose}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	view.Facts = q.input(p, r.At)
+	decided, err := q.regime.rules.Decide(ctx, view.Facts)
+	if err != nil {
+		return fmt.Errorf("deciding again: %w", err)
+	}
+	view.Reasons = decided.Outcomes
+	view.Remedies, err = v.remedies(ctx, q, view.Facts, decided)
+	return err
+}
+
+// regimeAt returns what was in force at a register revision and a rule set.
+func (v *Vault) regimeAt(ctx context.Context, r store.Reader, revision uint64, rules string) (*regime, error) {
+	if now := v.inForce.Load(); now != nil && now.gov.Register == revision && now.gov.Policy == rules {
+		return now, nil
+	}
+	then := &regime{gov: &governance{Register: revision, Policy: rules}, register: &register.Register{}}
+	if revision > 0 {
+		rev, err := v.revision(r, revision)
+		if err != nil {
+			return nil, err
+		}
+		then.register = rev.register
+	}
+	modules, err := v.modules(r, rules)
+	if err != nil {
+		return nil, err
+	}
+	then.rules, err = policy.Compile(ctx, schemaOf(then.register), modules)
+	return then, err
+}

@@ -1,0 +1,245 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/policy"
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// governance is the one record of what is in force besides the persons'
+// standings: which register, which rules, which clients. Every access record is
+// appended on the condition that it is unchanged.
+type governance struct {
+	Version  uint64                              `json:"version"`
+	Register uint64                              `json:"register"` // 0: none applied yet
+	Policy   string                              `json:"policy"`
+	Channels map[privacy.ChannelID]*clientRecord `json:"channels"`
+	Officers map[string]*clientRecord            `json:"officers"`
+}
+
+// clientRecord is what is known of a client's credentials.
+type clientRecord struct {
+	Suspended bool         `json:"suspended,omitempty"`
+	Secrets   []secretInfo `json:"secrets"`
+}
+
+type secretInfo struct {
+	ID      string    `json:"id"`
+	Hash    []byte    `json:"hash"`
+	Created time.Time `json:"created"`
+	Revoked time.Time `json:"revoked,omitzero"`
+}
+
+// Guardrails names the rule set that has no officer's rules: the first one.
+const Guardrails = "pol_guardrails"
+
+var keyCurrent = []byte("current")
+
+// regime is the governance in force, with its register and rules ready to use.
+// It is immutable.
+type regime struct {
+	raw      []byte // the governance record it was made from
+	gov      *governance
+	register *register.Register
+	rules    *policy.Revision
+}
+
+// regime returns what is in force as the reader sees it.
+func (v *Vault) regime(ctx context.Context, r store.Reader) (*regime, error) {
+	raw, err := r.Get(bucketGovernance, keyCurrent)
+	if err != nil {
+		return nil, err
+	}
+	if now := v.inForce.Load(); now != nil && bytes.Equal(now.raw, raw) {
+		return now, nil
+	}
+	v.compiling.Lock()
+	defer v.compiling.Unlock()
+	if now := v.inForce.Load(); now != nil && bytes.Equal(now.raw, raw) {
+		return now, nil
+	}
+	next, err := v.makeRegime(ctx, r, raw)
+	if err != nil {
+		return nil, err
+	}
+	v.inForce.Store(next)
+	return next, nil
+}
+
+func (v *Vault) makeRegime(ctx context.Context, r store.Reader, raw []byte) (*regime, error) {
+	gov, err := v.openGovernance(raw)
+	if err != nil {
+		return nil, err
+	}
+	next := &regime{raw: bytes.Clone(raw), gov: gov, register: &register.Register{}}
+	if gov.Register > 0 {
+		rev, err := v.revision(r, gov.Register)
+		if err != nil {
+			return nil, err
+		}
+		next.register = rev.register
+	}
+	if now := v.inForce.Load(); now != nil && now.gov.Register == gov.Register && now.gov.Policy == gov.Policy {
+		next.rules = now.rules
+		return next, nil
+	}
+	modules, err := v.modules(r, gov.Policy)
+	if err != nil {
+		return nil, err
+	}
+	next.rules, err = policy.Compile(ctx, schemaOf(next.register), modules)
+	if err != nil {
+		return nil, fmt.Errorf("compiling the rules in force: %w", err)
+	}
+	return next, nil
+}
+
+func (v *Vault) openGovernance(raw []byte) (*governance, error) {
+	version, n := binary.Uvarint(raw)
+	if n <= 0 {
+		return nil, fmt.Errorf("reading what is in force: %w", errIntegrity)
+	}
+	var gov governance
+	if err := v.unsealOwn("governance", version, raw[n:], &gov); err != nil {
+		return nil, fmt.Errorf("opening what is in force: %w", err)
+	}
+	if gov.Version != version {
+		return nil, fmt.Errorf("reading what is in force: %w", errIntegrity)
+	}
+	return &gov, nil
+}
+
+// govern changes what is in force.
+func (v *Vault) govern(tx store.Tx, change func(*governance) error) error {
+	raw, err := tx.Get(bucketGovernance, keyCurrent)
+	if err != nil {
+		return err
+	}
+	gov, err := v.openGovernance(raw)
+	if err != nil {
+		return err
+	}
+	if err := change(gov); err != nil {
+		return err
+	}
+	gov.Version++
+	return v.putGovernance(tx, gov)
+}
+
+func (v *Vault) putGovernance(tx store.Tx, gov *governance) error {
+	sealed, err := v.sealOwn("governance", gov.Version, gov)
+	if err != nil {
+		return err
+	}
+	return tx.Put(bucketGovernance, keyCurrent, append(binary.AppendUvarint(nil, gov.Version), sealed...))
+}
+
+// sealOwn seals a record of the vault itself, which is nobody's.
+func (v *Vault) sealOwn(field string, version uint64, record any) ([]byte, error) {
+	plain, err := json.Marshal(record)
+	if err != nil {
+		return nil, err
+	}
+	return keys.Seal(v.nobody.history, v.bind(privacy.Nobody, field, version), plain)
+}
+
+func (v *Vault) unsealOwn(field string, version uint64, sealed []byte, record any) error {
+	plain, err := keys.Unseal(v.nobody.history, v.bind(privacy.Nobody, field, version), sealed)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(plain, record)
+}
+
+// revision is one revision of the register, kept for ever.
+type revision struct {
+	YAML     []byte    `json:"yaml"`
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+	register *register.Register
+}
+
+func revisionKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// revision returns a register revision.
+func (v *Vault) revision(r store.Reader, n uint64) (*revision, error) {
+	if rev, ok := v.registers.Load(n); ok {
+		return rev.(*revision), nil
+	}
+	sealed, err := r.Get(bucketRegisters, revisionKey(n))
+	if err != nil {
+		return nil, err
+	}
+	if sealed == nil {
+		return nil, fmt.Errorf("register revision %d is missing: %w", n, errIntegrity)
+	}
+	rev := new(revision)
+	if err := v.unsealOwn("register", n, sealed, rev); err != nil {
+		return nil, fmt.Errorf("opening register revision %d: %w", n, err)
+	}
+	if rev.register, _, err = register.Parse("register", rev.YAML); err != nil {
+		return nil, fmt.Errorf("reading register revision %d: %w", n, err)
+	}
+	rev.register.Revision = n
+	v.registers.Store(n, rev)
+	return rev, nil
+}
+
+// shown returns the purpose as a given at a time was shown it: in the last
+// revision not after it that carries the notice version, else the earliest
+// that does. The version "" means that of the current register.
+func (v *Vault) shown(r store.Reader, now *regime, id privacy.PurposeID, version string, at time.Time) (*register.Purpose, uint64, error) {
+	current, ok := now.register.Purpose(id)
+	if !ok {
+		return nil, 0, nil
+	}
+	if version == "" {
+		if current.Consent == nil {
+			return current, now.register.Revision, nil
+		}
+		version = current.Consent.Notice.Version
+	}
+	var earliest *register.Purpose
+	var number uint64
+	for n := now.gov.Register; n > 0; n-- {
+		rev, err := v.revision(r, n)
+		if err != nil {
+			return nil, 0, err
+		}
+		p, ok := rev.register.Purpose(id)
+		if !ok || p.Consent == nil || p.Consent.Notice.Version != version {
+			continue
+		}
+		earliest, number = p, n
+		if !rev.At.After(at) {
+			break
+		}
+	}
+	return earliest, number, nil
+}
+
+func schemaOf(reg *register.Register) policy.Schema {
+	var s policy.Schema
+	for _, f := range reg.Fields {
+		s.Fields = append(s.Fields, policy.Field{Name: f.Name, Type: f.Type, Mask: f.Mask})
+	}
+	for _, p := range reg.Purposes {
+		s.Purposes = append(s.Purposes, p.ID)
+	}
+	for _, c := range reg.Channels {
+		s.Channels = append(s.Channels, c.ID)
+	}
+	for _, c := range reg.Context {
+		s.Context = append(s.Context, policy.ContextKey{Name: c.Name, Type: c.Type, Enum: c.Enum})
+	}
+	return s
+}

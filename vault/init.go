@@ -1,0 +1,97 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// The format of vault.db's records, and whose vault it is. It begins with a
+// version like everything on disk.
+const metaFormat = 1
+
+var keyFormat = []byte("format")
+
+// firstOfficer is the officer that Init makes.
+const firstOfficer = "first"
+
+// Init makes the records of a fresh vault in empty stores: its own keys and
+// standing, what is in force (no register, the guardrails alone) and the first
+// officer, whose credentials it returns once.
+func Init(ctx context.Context, cfg Config) (Credentials, error) {
+	cfg = cfg.withDefaults()
+	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID(), clock: &clock{read: cfg.Now, start: cfg.Now()}}
+	if err := v.checkFormat(ctx); !errors.Is(err, ErrFresh) {
+		return Credentials{}, fmt.Errorf("there is a vault here already (%v)", err)
+	}
+	var err error
+	if v.nobody, err = v.makeKeys(ctx, privacy.Nobody); err != nil {
+		return Credentials{}, err
+	}
+	now := micro(cfg.Now())
+	officer := Credentials{ClientID: officerPrefix + firstOfficer}
+	var secret secretInfo
+	secret, officer.ClientSecret = newSecret(v, officer.ClientID, now)
+	err = v.update(ctx, func(tx store.Tx) error {
+		if err := tx.Put(bucketMeta, keyFormat, append([]byte{metaFormat}, v.id[:]...)); err != nil {
+			return err
+		}
+		nobody := *v.nobody
+		standing := *v.nobody.standing
+		nobody.standing = &standing
+		if err := v.save(tx, &nobody); err != nil {
+			return err
+		}
+		gov := &governance{Version: 1, Policy: Guardrails, Channels: map[privacy.ChannelID]*clientRecord{},
+			Officers: map[string]*clientRecord{firstOfficer: {Secrets: []secretInfo{secret}}}}
+		if err := v.putGovernance(tx, gov); err != nil {
+			return err
+		}
+		if err := v.note(tx, log.Start, privacy.NewID(now), startRecord{Format: 1, At: now.Unix(), Vault: v.id.String()}); err != nil {
+			return err
+		}
+		event := keyRecord{Format: 1, At: now.Unix(), Act: "made", KEKEpoch: cfg.Keyring.KEKEpoch(), IndexEpoch: cfg.Keyring.IndexEpoch()}
+		if err := v.note(tx, log.Key, privacy.NewID(now), event); err != nil {
+			return err
+		}
+		return v.note(tx, log.Client, privacy.NewID(now), clientEvent{Format: 1, At: now, Officer: firstOfficer, Client: officer.ClientID, Act: "made", Secret: secret.ID})
+	})
+	return officer, err
+}
+
+type startRecord struct {
+	Format int    `json:"v"`
+	At     int64  `json:"at"`
+	Vault  string `json:"vault"`
+}
+
+// keyRecord is the log's record of a key event.
+type keyRecord struct {
+	Format     int    `json:"v"`
+	At         int64  `json:"at"`
+	Act        string `json:"act"`
+	KEKEpoch   uint32 `json:"kek_epoch"`
+	IndexEpoch uint32 `json:"index_epoch"`
+}
+
+// checkFormat tells a fresh store from this vault's from another's.
+func (v *Vault) checkFormat(ctx context.Context) error {
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		format, err := s.Get(bucketMeta, keyFormat)
+		switch {
+		case err != nil:
+			return err
+		case format == nil:
+			return ErrFresh
+		case len(format) != 1+len(v.id) || format[0] != metaFormat:
+			return store.ErrFormat
+		case string(format[1:]) != string(v.id[:]):
+			return ErrForeign
+		}
+		return nil
+	})
+}

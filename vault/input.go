@@ -1,0 +1,139 @@
+package vault
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sayso-vault/sayso/policy"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/profile"
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// input gathers the facts that a decision about one person at one time depends
+// on. It opens no value.
+func (q *question) input(p *person, at time.Time) *policy.Input {
+	reg, s := q.regime.register, p.standing
+	known := factsOf(s).At(at)
+	in := &policy.Input{
+		Channel: policy.Channel{ID: q.channel.ID, Kind: q.channel.Kind},
+		Purpose: policy.Purpose{ID: q.asked.ID, DPV: q.asked.DPV, Basis: q.asked.Basis},
+		Subject: policy.Subject{
+			Jurisdiction: known.Jurisdiction,
+			AgeBand:      known.AgeBand,
+			Standing:     state(p),
+		},
+		Consents: make(map[privacy.PurposeID]privacy.ConsentStatus, len(reg.Purposes)),
+		Objected: make(map[privacy.PurposeID]bool, len(reg.Purposes)),
+		Fields:   q.fields,
+		Context:  q.context,
+		Now:      policy.Time(at),
+		Guard: policy.Guard{
+			Granted: true, // or mayAsk had refused
+			Ground:  s.GroundStands(q.asked, at),
+			OptOut:  q.asked.Basis == privacy.OptOut && profile.Within(known.Jurisdiction, q.asked.Jurisdictions),
+			Fields:  make(map[privacy.FieldName]policy.Facts, len(q.fields)),
+		},
+	}
+	if in.Context == nil {
+		in.Context = map[string]any{}
+	}
+	for i := range reg.Purposes {
+		id := reg.Purposes[i].ID
+		in.Consents[id] = s.Status(id, at)
+		in.Objected[id] = s.Objected(id)
+	}
+	cover := s.Covers(reg, q.asked, q.channel, at)
+	for _, name := range q.fields {
+		in.Guard.Fields[name] = facts(reg, q, s, cover, name, at)
+	}
+	return in
+}
+
+func facts(reg *register.Register, q *question, s *consent.Standing, cover consent.Coverage, name privacy.FieldName, at time.Time) policy.Facts {
+	f, ok := reg.Field(name)
+	if !ok {
+		return policy.Facts{}
+	}
+	stale := false
+	if fact := s.Value(name); fact != nil && !f.MaxAge.IsZero() {
+		stale = !at.Before(f.MaxAge.After(fact.Observed))
+	}
+	return policy.Facts{
+		Declared:  true,
+		InPurpose: slices.Contains(q.asked.Fields, name),
+		Covered:   slices.Contains(cover.Fields, name),
+		Special:   f.Special,
+		Explicit:  cover.Explicit,
+		Stale:     stale,
+		As:        reg.As(q.asked.ID, q.channel.ID, name),
+	}
+}
+
+func state(p *person) policy.Standing {
+	switch {
+	case !p.known():
+		return policy.StandingUnknown
+	case p.standing.Phase != consent.Active:
+		return policy.StandingErasing
+	case !p.standing.Restricted.IsZero():
+		return policy.StandingRestricted
+	}
+	return policy.StandingActive
+}
+
+// factsOf returns what is known of a person without a value of theirs. The
+// standing keeps "" for what is unknown.
+func factsOf(s *consent.Standing) profile.Facts {
+	return profile.Facts{Jurisdiction: orUnknown(s.Jurisdiction), TimeZone: orUnknown(s.TimeZone), AgeBand: orUnknown(s.AgeBand), AgeBandUntil: s.AgeBandUntil}
+}
+
+func orUnknown(s string) string {
+	if s == "" {
+		return profile.Unknown
+	}
+	return s
+}
+
+// checkContext refuses context the register does not declare, and asks for what
+// the rules in force look at, before they run.
+func (q *question) checkContext() error {
+	for name, value := range q.context {
+		i := slices.IndexFunc(q.regime.register.Context, func(k register.ContextKey) bool { return k.Name == name })
+		if i < 0 {
+			return invalid("context", "unknown_context", "a context key is not declared in the register; it declares: %s", declared(q.regime.register.Context))
+		}
+		key := q.regime.register.Context[i]
+		text, isText := value.(string)
+		_, isNumber := value.(float64)
+		_, isBool := value.(bool)
+		switch {
+		case key.Type == register.ContextString && !isText, key.Type == register.ContextNumber && !isNumber, key.Type == register.ContextBoolean && !isBool:
+			return invalid("context."+key.Name, "invalid_type", "expected a %s", key.Type)
+		case len(key.Enum) > 0 && !slices.Contains(key.Enum, text):
+			return invalid("context."+key.Name, "invalid_value", "expected one of %s", strings.Join(key.Enum, ", "))
+		}
+	}
+	for _, name := range q.regime.rules.ContextKeys() {
+		if _, ok := q.context[name]; !ok {
+			return &Error{Code: CodeContextRequired, Detail: "the rules in force look at context that the request lacks",
+				Fields: []FieldError{{Field: "context." + name, Code: CodeContextRequired, Detail: "declared in the register; send it with the request"}}}
+		}
+	}
+	return nil
+}
+
+func declared(keys []register.ContextKey) string {
+	if len(keys) == 0 {
+		return "none"
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+func contains[T comparable](list []T, one T) bool { return slices.Contains(list, one) }

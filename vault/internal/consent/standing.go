@@ -1,0 +1,157 @@
+package consent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// Phase is where a subject's record is in its life.
+type Phase byte
+
+// The phases of a subject.
+const (
+	Active Phase = iota
+	Erasing
+	Erased
+)
+
+// Standing is what is in force for one person. All versions are kept, so that
+// the input of a past decision can be rebuilt. It says which values there are:
+// a value it names that is not found, or one found that it does not name, is
+// damage, never an absence.
+type Standing struct {
+	Version      uint64    // 1, 2, 3 …
+	Phase        Phase     // anything but Active releases nothing
+	Restricted   time.Time // Art. 18: since when; zero: not restricted
+	LastAct      time.Time // of the acts of and about the person, the latest
+	Jurisdiction string    // derived at capture: "DE", "US-CA", "" unknown
+	TimeZone     string    // derived at capture: IANA name, "" unknown
+	AgeBand      string    // derived at capture; "" unknown
+	AgeBandUntil time.Time // the day the age band changes; zero: never
+	Captured     []privacy.ChannelID
+	Consents     []Consent // by purpose
+	Grounds      []Ground  // by purpose, then reference
+	Values       []Value   // by field
+}
+
+// Consent is the effective state of one purpose.
+type Consent struct {
+	Purpose    privacy.PurposeID
+	ID         privacy.ConsentID // of the record that made it so
+	Status     privacy.ConsentStatus
+	At         time.Time
+	Recorded   time.Time // when the vault came to know of it
+	Until      time.Time // of a given one; zero: does not expire
+	Narrowed   time.Time // of the narrowing acts, the latest; zero: none
+	Objected   bool      // stands until a later given
+	Explicit   bool      // Art. 9(2)(a)
+	Revision   uint64    // of the register it was given under
+	Fields     []privacy.FieldName
+	Recipients []string
+	Narrower   []privacy.PurposeID // purposes its notice named
+}
+
+// Ground is what makes a basis other than consent true for this person.
+type Ground struct {
+	Purpose privacy.PurposeID
+	Ref     string
+	Since   time.Time
+	Until   time.Time // zero: still so
+}
+
+// Value says what there is of a field: everything about it but the value.
+type Value struct {
+	Field    privacy.FieldName
+	Version  uint64 // of the sealed value; 1, 2, 3 … over the person's life
+	Observed time.Time
+	Recorded time.Time
+	Channel  privacy.ChannelID
+	Origin   privacy.Origin
+	Verified bool
+	// The rest only for identifiers.
+	Index    [16]byte            // the blind index under which it finds; zero: none
+	Holds    bool                // it finds this person; false while another holds it
+	Channels []privacy.ChannelID // those who captured this very value
+}
+
+// Consent returns the state of a purpose, or nil if there never was an act.
+func (s *Standing) Consent(p privacy.PurposeID) *Consent {
+	for i := range s.Consents {
+		if s.Consents[i].Purpose == p {
+			return &s.Consents[i]
+		}
+	}
+	return nil
+}
+
+// Value returns what there is of a field, or nil.
+func (s *Standing) Value(f privacy.FieldName) *Value {
+	for i := range s.Values {
+		if s.Values[i].Field == f {
+			return &s.Values[i]
+		}
+	}
+	return nil
+}
+
+// SetValue adds or replaces what there is of a field.
+func (s *Standing) SetValue(v Value) {
+	if old := s.Value(v.Field); old != nil {
+		*old = v
+		return
+	}
+	s.Values = append(s.Values, v)
+	slices.SortFunc(s.Values, func(a, b Value) int { return compare(a.Field, b.Field) })
+}
+
+// HasCaptured reports whether a channel has captured for this person.
+func (s *Standing) HasCaptured(c privacy.ChannelID) bool { return slices.Contains(s.Captured, c) }
+
+// KnownByNarrowingOnly reports whether all that is known of a person is an
+// identifier somebody said no with: nobody captured them, and nothing was ever
+// granted. Whoever captures that identifier becomes that person, so that a
+// STOP from an unknown number is remembered.
+func (s *Standing) KnownByNarrowingOnly() bool {
+	if len(s.Captured) > 0 || len(s.Grounds) > 0 {
+		return false
+	}
+	narrowed := false
+	for i := range s.Consents {
+		if !s.Consents[i].Status.Narrows() {
+			return false
+		}
+		narrowed = true
+	}
+	return narrowed
+}
+
+// ActTime returns the time of an act: at, or if that is zero a time after the
+// person's last act. It keeps microseconds.
+func (s *Standing) ActTime(at, now time.Time) time.Time {
+	if !at.IsZero() {
+		return at.UTC().Truncate(time.Microsecond)
+	}
+	now = now.UTC().Truncate(time.Microsecond)
+	if !now.After(s.LastAct) {
+		return s.LastAct.Add(time.Microsecond)
+	}
+	return now
+}
+
+func (s *Standing) acted(at time.Time) {
+	if at.After(s.LastAct) {
+		s.LastAct = at
+	}
+}
+
+func compare[T ~string](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,162 @@
+package vault
+
+import (
+	"context"
+
+	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// who returns the person that the captured identifiers join, or nil for
+// somebody new. A capture joins only through an identifier that this channel
+// captured for that person before, or that both sides have verified – or that
+// somebody said no with of whom nothing else is known. Two people whom this
+// channel itself captured are a conflict; nothing else is told.
+func (c *capture) who(ctx context.Context, r store.Reader) (*person, error) {
+	var own, verified, narrowed []*person
+	add := func(list *[]*person, p *person) {
+		for _, have := range *list {
+			if have.id == p.id {
+				return
+			}
+		}
+		*list = append(*list, p)
+	}
+	for _, k := range c.values {
+		if k.field.Identifier != register.Unique || k.index == [16]byte{} {
+			continue
+		}
+		claimants, err := c.v.claimants(ctx, r, k.field, k.index)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range claimants {
+			switch fact := p.standing.Value(k.field.Name); {
+			case contains(fact.Channels, c.channel.ID):
+				add(&own, p)
+			case fact.Verified && k.verified:
+				add(&verified, p)
+			case fact.Holds && p.standing.KnownByNarrowingOnly():
+				add(&narrowed, p)
+			}
+		}
+	}
+	switch {
+	case len(own) == 1:
+		return own[0], nil
+	case len(own) > 1:
+		return c.preferHolder(own)
+	case len(verified) > 0:
+		return verified[0], nil
+	case len(narrowed) > 0:
+		return narrowed[0], nil
+	}
+	return nil, nil
+}
+
+// preferHolder settles between people whom this channel captured under the same
+// identifiers: one that an identifier finds wins if it is the only such; two
+// that are both found are a conflict for somebody to look at.
+func (c *capture) preferHolder(own []*person) (*person, error) {
+	var found *person
+	for _, p := range own {
+		for _, k := range c.values {
+			fact := p.standing.Value(k.field.Name)
+			if k.field.Identifier != register.Unique || fact == nil || fact.Index != k.index || !fact.Holds {
+				continue
+			}
+			if found != nil && found.id != p.id {
+				return nil, &Error{Code: CodeIdentityConflict, Detail: "the identifiers belong to two people whom this channel captured; name the subject"}
+			}
+			found = p
+		}
+	}
+	if found == nil {
+		return own[0], nil
+	}
+	return found, nil
+}
+
+// claim makes an identifier p's: it settles whom it finds from now on, and
+// inherits what was said no to with it by somebody of whom nothing else is
+// known.
+func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured, fact *consent.Value, newly bool) error {
+	fact.Index, fact.Holds = k.index, true
+	if !contains(fact.Channels, c.channel.ID) {
+		fact.Channels = append(fact.Channels, c.channel.ID)
+	}
+	others, err := c.v.claimants(ctx, tx, k.field, k.index)
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		if o.id == p.id {
+			continue
+		}
+		theirs := o.standing.Value(k.field.Name)
+		only := o.standing.KnownByNarrowingOnly()
+		if only && newly {
+			inherit(p.standing, o.standing)
+		}
+		switch {
+		case !theirs.Holds:
+		case only, k.field.Identifier == register.Unique && fact.Verified && !theirs.Verified:
+			theirs.Holds = false
+			if err := c.saveMoved(tx, o, k.field.Name); err != nil {
+				return err
+			}
+		case k.field.Identifier == register.Unique:
+			fact.Holds = false
+		}
+		if k.field.Identifier == register.Unique && !only {
+			if err := tx.Put(bucketMatches, matchKey(p.id, o.id), []byte(k.field.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	return c.v.putIndex(tx, k.field.Name, k.index, p.id)
+}
+
+// letGo removes an identifier that is no longer p's, and lets it find whoever
+// else has it: one who verified it first, else the one who had it first.
+func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register.Field, fact consent.Value) error {
+	if err := tx.Delete(bucketIndex, indexKey(fact.Index, p.id)); err != nil {
+		return err
+	}
+	if !fact.Holds || f.Identifier != register.Unique {
+		return nil
+	}
+	others, err := c.v.claimants(ctx, tx, f, fact.Index)
+	if err != nil {
+		return err
+	}
+	var heir *person
+	for _, o := range others {
+		if o.id == p.id {
+			continue
+		}
+		if heir == nil || o.standing.Value(f.Name).Verified && !heir.standing.Value(f.Name).Verified {
+			heir = o
+		}
+	}
+	if heir == nil {
+		return nil
+	}
+	heir.standing.Value(f.Name).Holds = true
+	return c.saveMoved(tx, heir, f.Name)
+}
+
+// inherit takes over the noes of somebody known only by them, unless p said
+// yes later.
+func inherit(p, from *consent.Standing) {
+	for _, no := range from.Consents {
+		if have := p.Consent(no.Purpose); have != nil && have.Status == privacy.StatusGiven && have.At.After(no.Narrowed) {
+			continue
+		}
+		p.Record(consent.Act{ID: no.ID, Purpose: no.Purpose, Status: no.Status, At: no.Narrowed, Recorded: no.Recorded, Revision: no.Revision})
+	}
+}
+
+func matchKey(a, b privacy.SubjectID) []byte { return append(append([]byte(nil), a[:]...), b[:]...) }

@@ -1,0 +1,251 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/internal/profile"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// keep folds the captured values, grounds and consents into the person and
+// writes everything.
+func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
+	known, err := c.knows(ctx, p)
+	if err != nil {
+		return err
+	}
+	if !c.counted { // fn can be called more than once
+		if err := c.v.limits.capture(c.channel, p.id); err != nil {
+			return err
+		}
+		c.counted = true
+	}
+	created := p.standing.Version == 0
+	res := &CaptureResult{Subject: p.id}
+	values, err := c.v.valuesOf(tx, p)
+	if err != nil {
+		return err
+	}
+	if err := c.merge(ctx, tx, p, values, res); err != nil {
+		return err
+	}
+	s := p.standing
+	if !s.HasCaptured(c.channel.ID) {
+		s.Captured = append(s.Captured, c.channel.ID)
+	}
+	for _, purpose := range c.purposes {
+		s.BeginGround(purpose, "", s.ActTime(time.Time{}, c.now))
+	}
+	var consents []consentRecord
+	for _, a := range c.acts {
+		record, done, err := c.v.fold(p, c.channel, c.by, a, c.now)
+		if err != nil {
+			return err
+		}
+		consents = append(consents, record)
+		res.Consents = append(res.Consents, *done)
+	}
+	digest, err := c.v.saveDigest(tx, p)
+	if err != nil {
+		return err
+	}
+	for _, record := range consents {
+		if err := c.v.putConsent(tx, p, record, digest); err != nil {
+			return err
+		}
+	}
+	record := captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Register: c.regime.register.Revision,
+		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Standing: digest}
+	for _, k := range c.values {
+		if k.verified {
+			record.Verified = append(record.Verified, k.field.Name)
+		}
+	}
+	if err := c.v.noteOf(tx, p, log.Capture, privacy.NewID(c.now), record); err != nil {
+		return err
+	}
+	if created || !known { // no oracle: joined looks like new
+		res = &CaptureResult{Subject: p.id, Created: true, Accepted: c.names(), Consents: res.Consents}
+	}
+	c.result = res
+	return nil
+}
+
+// knows reports whether the channel may learn what became of its capture: it
+// captured for this person before, or can read each field it captures.
+func (c *capture) knows(ctx context.Context, p *person) (bool, error) {
+	if p.standing.HasCaptured(c.channel.ID) {
+		return true, nil
+	}
+	if p.standing.Version == 0 || len(c.values) == 0 || len(c.regime.rules.ContextKeys()) > 0 {
+		return false, nil
+	}
+	unread := c.names()
+	for _, id := range c.channel.Purposes {
+		q := question{by: c.by, channel: c.channel, regime: c.regime, purpose: id, fields: c.names()}
+		if q.mayAsk() != nil {
+			continue
+		}
+		outcomes, err := c.v.outcomes(ctx, &q, p, c.now)
+		if err != nil {
+			return false, err
+		}
+		for _, o := range outcomes {
+			if o.Action == "release" {
+				unread = slices.DeleteFunc(unread, func(f privacy.FieldName) bool { return f == o.Field })
+			}
+		}
+	}
+	return len(unread) == 0, nil
+}
+
+// merge settles each captured value against what is known: the later
+// observation wins, ties go to what came last, and the loser goes to history.
+func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *valuesOf, res *CaptureResult) error {
+	plain := map[privacy.FieldName]privacy.Sensitive{} // current values, for the facts derived from them
+	for i := range p.standing.Values {
+		fact := &p.standing.Values[i]
+		value, err := values.open(fact)
+		if err != nil {
+			return err
+		}
+		plain[fact.Field] = value
+	}
+	dek, err := values.key()
+	if err != nil {
+		return err
+	}
+	sealed := slices.Clone(values.sealed)
+	for _, k := range c.values {
+		name := k.field.Name
+		old := p.standing.Value(name)
+		if old != nil && bytes.Equal(plain[name].Reveal(), k.value.JSON.Reveal()) {
+			fact := *old
+			fact.Observed = latest(fact.Observed, c.observed)
+			fact.Verified = fact.Verified || k.verified
+			if k.index != [16]byte{} {
+				if err := c.claim(ctx, tx, p, k, &fact, false); err != nil {
+					return err
+				}
+			}
+			p.standing.SetValue(fact)
+			res.Unchanged = append(res.Unchanged, name)
+			continue
+		}
+		fact := consent.Value{Field: name, Version: 1, Observed: c.observed, Recorded: c.now, Channel: c.channel.ID,
+			Origin: privacy.Declared, Verified: k.verified}
+		if old != nil {
+			res.Superseded = append(res.Superseded, name)
+			if c.observed.Before(old.Observed) && old.Origin == privacy.Declared {
+				if err := c.v.putPast(tx, p, dek, fact, k.value.JSON); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := c.v.putPast(tx, p, dek, *old, plain[name]); err != nil {
+				return err
+			}
+			fact.Version = old.Version + 1
+			if old.Index != [16]byte{} && old.Index != k.index {
+				if err := c.letGo(ctx, tx, p, k.field, *old); err != nil {
+					return err
+				}
+			}
+		}
+		if k.index != [16]byte{} {
+			if err := c.claim(ctx, tx, p, k, &fact, old == nil || old.Index != k.index); err != nil {
+				return err
+			}
+		}
+		envelope, err := keys.Seal(dek, c.v.bind(p.id, "value/"+string(name), fact.Version), k.value.JSON.Reveal())
+		if err != nil {
+			return err
+		}
+		sealed = slices.DeleteFunc(sealed, func(s sealedValue) bool { return s.field == name })
+		sealed = append(sealed, sealedValue{field: name, version: fact.Version, envelope: envelope})
+		p.standing.SetValue(fact)
+		plain[name] = k.value.JSON
+		res.Accepted = append(res.Accepted, name)
+	}
+	c.derive(p.standing, plain)
+	return tx.Put(bucketProfiles, bytes.Clone(p.id[:]), packProfile(sealed))
+}
+
+// derive keeps the facts that rules may know of a person in the standing.
+func (c *capture) derive(s *consent.Standing, plain map[privacy.FieldName]privacy.Sensitive) {
+	facts := profile.Derive(plain, c.regime.register, c.now)
+	unlessUnknown := func(word string) string {
+		if word == profile.Unknown {
+			return ""
+		}
+		return word
+	}
+	s.Jurisdiction, s.TimeZone = unlessUnknown(facts.Jurisdiction), unlessUnknown(facts.TimeZone)
+	s.AgeBand, s.AgeBandUntil = unlessUnknown(facts.AgeBand), facts.AgeBandUntil
+}
+
+// pastValue is a value that lost to another.
+type pastValue struct {
+	Field    privacy.FieldName `json:"field"`
+	Value    json.RawMessage   `json:"value"`
+	Observed time.Time         `json:"observed_at"`
+	Recorded time.Time         `json:"recorded_at"`
+	Channel  privacy.ChannelID `json:"channel"`
+	Origin   privacy.Origin    `json:"origin"`
+	Verified bool              `json:"verified,omitempty"`
+}
+
+// putPast keeps a value in the person's history, under the values key: what is
+// erased there is unreadable here.
+func (v *Vault) putPast(tx store.Tx, p *person, dek *keys.DEK, fact consent.Value, value privacy.Sensitive) error {
+	plain, err := json.Marshal(pastValue{Field: fact.Field, Value: value.Reveal(), Observed: fact.Observed, Recorded: fact.Recorded,
+		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified})
+	if err != nil {
+		return err
+	}
+	id := privacy.NewID(v.cfg.Now())
+	envelope, err := keys.Seal(dek, v.bind(p.id, "past/"+privacy.DecisionID(id).String(), 1), plain)
+	if err != nil {
+		return err
+	}
+	return tx.Put(bucketHistory, append(bytes.Clone(p.id[:]), id[:]...), envelope)
+}
+
+// saveDigest saves the standing and returns what ties a record to it.
+func (v *Vault) saveDigest(tx store.Tx, p *person) (standingDigest, error) {
+	if err := v.save(tx, p); err != nil {
+		return standingDigest{}, err
+	}
+	row, err := tx.Get(bucketStanding, p.id[:])
+	if err != nil {
+		return standingDigest{}, err
+	}
+	sum := sha256.Sum256(row)
+	return standingDigest{Version: p.standing.Version, Hash: sum[:]}, nil
+}
+
+// saveMoved saves somebody else's standing of whom an identifier was taken, or
+// to whom it came back.
+func (c *capture) saveMoved(tx store.Tx, o *person, f privacy.FieldName) error {
+	digest, err := c.v.saveDigest(tx, o)
+	if err != nil {
+		return err
+	}
+	return c.v.noteOf(tx, o, log.Capture, privacy.NewID(c.now), captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Moved: f, Standing: digest})
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

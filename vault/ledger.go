@@ -1,0 +1,357 @@
+package vault
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// ledgerKind is what a ledger entry tells of.
+type ledgerKind byte
+
+const (
+	ledgerHead ledgerKind = 1 + iota // only the log's head
+	ledgerRefused
+	ledgerWithdrawn
+	ledgerObjected
+	ledgerOptedOut
+	ledgerGroundEnded
+)
+
+var ledgerKinds = map[privacy.ConsentStatus]ledgerKind{
+	privacy.StatusRefused: ledgerRefused, privacy.StatusWithdrawn: ledgerWithdrawn,
+	privacy.StatusObjected: ledgerObjected, privacy.StatusOptedOut: ledgerOptedOut,
+}
+
+func (k ledgerKind) status() (privacy.ConsentStatus, bool) {
+	for status, kind := range ledgerKinds {
+		if kind == k {
+			return status, true
+		}
+	}
+	return "", false
+}
+
+// ledgerEntry is one line of the ledger. It names nobody: subject and purpose
+// are keyed hashes. On disk, all of it big endian:
+//
+//	0x01 kind id(16) written(8, µs) at(8, µs) subject(16) purpose(16) size(8) tree(8) root(32)
+//
+// at is when the act was made, written when the vault noted it. size is the
+// log's durable head at that moment, tree and root the last part of it that
+// was hashed.
+type ledgerEntry struct {
+	Kind    ledgerKind
+	ID      privacy.ID
+	Written time.Time
+	At      time.Time
+	Subject [16]byte
+	Purpose [16]byte
+	Size    uint64
+	Tree    uint64
+	Root    tlog.Hash
+}
+
+const (
+	ledgerFormat = 1
+	ledgerSize   = 1 + 1 + 16 + 8 + 8 + 16 + 16 + 8 + 8 + 32
+)
+
+func (e ledgerEntry) marshal() []byte {
+	b := make([]byte, 0, ledgerSize)
+	b = append(b, ledgerFormat, byte(e.Kind))
+	b = append(b, e.ID[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.Written.UnixMicro()))
+	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro()))
+	b = append(b, e.Subject[:]...)
+	b = append(b, e.Purpose[:]...)
+	b = binary.BigEndian.AppendUint64(b, e.Size)
+	b = binary.BigEndian.AppendUint64(b, e.Tree)
+	return append(b, e.Root[:]...)
+}
+
+func parseLedgerEntry(b []byte) (e ledgerEntry, err error) {
+	if len(b) != ledgerSize || b[0] != ledgerFormat || b[1] < byte(ledgerHead) || b[1] > byte(ledgerGroundEnded) {
+		return e, fmt.Errorf("reading the ledger: %w", errIntegrity)
+	}
+	e.Kind, b = ledgerKind(b[1]), b[2:]
+	copy(e.ID[:], b)
+	e.Written = time.UnixMicro(int64(binary.BigEndian.Uint64(b[16:]))).UTC()
+	e.At = time.UnixMicro(int64(binary.BigEndian.Uint64(b[24:]))).UTC()
+	copy(e.Subject[:], b[32:])
+	copy(e.Purpose[:], b[48:])
+	e.Size, e.Tree = binary.BigEndian.Uint64(b[64:]), binary.BigEndian.Uint64(b[72:])
+	copy(e.Root[:], b[80:])
+	return e, nil
+}
+
+// ledger is what a restored vault is held against: every narrowing act and the
+// log's head, durable there before the act is answered. The order is ledger,
+// state, log; so an act that was answered "unavailable" may still take effect.
+type ledger struct {
+	v       *Vault
+	pending []ledgerEntry // acts found at start, oldest first
+
+	mu   sync.Mutex  // guards seen
+	seen ledgerEntry // the furthest head, and the latest time
+}
+
+// headEvery is how often a growing log's head is noted.
+const headEvery = 30 * time.Second
+
+func openLedger(v *Vault) (*ledger, error) {
+	l := &ledger{v: v}
+	err := v.cfg.Ledger.Entries(func(_ uint64, b []byte) error {
+		e, err := parseLedgerEntry(b)
+		if err != nil {
+			return err
+		}
+		if e.Kind != ledgerHead {
+			l.pending = append(l.pending, e)
+		}
+		l.advance(e)
+		return nil
+	})
+	return l, err
+}
+
+func (l *ledger) advance(e ledgerEntry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Size > l.seen.Size {
+		l.seen.Size = e.Size
+	}
+	if e.Tree > l.seen.Tree {
+		l.seen.Tree, l.seen.Root = e.Tree, e.Root
+	}
+	if e.Written.After(l.seen.Written) {
+		l.seen.Written = e.Written
+	}
+}
+
+// promise notes a narrowing act before it is done. A given is not noted.
+func (l *ledger) promise(ctx context.Context, a *act, subject privacy.SubjectID) error {
+	kind, narrows := ledgerKinds[a.req.Status]
+	if !narrows {
+		return nil
+	}
+	return l.add(ctx, kind, privacy.ID(a.id), subject, a.req.Purpose, a.at)
+}
+
+func (l *ledger) add(ctx context.Context, kind ledgerKind, id privacy.ID, subject privacy.SubjectID, purpose privacy.PurposeID, at time.Time) error {
+	now, _, _ := l.v.clock.now()
+	return l.append(ctx, ledgerEntry{Kind: kind, ID: id, Written: now, At: orNow(at, now), Subject: l.subject(subject), Purpose: l.purpose(purpose)})
+}
+
+// kept marks in the state's own commit that a promised act is done.
+func (l *ledger) kept(tx store.Tx, id privacy.ID) error {
+	return tx.Put(bucketLedgered, id[:], []byte{1})
+}
+
+func (l *ledger) append(ctx context.Context, e ledgerEntry) error {
+	head := l.v.follower.Head()
+	e.Size, e.Tree, e.Root = l.v.cfg.Store.Size(), head.Size, head.Root
+	if err := l.v.cfg.Ledger.Append(ctx, e.marshal()); err != nil {
+		return fmt.Errorf("writing the ledger: %w", err)
+	}
+	l.advance(e)
+	return nil
+}
+
+func (l *ledger) subject(id privacy.SubjectID) [16]byte {
+	sum := l.v.keyring.MAC("ledger subject", id[:])
+	return [16]byte(sum[:16])
+}
+
+func (l *ledger) purpose(id privacy.PurposeID) [16]byte {
+	sum := l.v.keyring.MAC("ledger purpose", []byte(id))
+	return [16]byte(sum[:16])
+}
+
+// noteHead writes the log's head if it grew since the last note.
+func (l *ledger) noteHead(ctx context.Context) error {
+	l.mu.Lock()
+	seen := l.seen.Size
+	l.mu.Unlock()
+	if l.v.cfg.Store.Size() == seen {
+		return nil
+	}
+	now, believed, _ := l.v.clock.now()
+	if !believed {
+		now = time.UnixMicro(0)
+	}
+	return l.append(ctx, ledgerEntry{Kind: ledgerHead, ID: privacy.NewID(now), Written: now, At: now})
+}
+
+func (l *ledger) follow(ctx context.Context) {
+	tick := time.NewTicker(headEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := l.noteHead(ctx); err != nil && ctx.Err() == nil {
+				l.v.cfg.Logger.Error("noting the log's head in the ledger", "err", err)
+			}
+		}
+	}
+}
+
+// checkHead holds the log's tree against the furthest root the ledger saw.
+func (l *ledger) checkHead(ctx context.Context) error {
+	if l.seen.Tree == 0 {
+		return nil
+	}
+	if err := l.v.follower.CatchUp(ctx, l.seen.Tree); err != nil {
+		return fmt.Errorf("following the log to where the ledger saw it: %w", err)
+	}
+	root, err := l.v.follower.RootAt(ctx, l.seen.Tree)
+	if err != nil {
+		return fmt.Errorf("computing the log's tree as the ledger saw it: %w", err)
+	}
+	if root != l.seen.Root {
+		return fmt.Errorf("%w (its first %d records are not those the ledger saw)", ErrLogShorter, l.seen.Tree)
+	}
+	return nil
+}
+
+// finish does the acts that the ledger promised and the store lacks: the
+// process ended between the two. They were never answered as done; doing them
+// lets less out.
+func (l *ledger) finish(ctx context.Context) error {
+	lacking := map[[16]byte][]ledgerEntry{}
+	err := l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		for _, e := range l.pending {
+			done, err := s.Get(bucketLedgered, e.ID[:])
+			if err != nil {
+				return err
+			}
+			if done == nil {
+				lacking[e.Subject] = append(lacking[e.Subject], e)
+			}
+		}
+		return nil
+	})
+	l.pending = nil
+	if err != nil || len(lacking) == 0 {
+		return err
+	}
+	var people []privacy.SubjectID
+	err = l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		return s.Scan(bucketStanding, nil, nil, func(key, _ []byte) error {
+			if id := privacy.SubjectID(key); lacking[l.subject(id)] != nil {
+				people = append(people, id)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range people {
+		if err := l.apply(ctx, id, lacking[l.subject(id)]); err != nil {
+			return err
+		}
+		delete(lacking, l.subject(id))
+	}
+	return l.v.update(ctx, func(tx store.Tx) error { // about nobody who came to be
+		for _, entries := range lacking {
+			for _, e := range entries {
+				if err := l.kept(tx, e.ID); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// apply does one person's promised acts.
+func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledgerEntry) error {
+	v := l.v
+	return v.update(ctx, func(tx store.Tx) error {
+		r, err := v.regime(ctx, tx)
+		if err != nil {
+			return err
+		}
+		p, err := v.load(ctx, tx, id)
+		if err != nil || p == nil {
+			return errors.Join(err, missing(p, id))
+		}
+		if p.known() {
+			for _, e := range entries {
+				l.fold(p.standing, r.register, e)
+			}
+		}
+		digest, err := v.saveDigest(tx, p)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := l.kept(tx, e.ID); err != nil {
+				return err
+			}
+			record := finishedRecord{Format: 1, At: e.At, Kind: byte(e.Kind), Act: privacy.ConsentID(e.ID), Standing: digest}
+			if err := v.noteOf(tx, p, log.Consent, privacy.NewID(v.cfg.Now()), record); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// finishedRecord is the log's record of a narrowing act that was finished from
+// the ledger.
+type finishedRecord struct {
+	Format   int               `json:"v"`
+	At       time.Time         `json:"at"`
+	Kind     byte              `json:"ledger"`
+	Act      privacy.ConsentID `json:"consent"`
+	Standing standingDigest    `json:"standing"`
+}
+
+func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry) {
+	purposes := map[privacy.PurposeID]bool{}
+	for i := range reg.Purposes {
+		purposes[reg.Purposes[i].ID] = true
+	}
+	for i := range s.Consents {
+		purposes[s.Consents[i].Purpose] = true
+	}
+	for i := range s.Grounds {
+		purposes[s.Grounds[i].Purpose] = true
+	}
+	for id := range purposes {
+		if l.purpose(id) != e.Purpose {
+			continue
+		}
+		status, ok := e.Kind.status()
+		switch c := s.Consent(id); {
+		case ok && c != nil && c.Status == privacy.StatusGiven && c.Recorded.After(e.Written):
+			// A yes that came after this no: the act was done, or tried again.
+		case ok:
+			s.Record(consent.Act{ID: privacy.ConsentID(e.ID), Purpose: id, Status: status, At: e.At, Recorded: e.Written})
+		default:
+			s.EndGround(id, "", e.At)
+		}
+	}
+}
+
+func missing(p *person, id privacy.SubjectID) error {
+	if p == nil {
+		return fmt.Errorf("the standing of %s is missing: %w", id, errIntegrity)
+	}
+	return nil
+}

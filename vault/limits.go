@@ -1,0 +1,164 @@
+package vault
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// limits counts what the register limits for each channel: requests, people
+// asked about in a day, answers that released nothing, captures that change one
+// person. It counts references asked, never whether a person was found, so
+// that a limit tells nobody who is known. Days are UTC. Counts live in memory:
+// a restart begins them anew.
+type limits struct {
+	now func() time.Time
+
+	mu       sync.Mutex // guards the rest
+	day      string
+	channels map[privacy.ChannelID]*counts
+}
+
+type counts struct {
+	requests  *rate.Limiter
+	perMinute int
+	asked     map[[32]byte]struct{}
+	empty     int
+	captures  map[privacy.SubjectID]int
+}
+
+func newLimits(now func() time.Time) *limits {
+	return &limits{now: now, channels: map[privacy.ChannelID]*counts{}}
+}
+
+// of returns the channel's counts of today; mu is held.
+func (l *limits) of(ch privacy.ChannelID) *counts {
+	if today := l.now().UTC().Format(time.DateOnly); today != l.day {
+		l.day = today
+		for _, c := range l.channels {
+			c.asked, c.captures, c.empty = map[[32]byte]struct{}{}, map[privacy.SubjectID]int{}, 0
+		}
+	}
+	c := l.channels[ch]
+	if c == nil {
+		c = &counts{asked: map[[32]byte]struct{}{}, captures: map[privacy.SubjectID]int{}}
+		l.channels[ch] = c
+	}
+	return c
+}
+
+func (l *limits) tomorrow() time.Time {
+	y, m, d := l.now().UTC().Date()
+	return time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC)
+}
+
+func (l *limits) exceeded(what string) *Error {
+	return &Error{Code: CodeRateLimited, Detail: "the channel's limit is reached: " + what, RetryAfter: l.tomorrow().Sub(l.now()).Round(time.Second) + time.Second}
+}
+
+// request counts one request.
+func (l *limits) request(ch *register.Channel) error {
+	per := ch.Limits.RequestsPerMinute
+	if per == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.of(ch.ID)
+	if c.requests == nil || c.perMinute != per {
+		c.requests, c.perMinute = rate.NewLimiter(rate.Limit(float64(per)/60), per), per
+	}
+	now := l.now()
+	r := c.requests.ReserveN(now, 1)
+	if wait := r.DelayFrom(now); wait > 0 {
+		r.CancelAt(now)
+		return &Error{Code: CodeRateLimited, Detail: "the channel's limit is reached: requests_per_minute", RetryAfter: wait}
+	}
+	return nil
+}
+
+// ask counts a reference asked about. What was asked before today costs
+// nothing, and neither does anything once empty answers are used up: then
+// nothing is answered at all.
+func (l *limits) ask(ch *register.Channel, ref [32]byte) error {
+	if ch.Limits.PeoplePerDay == 0 && ch.Limits.EmptyAnswersPerDay == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.of(ch.ID)
+	if n := ch.Limits.EmptyAnswersPerDay; n > 0 && c.empty >= n {
+		return l.exceeded("empty_answers_per_day")
+	}
+	if n := ch.Limits.PeoplePerDay; n > 0 {
+		if _, ok := c.asked[ref]; !ok {
+			if len(c.asked) >= n {
+				return l.exceeded("people_per_day")
+			}
+			c.asked[ref] = struct{}{}
+		}
+	}
+	return nil
+}
+
+// empty counts an answer that released nothing.
+func (l *limits) empty(ch *register.Channel) {
+	if ch.Limits.EmptyAnswersPerDay == 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.of(ch.ID).empty++
+}
+
+// capture counts a capture that changes a person.
+func (l *limits) capture(ch *register.Channel, id privacy.SubjectID) error {
+	n := ch.Limits.CapturesPerPersonPerDay
+	if n == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.of(ch.ID)
+	if c.captures[id] >= n {
+		return l.exceeded("captures_per_person_per_day")
+	}
+	c.captures[id]++
+	return nil
+}
+
+// LimitState is a limit of a channel and what is left of it.
+type LimitState struct {
+	Name   string    `json:"name"`
+	Limit  int       `json:"limit"`
+	Left   int       `json:"left"`
+	Resets time.Time `json:"resets"`
+}
+
+// left returns the channel's limits as they stand.
+func (l *limits) left(ch *register.Channel) []LimitState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, states := l.of(ch.ID), []LimitState{}
+	if n := ch.Limits.RequestsPerMinute; n > 0 {
+		left := n
+		if c.requests != nil && c.perMinute == n {
+			left = max(0, int(c.requests.TokensAt(l.now())))
+		}
+		states = append(states, LimitState{"requests_per_minute", n, left, l.now().UTC().Add(time.Minute).Truncate(time.Second)})
+	}
+	if n := ch.Limits.PeoplePerDay; n > 0 {
+		states = append(states, LimitState{"people_per_day", n, max(0, n-len(c.asked)), l.tomorrow()})
+	}
+	if n := ch.Limits.EmptyAnswersPerDay; n > 0 {
+		states = append(states, LimitState{"empty_answers_per_day", n, max(0, n-c.empty), l.tomorrow()})
+	}
+	if n := ch.Limits.CapturesPerPersonPerDay; n > 0 {
+		states = append(states, LimitState{"captures_per_person_per_day", n, n, l.tomorrow()})
+	}
+	return states
+}

@@ -1,0 +1,323 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// person is a subject with what opens their records.
+type person struct {
+	id       privacy.SubjectID
+	standing *consent.Standing
+	history  *keys.DEK
+	wrapped  []byte // of the values DEK; unwrapped only where a value is opened
+}
+
+func (p *person) known() bool { return p.id != privacy.Nobody }
+
+// rows of the keys engine: format, then both wrapped DEKs with their lengths.
+const deksFormat = 1
+
+func packDEKs(values, history []byte) []byte {
+	row := []byte{deksFormat}
+	for _, w := range [][]byte{values, history} {
+		row = binary.BigEndian.AppendUint16(row, uint16(len(w)))
+		row = append(row, w...)
+	}
+	return row
+}
+
+func unpackDEKs(row []byte) (values, history []byte, err error) {
+	if len(row) == 0 || row[0] != deksFormat {
+		return nil, nil, fmt.Errorf("reading a subject's keys: %w", errIntegrity)
+	}
+	rest, parts := row[1:], [2][]byte{}
+	for i := range parts {
+		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {
+			return nil, nil, fmt.Errorf("reading a subject's keys: %w", errIntegrity)
+		}
+		n := int(binary.BigEndian.Uint16(rest))
+		parts[i], rest = rest[2:2+n], rest[2+n:]
+	}
+	if len(rest) != 0 {
+		return nil, nil, fmt.Errorf("reading a subject's keys: %w", errIntegrity)
+	}
+	return parts[0], parts[1], nil
+}
+
+// makeKeys makes a subject's two DEKs durable. It comes before anything that
+// they seal.
+func (v *Vault) makeKeys(ctx context.Context, id privacy.SubjectID) (*person, error) {
+	p := &person{id: id, standing: &consent.Standing{}}
+	var err error
+	if p.history, err = v.keyring.NewDEK(); err != nil {
+		return nil, err
+	}
+	values, err := v.keyring.NewDEK()
+	if err != nil {
+		return nil, err
+	}
+	history, err := v.keyring.Wrap(p.history, id, keys.History)
+	if err != nil {
+		return nil, err
+	}
+	if p.wrapped, err = v.keyring.Wrap(values, id, keys.Values); err != nil {
+		return nil, err
+	}
+	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
+		return tx.Put(bucketDEKs, id[:], packDEKs(p.wrapped, history))
+	})
+	return p, err
+}
+
+// dropKeys removes keys that were made for a subject that did not come to be.
+func (v *Vault) dropKeys(ctx context.Context, id privacy.SubjectID) {
+	_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return tx.Delete(bucketDEKs, id[:]) })
+	if err != nil {
+		v.cfg.Logger.Warn("keys of a subject that did not come to be stay behind", "subject", id, "err", err)
+	}
+}
+
+// loadKeys reads a subject's keys: nil if there are none.
+func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, error) {
+	var p *person
+	err := v.cfg.Keys.View(ctx, func(s store.Snapshot) error {
+		row, err := s.Get(bucketDEKs, id[:])
+		if row == nil || err != nil {
+			return err
+		}
+		values, history, err := unpackDEKs(row)
+		if err != nil {
+			return err
+		}
+		dek, err := v.keyring.Unwrap(history, id, keys.History)
+		if err != nil {
+			return fmt.Errorf("opening the history key of %s: %w", id, err)
+		}
+		p = &person{id: id, history: dek, wrapped: bytes.Clone(values)}
+		return nil
+	})
+	return p, err
+}
+
+// load returns the subject as the reader sees it, or nil if there is none.
+func (v *Vault) load(ctx context.Context, r store.Reader, id privacy.SubjectID) (*person, error) {
+	row, err := r.Get(bucketStanding, id[:])
+	if row == nil || err != nil {
+		return nil, err
+	}
+	p, err := v.loadKeys(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, fmt.Errorf("the keys of %s are missing: %w", id, errIntegrity)
+	}
+	p.standing, err = v.openStanding(p, row)
+	return p, err
+}
+
+func (v *Vault) openStanding(p *person, row []byte) (*consent.Standing, error) {
+	version, n := binary.Uvarint(row)
+	if n <= 0 {
+		return nil, fmt.Errorf("reading the standing of %s: %w", p.id, errIntegrity)
+	}
+	plain, err := keys.Unseal(p.history, v.bind(p.id, "standing", version), row[n:])
+	if err != nil {
+		return nil, fmt.Errorf("opening the standing of %s: %w", p.id, err)
+	}
+	s, err := consent.Decode(plain)
+	if err != nil || s.Version != version {
+		return nil, fmt.Errorf("reading the standing of %s: %w", p.id, errIntegrity)
+	}
+	return s, nil
+}
+
+// save writes the person's standing as its next version and keeps the one
+// before.
+func (v *Vault) save(tx store.Tx, p *person) error {
+	old, err := tx.Get(bucketStanding, p.id[:])
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		if err := tx.Put(bucketStandings, versionKey(p.id, p.standing.Version), bytes.Clone(old)); err != nil {
+			return err
+		}
+	}
+	p.standing.Version++
+	sealed, err := keys.Seal(p.history, v.bind(p.id, "standing", p.standing.Version), p.standing.Encode())
+	if err != nil {
+		return err
+	}
+	return tx.Put(bucketStanding, bytes.Clone(p.id[:]), append(binary.AppendUvarint(nil, p.standing.Version), sealed...))
+}
+
+// standingAt returns a version of a person's standing, for a past decision.
+func (v *Vault) standingAt(r store.Reader, p *person, version uint64) (*consent.Standing, error) {
+	if version == p.standing.Version {
+		return p.standing, nil
+	}
+	row, err := r.Get(bucketStandings, versionKey(p.id, version))
+	if err != nil {
+		return nil, err
+	}
+	if row == nil {
+		return nil, fmt.Errorf("version %d of the standing of %s is missing: %w", version, p.id, errIntegrity)
+	}
+	return v.openStanding(p, row)
+}
+
+func versionKey(id privacy.SubjectID, version uint64) []byte {
+	return binary.BigEndian.AppendUint64(bytes.Clone(id[:]), version)
+}
+
+func (v *Vault) bind(id privacy.SubjectID, field string, version uint64) keys.Binding {
+	return keys.Binding{Vault: v.id, Subject: id, Field: field, Version: version}
+}
+
+// loadNobody loads the vault's own keys and the standing that unknown people
+// are read with.
+func (v *Vault) loadNobody(ctx context.Context) error {
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		p, err := v.load(ctx, s, privacy.Nobody)
+		if err == nil && p == nil {
+			err = fmt.Errorf("the vault's own standing is missing: %w", errIntegrity)
+		}
+		v.nobody = p
+		return err
+	})
+}
+
+// sealed is a value of a person as it lies in the profile record.
+type sealedValue struct {
+	field    privacy.FieldName
+	version  uint64
+	envelope []byte
+}
+
+// A profile record holds the sealed values of one person side by side, since
+// they are mostly read together:
+//
+//	profile = 0x01 count { len field version len envelope }*
+const profileFormat = 1
+
+func packProfile(values []sealedValue) []byte {
+	b := binary.AppendUvarint([]byte{profileFormat}, uint64(len(values)))
+	for _, s := range values {
+		b = binary.AppendUvarint(b, uint64(len(s.field)))
+		b = append(b, s.field...)
+		b = binary.AppendUvarint(b, s.version)
+		b = binary.AppendUvarint(b, uint64(len(s.envelope)))
+		b = append(b, s.envelope...)
+	}
+	return b
+}
+
+func unpackProfile(b []byte) ([]sealedValue, error) {
+	if b == nil {
+		return nil, nil
+	}
+	if len(b) == 0 || b[0] != profileFormat {
+		return nil, errIntegrity
+	}
+	b = b[1:]
+	number := func() uint64 {
+		n, size := binary.Uvarint(b)
+		if size <= 0 {
+			b = nil
+			return 0
+		}
+		b = b[size:]
+		return n
+	}
+	count := number()
+	if count > uint64(len(b)) {
+		return nil, errIntegrity
+	}
+	values := make([]sealedValue, 0, count)
+	for range count {
+		n := number()
+		if n > uint64(len(b)) {
+			return nil, errIntegrity
+		}
+		s := sealedValue{field: privacy.FieldName(b[:n])}
+		b = b[n:]
+		s.version = number()
+		if n = number(); n > uint64(len(b)) {
+			return nil, errIntegrity
+		}
+		s.envelope, b = b[:n], b[n:]
+		values = append(values, s)
+	}
+	if len(b) != 0 {
+		return nil, errIntegrity
+	}
+	return values, nil
+}
+
+// valuesOf opens nothing yet: it gives what opens single values of a person, as
+// the standing says they are there.
+type valuesOf struct {
+	v      *Vault
+	p      *person
+	sealed []sealedValue
+	dek    *keys.DEK
+}
+
+func (v *Vault) valuesOf(r store.Reader, p *person) (*valuesOf, error) {
+	row, err := r.Get(bucketProfiles, p.id[:])
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := unpackProfile(row)
+	if err != nil {
+		return nil, fmt.Errorf("reading the profile of %s: %w", p.id, err)
+	}
+	return &valuesOf{v: v, p: p, sealed: sealed}, nil
+}
+
+// open opens one value that the standing names. That it is not there, of
+// another version, or does not verify is damage.
+func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
+	for _, s := range o.sealed {
+		if s.field != fact.Field {
+			continue
+		}
+		if s.version != fact.Version {
+			return privacy.Sensitive{}, fmt.Errorf("the value of %s of %s has another version than its standing says: %w", s.field, o.p.id, errIntegrity)
+		}
+		dek, err := o.key()
+		if err != nil {
+			return privacy.Sensitive{}, err
+		}
+		plain, err := keys.Unseal(dek, o.v.bind(o.p.id, "value/"+string(s.field), s.version), s.envelope)
+		if err != nil {
+			return privacy.Sensitive{}, fmt.Errorf("opening %s of %s: %w", s.field, o.p.id, err)
+		}
+		return privacy.NewSensitive(plain), nil
+	}
+	return privacy.Sensitive{}, fmt.Errorf("the value of %s of %s is missing: %w", fact.Field, o.p.id, errIntegrity)
+}
+
+func (o *valuesOf) key() (*keys.DEK, error) {
+	if o.dek == nil {
+		dek, err := o.v.keyring.Unwrap(o.p.wrapped, o.p.id, keys.Values)
+		if err != nil {
+			return nil, fmt.Errorf("opening the values key of %s: %w", o.p.id, err)
+		}
+		o.dek = dek
+	}
+	return o.dek, nil
+}
+
+// micro is now in the vault's resolution.
+func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,397 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sayso-vault/sayso/policy"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/internal/profile"
+	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// ReadRequest asks for fields of a person for a purpose.
+type ReadRequest struct {
+	Subject SubjectRef
+	Purpose privacy.PurposeID
+	Fields  []privacy.FieldName // none: all of the purpose's
+	Context map[string]any
+}
+
+// ReadResult is what was released, with the decision that did.
+type ReadResult struct {
+	Decision privacy.DecisionID
+	Subject  privacy.SubjectID
+	Purpose  privacy.PurposeID
+	Policy   string
+	Register uint64
+	Fields   []FieldValue
+	Masked   []MaskedValue
+	Withheld []Withheld
+	Missing  []Missing
+	LogIndex uint64
+	LogName  string
+}
+
+// FieldValue is a released value.
+type FieldValue struct {
+	Field privacy.FieldName
+	Value privacy.Sensitive
+}
+
+// MaskedValue is what a mask shows of a value.
+type MaskedValue struct {
+	Field privacy.FieldName
+	Value privacy.Sensitive
+	Mask  privacy.Mask
+}
+
+// Missing is an allowed field without a value.
+type Missing struct {
+	Field privacy.FieldName `json:"field"`
+	Why   string            `json:"why"`
+}
+
+// attempts is how often a read decides again because what it was decided on
+// changed before its record was durable.
+const attempts = 3
+
+// Read is the door: the only way by which personal data reaches a channel. It
+// decides on one snapshot, opens only what is released or masked, and returns
+// only after the access record is durable – on the condition that what was
+// decided on is still in force, else it decides again.
+//
+// It returns a *DeniedError when nothing may be released, and an *Error when
+// the request as a whole is refused. Where the purpose is silent (consent,
+// opt-out, legitimate interests) an unknown person is denied like one who gave
+// no say-so, by the same steps.
+func (v *Vault) Read(ctx context.Context, by Caller, req ReadRequest) (*ReadResult, error) {
+	for range attempts {
+		a, err := v.decide(ctx, by, req, true)
+		if err != nil {
+			return nil, v.refusal(err)
+		}
+		index, err := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
+		if errors.Is(err, store.ErrConflict) {
+			continue
+		}
+		if err != nil {
+			return nil, v.refusal(fmt.Errorf("recording a read: %w", err))
+		}
+		if a.refused != nil {
+			return nil, a.refused
+		}
+		a.result.LogIndex, a.result.LogName = index, v.cfg.LogName
+		return a.result, nil
+	}
+	return nil, unavailable("what the read was decided on kept changing; try again")
+}
+
+// answer is a decided read that nobody has seen yet: it becomes an answer when
+// its entry is durable.
+type answer struct {
+	entry      []byte
+	conditions []store.Condition
+	result     *ReadResult
+	refused    error // instead of a result
+	allowed    bool
+	until      time.Time // when what allows it ends, as far as that is known
+}
+
+// decide does everything of a read but make it durable. With open false no
+// value is opened: the caller asks only whether it would be.
+func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, open bool) (*answer, error) {
+	var a *answer
+	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		now, err := v.regime(ctx, s)
+		if err != nil {
+			return err
+		}
+		channel, err := now.channelOf(by)
+		if err != nil {
+			return err
+		}
+		a = &answer{conditions: []store.Condition{s.Unchanged(bucketGovernance, keyCurrent)}}
+		q := question{by: by, channel: channel, regime: now, fields: req.Fields, context: req.Context, purpose: req.Purpose}
+		if refused := q.mayAsk(); refused != nil {
+			// Nobody is looked up, but that it was tried is recorded.
+			a.refused = refused
+			a.entry, err = v.recordRefusal(&q, refused)
+			return err
+		}
+		if err := q.checkContext(); err != nil {
+			return err
+		}
+		ref, err := v.reference(now.register, req.Subject)
+		if err != nil {
+			return err
+		}
+		if err := v.limits.ask(channel, ref.hash(v)); err != nil {
+			return err
+		}
+		p, err := v.find(ctx, s, now.register, ref)
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			p = v.nobody
+		}
+		a.conditions = append(a.conditions, s.Unchanged(bucketStanding, p.id[:]))
+		return v.answer(ctx, s, &q, p, open, a)
+	})
+	return a, err
+}
+
+// answer decides about one person and prepares what to say and to record.
+func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *person, open bool, a *answer) error {
+	t, believed, other := v.clock.now()
+	outcomes, err := v.outcomes(ctx, q, p, t)
+	if err != nil {
+		return err
+	}
+	if !believed { // take whichever time releases less
+		more, err := v.outcomes(ctx, q, p, other)
+		if err != nil {
+			return err
+		}
+		outcomes = narrower(outcomes, more)
+	}
+	id := privacy.NewDecisionID(t)
+	res := &ReadResult{Decision: id, Subject: p.id, Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision}
+	values := &valuesOf{v: v, p: p}
+	if open {
+		if values, err = v.valuesOf(s, p); err != nil {
+			return err
+		}
+	}
+	for _, o := range outcomes {
+		if o.Action == policy.Withhold {
+			res.Withheld = append(res.Withheld, Withheld{Field: o.Field, Code: o.Code, Detail: detail(o)})
+			continue
+		}
+		a.allowed = true
+		if !open {
+			continue
+		}
+		field, _ := q.regime.register.Field(o.Field)
+		fact := p.standing.Value(o.Field)
+		if fact == nil || v.ended(q.regime.register, p.standing, field, fact, t) || !believed && v.ended(q.regime.register, p.standing, field, fact, other) {
+			res.Missing = append(res.Missing, Missing{Field: o.Field, Why: "absent"})
+			continue
+		}
+		value, err := values.open(fact)
+		if err != nil {
+			return err
+		}
+		if o.Action == policy.Release {
+			res.Fields = append(res.Fields, FieldValue{Field: o.Field, Value: value})
+			continue
+		}
+		shown, err := profile.Mask(o.Mask, field.Type, value, t)
+		if err != nil {
+			return fmt.Errorf("masking %s: %w", o.Field, err)
+		}
+		res.Masked = append(res.Masked, MaskedValue{Field: o.Field, Value: shown, Mask: o.Mask})
+	}
+	a.result = res
+	if !a.allowed {
+		if !p.known() && !q.silent() {
+			a.refused = refuse(CodeUnknownSubject, "nobody is known by this reference")
+		} else {
+			a.refused = q.denied(res)
+		}
+		v.limits.empty(q.channel)
+	} else if q.asked.Basis == privacy.Consent {
+		a.until = p.standing.Covers(q.regime.register, q.asked, q.channel, t).Until
+	}
+	a.entry, err = v.recordAccess(q, p, res, t, !open)
+	return err
+}
+
+// question is a read as it was asked, with what is in force.
+type question struct {
+	by      Caller
+	channel *register.Channel
+	regime  *regime
+	purpose privacy.PurposeID
+	fields  []privacy.FieldName
+	context map[string]any
+
+	asked *register.Purpose // set by mayAsk
+}
+
+// mayAsk refuses a purpose that does not come with the credential, before
+// anybody is looked up.
+func (q *question) mayAsk() error {
+	p, ok := q.regime.register.Purpose(q.purpose)
+	if !ok {
+		return refuse(CodeUnknownPurpose, "the register in force has no purpose of this name")
+	}
+	if !contains(q.channel.Purposes, q.purpose) || q.by.Purposes != nil && !contains(q.by.Purposes, q.purpose) {
+		return refuse(CodePurposeNotGranted, "this credential does not hold the purpose; GET /v1/whoami lists those it does")
+	}
+	q.asked = p
+	if len(q.fields) == 0 {
+		q.fields = p.Fields
+	}
+	return nil
+}
+
+func (q *question) silent() bool { return q.asked.Basis.Silent() }
+
+// denied tells a channel that nothing may be released. Where the purpose is
+// silent, every field says the same, whoever was asked about.
+func (q *question) denied(res *ReadResult) *DeniedError {
+	d := &DeniedError{Decision: res.Decision, Purpose: res.Purpose, Withheld: res.Withheld}
+	if q.silent() {
+		d.Withheld = make([]Withheld, len(res.Withheld))
+		for i, w := range res.Withheld {
+			d.Withheld[i] = Withheld{Field: w.Field, Code: privacy.CodeNoConsent, Detail: details[privacy.CodeNoConsent]}
+		}
+	}
+	return d
+}
+
+// details says in words what a code means to a channel. They are the same for
+// everybody; only an officer's rule has words of its own.
+var details = map[privacy.Code]string{
+	privacy.CodeNoConsent:         "no say-so for this purpose",
+	privacy.CodeFieldNotInPurpose: "the purpose does not list this field",
+	privacy.CodeNoGround:          "nothing makes this purpose's legal basis true for this person",
+	privacy.CodeRestricted:        "processing is restricted (Art. 18 GDPR)",
+	privacy.CodeObjected:          "the person objected (Art. 21 GDPR)",
+	privacy.CodePolicy:            "withheld by policy",
+	privacy.CodeStale:             "the value is older than the register allows",
+}
+
+func detail(o policy.Outcome) string {
+	if o.Code == privacy.CodePolicy && o.Detail != "" {
+		return o.Detail
+	}
+	return details[o.Code]
+}
+
+// outcomes evaluates the rules for one person at one time.
+func (v *Vault) outcomes(ctx context.Context, q *question, p *person, at time.Time) ([]policy.Outcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, v.cfg.DecisionDeadline)
+	defer cancel()
+	d, err := q.regime.rules.Decide(ctx, q.input(p, at))
+	if err != nil {
+		return nil, fmt.Errorf("deciding: %w", err)
+	}
+	if len(d.Outcomes) != len(q.fields) {
+		return nil, fmt.Errorf("deciding: %d outcomes for %d fields", len(d.Outcomes), len(q.fields))
+	}
+	return d.Outcomes, nil
+}
+
+// narrower takes of two decisions about the same fields the stricter outcome
+// for each.
+func narrower(a, b []policy.Outcome) []policy.Outcome {
+	for i := range a {
+		switch x, y := a[i], b[i]; {
+		case x.Action == policy.Withhold, y.Action == policy.Release:
+		case y.Action == policy.Withhold, x.Action == policy.Release:
+			a[i] = y
+		default:
+			m, ok := privacy.Stricter(x.Mask, y.Mask)
+			if !ok {
+				a[i] = policy.Outcome{Field: x.Field, Action: policy.Withhold, Code: privacy.CodePolicy, Rule: x.Rule}
+				continue
+			}
+			a[i].Mask = m
+		}
+	}
+	return a
+}
+
+// ended reports whether a value is past its retention and so counts as absent.
+func (v *Vault) ended(reg *register.Register, s *consent.Standing, f *register.Field, fact *consent.Value, now time.Time) bool {
+	end := s.ValueEnd(reg, f, fact.Observed, now)
+	return !end.IsZero() && !now.Before(end)
+}
+
+// refusal turns what went wrong below into an answer that tells nothing, and
+// the operators what it was. Whatever it is, nothing is released.
+func (v *Vault) refusal(err error) error {
+	var refused *Error
+	var denied *DeniedError
+	switch {
+	case errors.As(err, &refused), errors.As(err, &denied):
+		return err
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
+		return err
+	case errors.Is(err, policy.ErrDeadline), errors.Is(err, policy.ErrEvaluation), errors.Is(err, policy.ErrOutcome), errors.Is(err, policy.ErrInput):
+		v.cfg.Logger.Error("the rules in force gave no decision; nothing was released", "err", err)
+		return unavailable("no decision could be made")
+	case errors.Is(err, store.ErrClosed):
+		return unavailable("the vault is stopping")
+	}
+	v.cfg.Logger.Error("nothing was released or changed", "err", err)
+	return unavailable("the vault cannot answer now")
+}
+
+// accessRecord is the log's record of a decision: enough to make it again, and
+// no value.
+type accessRecord struct {
+	Format   int                                `json:"v"`
+	At       time.Time                          `json:"at"`
+	Decision privacy.DecisionID                 `json:"decision"`
+	Channel  privacy.ChannelID                  `json:"channel,omitempty"`
+	Officer  string                             `json:"officer,omitempty"`
+	Granted  []privacy.PurposeID                `json:"granted,omitempty"` // what the token was narrowed to
+	Purpose  privacy.PurposeID                  `json:"purpose,omitempty"`
+	Reason   string                             `json:"reason,omitempty"` // an officer's
+	Policy   string                             `json:"policy"`
+	Register uint64                             `json:"register"`
+	Standing uint64                             `json:"standing,omitempty"` // the version decided on
+	Asked    []privacy.FieldName                `json:"asked,omitempty"`
+	Context  map[string]any                     `json:"context,omitempty"`
+	Peek     bool                               `json:"peek,omitempty"` // only whether, no value
+	Refused  string                             `json:"refused,omitempty"`
+	Released []privacy.FieldName                `json:"released,omitempty"`
+	Masked   map[privacy.FieldName]privacy.Mask `json:"masked,omitempty"`
+	Withheld map[privacy.FieldName]privacy.Code `json:"withheld,omitempty"`
+	Missing  []privacy.FieldName                `json:"missing,omitempty"`
+}
+
+func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Time, peek bool) ([]byte, error) {
+	r := accessRecord{Format: 1, At: at, Decision: res.Decision, Channel: q.channel.ID, Granted: q.by.Purposes, Purpose: q.purpose,
+		Policy: res.Policy, Register: res.Register, Standing: p.standing.Version, Asked: q.fields, Context: q.context, Peek: peek}
+	for _, f := range res.Fields {
+		r.Released = append(r.Released, f.Field)
+	}
+	for _, f := range res.Masked {
+		if r.Masked == nil {
+			r.Masked = make(map[privacy.FieldName]privacy.Mask, len(res.Masked))
+		}
+		r.Masked[f.Field] = f.Mask
+	}
+	if len(res.Withheld) > 0 {
+		r.Withheld = make(map[privacy.FieldName]privacy.Code, len(res.Withheld))
+		for _, w := range res.Withheld {
+			r.Withheld[w.Field] = w.Code
+		}
+	}
+	for _, m := range res.Missing {
+		r.Missing = append(r.Missing, m.Field)
+	}
+	return v.entry(p, log.Access, privacy.ID(res.Decision), r)
+}
+
+func (v *Vault) recordRefusal(q *question, refused error) ([]byte, error) {
+	at, _, _ := v.clock.now()
+	id := privacy.NewDecisionID(at)
+	code := CodeInvalidRequest
+	var e *Error
+	if errors.As(refused, &e) {
+		code = e.Code
+	}
+	return v.entry(v.nobody, log.Access, privacy.ID(id), accessRecord{Format: 1, At: at, Decision: id, Channel: q.channel.ID,
+		Granted: q.by.Purposes, Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision, Asked: q.fields, Refused: code})
+}

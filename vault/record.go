@@ -1,0 +1,44 @@
+package vault
+
+import (
+	"encoding/json"
+
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// entry makes a log entry about a person: a salted commitment that strangers
+// see, and the record sealed under the person's history key.
+func (v *Vault) entry(p *person, kind log.Kind, id privacy.ID, record any) ([]byte, error) {
+	plain, err := json.Marshal(record)
+	if err != nil {
+		return nil, err
+	}
+	e, err := log.New(p.history, v.id, kind, p.id, id, plain)
+	if err != nil {
+		return nil, err
+	}
+	return e.Marshal(), nil
+}
+
+// note records an act in the same commit as what it changes.
+func (v *Vault) noteOf(tx store.Tx, p *person, kind log.Kind, id privacy.ID, record any) error {
+	e, err := v.entry(p, kind, id, record)
+	if err != nil {
+		return err
+	}
+	return tx.Record(e)
+}
+
+// note records what is nobody's: the register, rules, clients, the clock.
+func (v *Vault) note(tx store.Tx, kind log.Kind, id privacy.ID, record any) error {
+	return v.noteOf(tx, v.nobody, kind, id, record)
+}
+
+// standingDigest ties a record of an act to the standing it led to, so that a
+// standing that was put back is found by log verify.
+type standingDigest struct {
+	Version uint64 `json:"version"`
+	Hash    []byte `json:"hash"`
+}

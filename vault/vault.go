@@ -1,0 +1,176 @@
+package vault
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// Config is what a vault is made of. Store, Keys, Ledger and Keyring are
+// required.
+type Config struct {
+	// Store keeps what is sealed, and the log.
+	Store store.LogEngine
+	// Keys keeps the wrapped DEKs, apart from what they open.
+	Keys store.Engine
+	// Ledger keeps what a restored vault is held against.
+	Ledger store.Ledger
+	// Keyring opens and signs.
+	Keyring *keys.Keyring
+	// Now tells the time. Default: time.Now.
+	Now func() time.Time
+	// Logger is told about operations, never about persons. Default: none.
+	Logger *slog.Logger
+	// LogName names this node's log in answers and checkpoints. Default: "main".
+	LogName string
+	// DecisionDeadline bounds one evaluation of the rules. Default: 50 ms.
+	DecisionDeadline time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.LogName == "" {
+		c.LogName = "main"
+	}
+	if c.DecisionDeadline == 0 {
+		c.DecisionDeadline = 50 * time.Millisecond
+	}
+	return c
+}
+
+// The buckets of vault.db that package vault itself keeps; vault/internal/log
+// has its own.
+const (
+	bucketMeta       store.Bucket = "meta"       // format, clock
+	bucketGovernance store.Bucket = "governance" // "current": what is in force, sealed
+	bucketRegisters  store.Bucket = "registers"  // revision → register as applied, sealed
+	bucketPolicies   store.Bucket = "policies"   // ID → rule set, sealed
+	bucketStanding   store.Bucket = "standing"   // subject → version, sealed standing
+	bucketStandings  store.Bucket = "standings"  // subject, version → earlier standings
+	bucketProfiles   store.Bucket = "profiles"   // subject → sealed values
+	bucketHistory    store.Bucket = "history"    // subject, field, version → superseded values, sealed
+	bucketIndex      store.Bucket = "index"      // blind index, subject → proof of the row
+	bucketConsents   store.Bucket = "consents"   // subject, consent → sealed consent record
+	bucketReceipts   store.Bucket = "receipts"   // consent → subject
+	bucketMatches    store.Bucket = "matches"    // subject, subject → a possible match for officers
+	bucketLedgered   store.Bucket = "ledgered"   // ledger entry ID → applied
+
+	bucketDEKs store.Bucket = "deks" // of keys.db: subject → two wrapped DEKs
+)
+
+// Vault is an open vault. It is safe for concurrent use.
+type Vault struct {
+	cfg      Config
+	keyring  *keys.Keyring
+	id       keys.VaultID
+	follower *log.Follower
+	clock    *clock
+	nobody   *person
+	limits   *limits
+	ledger   *ledger
+	inForce  atomic.Pointer[regime] // the regime last seen; checked against the snapshot at each use
+
+	compiling sync.Mutex // guards the making of regimes
+	registers sync.Map   // revision → *revision, immutable once made
+
+	background sync.WaitGroup
+	stop       context.CancelFunc
+}
+
+// Open brings up the vault in the given stores: it holds the ledger against the
+// store, finishes acts a crash left half done, and starts what follows the log.
+// It returns ErrFresh, ErrForeign, ErrLogShorter or store.ErrOlder for a vault
+// that must not be served as it is.
+func Open(ctx context.Context, cfg Config) (*Vault, error) {
+	cfg = cfg.withDefaults()
+	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID()}
+	if err := v.checkFormat(ctx); err != nil {
+		return nil, err
+	}
+	var err error
+	if v.ledger, err = openLedger(v); err != nil {
+		return nil, err
+	}
+	if v.ledger.seen.Size > cfg.Store.Size() {
+		return nil, fmt.Errorf("%w (it has %d records, the ledger saw %d)", ErrLogShorter, cfg.Store.Size(), v.ledger.seen.Size)
+	}
+	if v.clock, err = openClock(ctx, v); err != nil {
+		return nil, err
+	}
+	if err := v.loadNobody(ctx); err != nil {
+		return nil, err
+	}
+	v.limits = newLimits(cfg.Now)
+	if err := cfg.Store.View(ctx, func(s store.Snapshot) error {
+		_, err := v.regime(ctx, s)
+		return err
+	}); err != nil {
+		return nil, fmt.Errorf("loading what is in force: %w", err)
+	}
+	v.follower, err = log.Follow(ctx, v.logConfig())
+	if err != nil {
+		return nil, fmt.Errorf("following the log: %w", err)
+	}
+	if err := v.ledger.checkHead(ctx); err != nil {
+		return nil, errors.Join(err, v.follower.Close())
+	}
+	if err := v.ledger.finish(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("finishing what the ledger promised: %w", err), v.follower.Close())
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	v.stop = stop
+	v.background.Go(func() { v.ledger.follow(running) })
+	return v, nil
+}
+
+// Close stops what runs beside the requests and writes the log's head to the
+// ledger. It does not close the stores it was given.
+func (v *Vault) Close() error {
+	v.stop()
+	v.background.Wait()
+	return errors.Join(v.ledger.noteHead(context.Background()), v.follower.Close())
+}
+
+// Ready returns why the vault must not be relied on, in sentences; none if it
+// can be.
+func (v *Vault) Ready() []string {
+	var why []string
+	if _, believed, _ := v.clock.now(); !believed {
+		why = append(why, "the clock is not believed: it stands before the last commit or jumped; an officer confirms it with POST /v1/clock/confirm")
+	}
+	return why
+}
+
+// TokenKey signs access tokens.
+func (v *Vault) TokenKey() crypto.Signer { return v.keyring.TokenSigner() }
+
+// EvidenceKeys returns the keys of receipts and certificates, retired ones for
+// ever.
+func (v *Vault) EvidenceKeys() []keys.EvidenceKey { return v.keyring.EvidenceKeys() }
+
+// ID returns the vault's ID.
+func (v *Vault) ID() keys.VaultID { return v.id }
+
+// Caller is who asks: the client as it is now, and what its token says.
+type Caller struct {
+	Client Client
+	// Purposes are those the token was narrowed to; nil means all of the
+	// channel's.
+	Purposes  []privacy.PurposeID
+	RequestID string
+}
