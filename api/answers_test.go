@@ -217,7 +217,7 @@ func TestTheRegisterInBothFormats(t *testing.T) {
 			t.Errorf("the vault was asked %s %v %v", text, ifMatch, dryRun)
 		}
 		return &vault.Applied{Revision: 8, Status: "active", Changes: []vault.Change{{Op: "added", Path: "fields.email", To: "email"}},
-			Channels: []vault.ChannelCredentials{{ID: "web", ClientID: "web", ClientSecret: "once"}}}, nil
+			Channels: []vault.ChannelCredentials{{ID: "web", Credentials: vault.Credentials{ClientID: "web", ClientSecret: "once"}}}}, nil
 	}
 	a = put("/v1/register", mediaYAML, `"7"`)
 	if want := `{"revision":8,"status":"active","changes":[{"op":"added","path":"fields.email","to":"email"}],"warnings":[],"channels":[{"id":"web","client_id":"web","client_secret":"once"}]}`; a.status != 200 || a.raw != want || a.header.Get("ETag") != `"8"` {

@@ -149,7 +149,7 @@ func (f *fake) ResumeChannel(_ context.Context, _ vault.Caller, id privacy.Chann
 	return &vault.ChannelView{ID: id}, f.called("resume")
 }
 func (f *fake) NewSecret(_ context.Context, _ vault.Caller, id privacy.ChannelID) (*vault.ChannelCredentials, error) {
-	return &vault.ChannelCredentials{ID: id, ClientID: string(id), ClientSecret: "shown once", SecretID: "s9"}, f.called("secret")
+	return &vault.ChannelCredentials{ID: id, Credentials: vault.Credentials{ClientID: string(id), ClientSecret: "shown once"}, SecretID: "s9"}, f.called("secret")
 }
 func (f *fake) RevokeSecret(context.Context, vault.Caller, privacy.ChannelID, string) error {
 	return f.called("revoke")
