@@ -121,13 +121,17 @@ func (v *Vault) compile(ctx context.Context, now *regime, modules map[string]str
 	rules, err := policy.Compile(ctx, schemaOf(now.register), modules)
 	var problems *policy.ProblemsError
 	if errors.As(err, &problems) {
-		told := &PolicyProblems{}
-		for _, p := range problems.Problems {
-			told.Problems = append(told.Problems, PolicyProblem(p))
-		}
-		return nil, told
+		return nil, policyProblems(problems)
 	}
 	return rules, err
+}
+
+func policyProblems(e *policy.ProblemsError) *PolicyProblems {
+	told := &PolicyProblems{}
+	for _, p := range e.Problems {
+		told.Problems = append(told.Problems, PolicyProblem(p))
+	}
+	return told
 }
 
 func (row policyRow) view(active string) *Policy {

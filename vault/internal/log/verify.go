@@ -92,7 +92,7 @@ func Verify(ctx context.Context, cfg VerifyConfig, progress func(Progress)) (Rep
 	if err := v.heads(ctx); err != nil {
 		return v.report, fmt.Errorf("verifying the log: %w", err)
 	}
-	for _, stage := range []func(context.Context) error{v.entries, v.signed, v.people, v.strays} {
+	for _, stage := range []func(context.Context) error{v.entries, v.signed, v.index, v.people, v.strays} {
 		if err := stage(ctx); err != nil {
 			return v.report, fmt.Errorf("verifying the log: %w", err)
 		}

@@ -99,17 +99,14 @@ func (a *appender) wait(t ticket) error {
 
 // lead writes and syncs g, which is the open group, and passes the lead on.
 func (a *appender) lead(g *group) {
-	// Let those run who are ready to append: it costs a lone appender nothing,
-	// and where more goroutines than cores want to append it gathers them all.
-	for before, tries := uint64(0), 0; tries < gatherTries; tries++ {
+	// Let those run who are ready to append: a lone appender loses nothing by it,
+	// and where more goroutines than cores append, it gathers nearly all.
+	runtime.Gosched()
+	a.mu.Lock()
+	alone := g.count == 1
+	a.mu.Unlock()
+	if !alone {
 		runtime.Gosched()
-		a.mu.Lock()
-		n := g.count
-		a.mu.Unlock()
-		if n == before {
-			break
-		}
-		before = n
 	}
 
 	a.mu.Lock()
@@ -150,8 +147,7 @@ func (a *appender) lead(g *group) {
 }
 
 const (
-	maxSpare    = 1 << 20
-	gatherTries = 8
+	maxSpare = 1 << 20
 )
 
 // fail refuses everything from now on.

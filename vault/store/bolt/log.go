@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-
-	"github.com/sayso-vault/sayso/vault/store"
 )
 
 // log keeps entries in segments. Its appender says what is durable; only the
@@ -271,8 +269,11 @@ func readFrames(ctx context.Context, r io.ReaderAt, path string, size, off int64
 		if errors.Is(err, errEnd) || errors.Is(err, errBad) || err == nil && f.index != index {
 			return from, damagedEntry(index, "it cannot be read in "+filepath.Base(path))
 		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return from, damagedEntry(index, filepath.Base(path)+" has been cut off")
+		}
 		if err != nil {
-			return from, fmt.Errorf("%w: reading entry %d: %w", store.ErrDamaged, index, err)
+			return from, fmt.Errorf("reading entry %d: %w", index, err)
 		}
 		if f.kind == kindSeal {
 			continue

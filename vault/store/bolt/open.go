@@ -34,7 +34,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Synced is called after each completed sync with the path of the file, and
 	// before anybody is told. Nobody writes to that file meanwhile: what it
-	// holds is what a power cut would leave. For tests.
+	// holds is what a power cut would leave. Syncs of different files may run at
+	// once. For tests.
 	Synced func(path string)
 
 	openFile func(path string) (file, error) // for tests of this package

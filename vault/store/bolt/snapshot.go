@@ -3,9 +3,6 @@ package bolt
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"runtime"
-	"runtime/debug"
 	"sync"
 
 	"go.etcd.io/bbolt"
@@ -19,6 +16,7 @@ import (
 // it caches nothing (the race tests of this package pin that).
 type snapshot struct {
 	tx   *bbolt.Tx
+	mem  mapping
 	id   uint64
 	refs int // guarded by snapshots.mu; the engine's own included
 
@@ -67,7 +65,7 @@ func (ss *snapshots) install(tx *bbolt.Tx) {
 	old := ss.current
 	ss.current = nil
 	if tx != nil {
-		ss.current = &snapshot{tx: tx, id: uint64(tx.ID()), refs: 1}
+		ss.current = &snapshot{tx: tx, mem: mappingOf(tx), id: uint64(tx.ID()), refs: 1}
 	}
 	ss.changed.Broadcast()
 	ss.mu.Unlock()
@@ -93,7 +91,10 @@ func (s *snapshot) bucket(b store.Bucket) *bbolt.Bucket {
 	if got, ok := s.buckets.Load(b); ok {
 		return got.(*bbolt.Bucket)
 	}
-	bucket := s.tx.Bucket([]byte(b))
+	var bucket *bbolt.Bucket
+	if validBucket(b) {
+		bucket = s.tx.Bucket([]byte(b))
+	}
 	s.buckets.Store(b, bucket)
 	return bucket
 }
@@ -112,7 +113,7 @@ func (v *view) Get(b store.Bucket, key []byte) (value []byte, err error) {
 		return nil, errOver
 	}
 	defer damage(&err)()
-	return get(v.s.bucket(b), key), nil
+	return v.s.mem.get(v.s.bucket(b), key), nil
 }
 
 // Scan implements store.Reader.
@@ -120,8 +121,8 @@ func (v *view) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) 
 	if v.over {
 		return errOver
 	}
-	c, k, val, err := seek(func() *bbolt.Bucket { return v.s.bucket(b) }, from)
-	for ; err == nil && k != nil && (to == nil || bytes.Compare(k, to) < 0); k, val, err = step(c) {
+	c, k, val, err := v.s.mem.seek(v.s.bucket, b, from)
+	for ; err == nil && k != nil && (to == nil || bytes.Compare(k, to) < 0); k, val, err = v.s.mem.step(c) {
 		if err := fn(k, val); errors.Is(err, store.ErrStop) {
 			return nil
 		} else if err != nil {
@@ -134,60 +135,4 @@ func (v *view) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) 
 // Unchanged implements store.Snapshot.
 func (v *view) Unchanged(b store.Bucket, key []byte) store.Condition {
 	return store.Condition{Bucket: b, Key: string(key), Version: v.s.id}
-}
-
-// get tells an empty value from none: bbolt may return nil for both.
-func get(b *bbolt.Bucket, key []byte) []byte {
-	if b == nil || len(key) == 0 {
-		return nil
-	}
-	k, v := b.Cursor().Seek(key)
-	if !bytes.Equal(k, key) {
-		return nil
-	}
-	return full(v)
-}
-
-func full(v []byte) []byte {
-	if v == nil {
-		return []byte{}
-	}
-	return v[:len(v):len(v)]
-}
-
-func seek(bucket func() *bbolt.Bucket, from []byte) (c *bbolt.Cursor, k, v []byte, err error) {
-	defer damage(&err)()
-	b := bucket()
-	if b == nil {
-		return nil, nil, nil, nil
-	}
-	c = b.Cursor()
-	if len(from) == 0 {
-		k, v = c.First()
-	} else {
-		k, v = c.Seek(from)
-	}
-	return c, k, full(v), nil
-}
-
-func step(c *bbolt.Cursor) (k, v []byte, err error) {
-	defer damage(&err)()
-	k, v = c.Next()
-	return k, full(v), nil
-}
-
-// damage, deferred around calls of bbolt, turns its panics, and the faults of
-// following a damaged page past the end of the file, into store.ErrDamaged.
-func damage(err *error) func() {
-	old := debug.SetPanicOnFault(true)
-	return func() {
-		debug.SetPanicOnFault(old)
-		switch r := recover().(type) {
-		case nil:
-		case runtime.Error:
-			*err = fmt.Errorf("%w: %w", store.ErrDamaged, r)
-		default:
-			*err = fmt.Errorf("%w: %v", store.ErrDamaged, r)
-		}
-	}
 }

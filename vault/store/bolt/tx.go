@@ -28,6 +28,7 @@ type write struct {
 // function has returned without an error.
 type tx struct {
 	base   *bbolt.Tx
+	mem    mapping
 	hasLog bool
 	writes map[ref]write
 	sorted map[store.Bucket]*sortedKeys // only of buckets that were scanned
@@ -43,8 +44,13 @@ var (
 	errBadEntry  = fmt.Errorf("entry is empty or longer than %d bytes", store.MaxEntry)
 )
 
+// validBucket keeps others out of the engine's own buckets.
+func validBucket(b store.Bucket) bool {
+	return len(b) > 0 && b[0] != 0 && len(b) <= bbolt.MaxKeySize
+}
+
 func checkKey(b store.Bucket, key []byte) error {
-	if len(b) == 0 || b[0] == 0 || len(b) > bbolt.MaxKeySize {
+	if !validBucket(b) {
 		return errBadBucket
 	}
 	if len(key) == 0 || len(key) > bbolt.MaxKeySize {
@@ -72,7 +78,14 @@ func (t *tx) Get(b store.Bucket, key []byte) (value []byte, err error) {
 		return full(w.value), nil
 	}
 	defer damage(&err)()
-	return get(t.base.Bucket([]byte(b)), key), nil
+	return t.mem.get(t.bucket(b), key), nil
+}
+
+func (t *tx) bucket(b store.Bucket) *bbolt.Bucket {
+	if !validBucket(b) {
+		return nil
+	}
+	return t.base.Bucket([]byte(b))
 }
 
 // Put implements store.Tx.
@@ -128,7 +141,7 @@ func (t *tx) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) er
 		return errOver
 	}
 	own := t.keys(b, from, to)
-	c, k, v, err := seek(func() *bbolt.Bucket { return t.base.Bucket([]byte(b)) }, from)
+	c, k, v, err := t.mem.seek(t.bucket, b, from)
 	for err == nil {
 		below := k != nil && (to == nil || bytes.Compare(k, to) < 0)
 		if !below && len(own) == 0 {
@@ -155,7 +168,7 @@ func (t *tx) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) er
 			return fnErr
 		}
 		if order <= 0 {
-			k, v, err = step(c)
+			k, v, err = t.mem.step(c)
 		}
 	}
 	return err
@@ -199,6 +212,11 @@ func (t *tx) apply() (err error) {
 			if bucket, err = t.base.CreateBucketIfNotExists([]byte(r.bucket)); err != nil {
 				return fmt.Errorf("making bucket %q: %w", r.bucket, err)
 			}
+			// Keys after the last one will be followed by more of their kind:
+			// leave no room between them.
+			if last, _ := bucket.Cursor().Last(); last != nil && string(last) < r.key {
+				bucket.FillPercent = fillAscending
+			}
 		}
 		if w := t.writes[r]; w.deleted {
 			err = bucket.Delete([]byte(r.key))
@@ -211,6 +229,8 @@ func (t *tx) apply() (err error) {
 	}
 	return nil
 }
+
+const fillAscending = 0.9
 
 // sortedKeys is a set of keys that is sorted when it is read: most are only
 // added to.

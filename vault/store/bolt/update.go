@@ -167,10 +167,10 @@ func (db *DB) commitBatch(b *batch, first *job) error {
 		first.turn <- nil
 		return err
 	}
-	size := 0
+	mem, size := mappingOf(btx), 0
 	for j := first; j != nil; {
 		b.jobs = append(b.jobs, j)
-		t := &tx{base: btx, hasLog: db.log != nil}
+		t := &tx{base: btx, mem: mem, hasLog: db.log != nil}
 		j.turn <- t
 		<-j.back
 		if j.kept {

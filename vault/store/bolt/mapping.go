@@ -1,0 +1,99 @@
+package bolt
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"unsafe"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// mapping reads from bbolt as from a disk that may lie. bbolt believes what a
+// page says of itself; a page that was damaged makes it panic, follow an offset
+// past the end of the file, or give a slice that reaches there. All three become
+// store.ErrDamaged.
+type mapping struct {
+	base, limit uintptr // of the file's pages in memory
+}
+
+func mappingOf(tx *bbolt.Tx) mapping {
+	base := tx.DB().Info().Data
+	return mapping{base, base + uintptr(tx.Size())}
+}
+
+// whole panics, for damage to catch, if b begins in the mapped file and does not
+// end there. What bbolt copied to the heap lies elsewhere.
+func (m mapping) whole(b []byte) {
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	if at >= m.base && at < m.limit && uintptr(len(b)) > m.limit-at {
+		panic("a value reaches past the end of the file")
+	}
+}
+
+// get tells an empty value from none: bbolt may return nil for both.
+func (m mapping) get(b *bbolt.Bucket, key []byte) []byte {
+	if b == nil || len(key) == 0 {
+		return nil
+	}
+	k, v := b.Cursor().Seek(key)
+	m.whole(k)
+	if !bytes.Equal(k, key) {
+		return nil
+	}
+	m.whole(v)
+	return full(v)
+}
+
+func full(v []byte) []byte {
+	if v == nil {
+		return []byte{}
+	}
+	return v[:len(v):len(v)]
+}
+
+// seek returns a cursor at the first key not before from, and a nil key if there
+// is none.
+func (m mapping) seek(bucket func(store.Bucket) *bbolt.Bucket, name store.Bucket, from []byte) (c *bbolt.Cursor, k, v []byte, err error) {
+	defer damage(&err)()
+	b := bucket(name)
+	if b == nil {
+		return nil, nil, nil, nil
+	}
+	c = b.Cursor()
+	if len(from) == 0 {
+		k, v = c.First()
+	} else {
+		k, v = c.Seek(from)
+	}
+	m.whole(k)
+	m.whole(v)
+	return c, k, full(v), nil
+}
+
+func (m mapping) step(c *bbolt.Cursor) (k, v []byte, err error) {
+	defer damage(&err)()
+	k, v = c.Next()
+	m.whole(k)
+	m.whole(v)
+	return k, full(v), nil
+}
+
+// damage, deferred around calls of bbolt, turns its panics and faults into
+// store.ErrDamaged.
+func damage(err *error) func() {
+	old := debug.SetPanicOnFault(true)
+	return func() {
+		debug.SetPanicOnFault(old)
+		switch r := recover().(type) {
+		case nil:
+		case runtime.Error:
+			*err = fmt.Errorf("%w: %w", store.ErrDamaged, r)
+		default:
+			*err = fmt.Errorf("%w: %v", store.ErrDamaged, r)
+		}
+	}
+}
