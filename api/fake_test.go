@@ -77,7 +77,7 @@ func (f *fake) EvidenceKeys() []keys.EvidenceKey {
 }
 func (f *fake) AllowRequest(vault.Caller) error { return f.allow }
 func (f *fake) Whoami(c vault.Caller) (*vault.Whoami, error) {
-	return &vault.Whoami{Client: c.Client.ID, Role: string(c.Client.Role)}, f.called("whoami")
+	return &vault.Whoami{Client: c.Client.ID, Role: c.Client.Role}, f.called("whoami")
 }
 func (f *fake) Read(_ context.Context, c vault.Caller, r vault.ReadRequest) (*vault.ReadResult, error) {
 	if err := f.called("read"); err != nil || f.read == nil {
@@ -104,7 +104,7 @@ func (f *fake) RecordGround(context.Context, vault.Caller, vault.GroundRequest) 
 	return f.called("ground")
 }
 func (f *fake) ConsentState(_ context.Context, _ vault.Caller, id privacy.SubjectID, p privacy.PurposeID) (*vault.ConsentState, error) {
-	return &vault.ConsentState{Subject: id.String(), Purpose: p, Allowed: true, Until: morning}, f.called("state")
+	return &vault.ConsentState{Subject: id, Purpose: p, Allowed: true, Until: morning}, f.called("state")
 }
 func (f *fake) Register(context.Context, vault.Caller) (*vault.RegisterView, error) {
 	return &vault.RegisterView{Revision: 7, YAML: []byte("controller: {name: Northgate}\n"), At: morning, By: "first"}, f.called("register")

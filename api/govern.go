@@ -147,7 +147,7 @@ func testPolicy(x *exchange, _ *wire.Nothing) (int, *wire.PolicyTest, error) {
 	}
 	answer := wire.PolicyTest{Policy: out.Policy, Passed: out.Passed, Failed: out.Failed}
 	for _, r := range out.Results {
-		answer.Results = append(answer.Results, wire.TestResult{Name: r.Name, Passed: r.Passed, Detail: r.Detail})
+		answer.Results = append(answer.Results, wire.TestResult(r))
 	}
 	return http.StatusOK, &answer, nil
 }

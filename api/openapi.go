@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"path"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 // describe makes the OpenAPI 3.1 document of a table of routes. huma only
 // describes: it stands in front of no request.
 func describe(table []route, issuer, version string) ([]byte, error) {
-	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	registry := huma.NewMapRegistry("#/components/schemas/", schemaName)
 	for of, like := range map[reflect.Type]reflect.Type{
 		reflect.TypeFor[wire.Subject]():       reflect.TypeFor[subjectSchema](),
 		reflect.TypeFor[wire.LookupRequest](): reflect.TypeFor[lookupSchema](),
@@ -109,6 +110,22 @@ func operation(rt route, registry huma.Registry) *huma.Operation {
 	return op
 }
 
+// schemaName names a schema by its Go type; those of other packages than wire
+// and vault, by their package too, so that none stands for two.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch _, pkg, _ := strings.Cut(t.PkgPath(), "/sayso/"); {
+	case pkg == "" || pkg == "api/wire" || pkg == "vault":
+		return name
+	default:
+		pkg = path.Base(pkg)
+		return strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	}
+}
+
 func schemaOf(registry huma.Registry, t reflect.Type) *huma.Schema {
 	if t == nil {
 		return &huma.Schema{}
@@ -125,8 +142,8 @@ func or(list []string, fallback string) []string {
 
 // operationID names an operation after its method and path: post-v1-reads.
 func operationID(rt route) string {
-	path := inPath.ReplaceAllString(rt.pattern, "$1")
-	return strings.ToLower(rt.method) + strings.NewReplacer("/", "-", ".", "-", "_", "-").Replace(path)
+	in := inPath.ReplaceAllString(rt.pattern, "$1")
+	return strings.ToLower(rt.method) + strings.NewReplacer("/", "-", ".", "-", "_", "-").Replace(in)
 }
 
 func tag(rt route) string {

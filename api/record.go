@@ -102,7 +102,7 @@ func whoami(x *exchange) (*wire.Whoami, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := wire.Whoami{Client: out.Client, Role: out.Role, Channel: out.Channel, Kind: out.Kind, Purposes: out.Purposes,
+	answer := wire.Whoami{Client: out.Client, Role: string(out.Role), Channel: out.Channel, Kind: out.Kind, Purposes: out.Purposes,
 		Fields: out.Fields, Captures: out.Captures, Obtains: out.Obtains}
 	for _, l := range out.Limits {
 		answer.Limits = append(answer.Limits, wire.Limit(l))

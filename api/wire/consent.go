@@ -82,7 +82,7 @@ type ReceiptAnswer struct {
 // ConsentStateAnswer says whether a purpose the channel holds is allowed for a
 // person now.
 type ConsentStateAnswer struct {
-	Subject string            `json:"subject"`
+	Subject privacy.SubjectID `json:"subject"`
 	Purpose privacy.PurposeID `json:"purpose"`
 	Allowed bool              `json:"allowed"`
 	Until   *time.Time        `json:"until,omitempty"`

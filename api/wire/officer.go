@@ -102,9 +102,11 @@ type PolicyTest struct {
 
 // TestResult is the outcome of one test.
 type TestResult struct {
+	Module string `json:"module"`
+	Line   int    `json:"line"`
 	Name   string `json:"name"`
 	Passed bool   `json:"passed"`
-	Detail string `json:"detail,omitempty"`
+	Error  string `json:"error,omitempty"`
 }
 
 // Done says that an act without another answer was done.
