@@ -96,10 +96,11 @@ func (v *Vault) makeRegime(ctx context.Context, r store.Reader, raw []byte) (*re
 	if err != nil {
 		return nil, err
 	}
-	next.rules, err = policy.Compile(ctx, schemaOf(next.register), modules)
+	rules, err := policy.Compile(ctx, schemaOf(next.register), modules)
 	if err != nil {
 		return nil, fmt.Errorf("compiling the rules in force: %w", err)
 	}
+	next.rules = rules.WithDeadline(v.cfg.DecisionDeadline)
 	return next, nil
 }
 

@@ -53,36 +53,51 @@ func unpackDEKs(row []byte) (values, history []byte, err error) {
 	return parts[0], parts[1], nil
 }
 
-// makeKeys makes a subject's two DEKs durable. It comes before anything that
-// they seal.
-func (v *Vault) makeKeys(ctx context.Context, id privacy.SubjectID) (*person, error) {
+// newKeys draws a subject's two DEKs and wraps them.
+func (v *Vault) newKeys(id privacy.SubjectID) (*person, []byte, error) {
 	p := &person{id: id, standing: &consent.Standing{}}
 	var err error
 	if p.history, err = v.keyring.NewDEK(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	values, err := v.keyring.NewDEK()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	history, err := v.keyring.Wrap(p.history, id, keys.History)
 	if err != nil {
+		return nil, nil, err
+	}
+	p.wrapped, err = v.keyring.Wrap(values, id, keys.Values)
+	return p, packDEKs(p.wrapped, history), err
+}
+
+// makeKeys makes a subject's two DEKs durable. It comes before anything that
+// they seal.
+func (v *Vault) makeKeys(ctx context.Context, id privacy.SubjectID) (*person, error) {
+	p, row, err := v.newKeys(id)
+	if err != nil {
 		return nil, err
 	}
-	if p.wrapped, err = v.keyring.Wrap(values, id, keys.Values); err != nil {
-		return nil, err
-	}
-	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
-		return tx.Put(bucketDEKs, id[:], packDEKs(p.wrapped, history))
-	})
+	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return tx.Put(bucketDEKs, id[:], row) })
 	return p, err
 }
 
-// dropKeys removes keys that were made for a subject that did not come to be.
-func (v *Vault) dropKeys(ctx context.Context, id privacy.SubjectID) {
-	_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return tx.Delete(bucketDEKs, id[:]) })
+// dropKeys removes keys that were made for subjects that did not come to be.
+func (v *Vault) dropKeys(ctx context.Context, ids ...privacy.SubjectID) {
+	if len(ids) == 0 {
+		return
+	}
+	_, err := v.cfg.Keys.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
+		for _, id := range ids {
+			if err := tx.Delete(bucketDEKs, id[:]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		v.cfg.Logger.Warn("keys of a subject that did not come to be stay behind", "subject", id, "err", err)
+		v.cfg.Logger.Warn("keys of subjects that did not come to be stay behind", "subjects", len(ids), "err", err)
 	}
 }
 

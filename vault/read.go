@@ -138,8 +138,10 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, open boo
 		if err != nil {
 			return err
 		}
-		if p == nil {
-			p = v.nobody
+		if p == nil { // the same steps as for somebody
+			if p, err = v.load(ctx, s, privacy.Nobody); err != nil {
+				return err
+			}
 		}
 		a.conditions = append(a.conditions, s.Unchanged(bucketStanding, p.id[:]))
 		return v.answer(ctx, s, &q, p, open, a)
@@ -278,8 +280,12 @@ func detail(o policy.Outcome) string {
 
 // outcomes evaluates the rules for one person at one time.
 func (v *Vault) outcomes(ctx context.Context, q *question, p *person, at time.Time) ([]policy.Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, v.cfg.DecisionDeadline)
-	defer cancel()
+	select {
+	case v.deciding <- struct{}{}:
+		defer func() { <-v.deciding }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	d, err := q.regime.rules.Decide(ctx, q.input(p, at))
 	if err != nil {
 		return nil, fmt.Errorf("deciding: %w", err)

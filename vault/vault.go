@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,8 @@ type Config struct {
 	Logger *slog.Logger
 	// LogName names this node's log in answers and checkpoints. Default: "main".
 	LogName string
-	// DecisionDeadline bounds one evaluation of the rules. Default: 50 ms.
+	// DecisionDeadline bounds one evaluation of the rules, from when it has a
+	// processor. Default: 250 ms.
 	DecisionDeadline time.Duration
 }
 
@@ -48,7 +50,7 @@ func (c Config) withDefaults() Config {
 		c.LogName = "main"
 	}
 	if c.DecisionDeadline == 0 {
-		c.DecisionDeadline = 50 * time.Millisecond
+		c.DecisionDeadline = 250 * time.Millisecond
 	}
 	return c
 }
@@ -85,8 +87,9 @@ type Vault struct {
 	ledger   *ledger
 	inForce  atomic.Pointer[regime] // the regime last seen; checked against the snapshot at each use
 
-	compiling sync.Mutex // guards the making of regimes
-	registers sync.Map   // revision → *revision, immutable once made
+	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
+	compiling sync.Mutex    // guards the making of regimes
+	registers sync.Map      // revision → *revision, immutable once made
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -98,7 +101,7 @@ type Vault struct {
 // that must not be served as it is.
 func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	cfg = cfg.withDefaults()
-	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID()}
+	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID(), deciding: make(chan struct{}, runtime.GOMAXPROCS(0))}
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}
