@@ -27,6 +27,11 @@ type osFile struct{ *os.File }
 
 func (f osFile) Sync() error { return fdatasync(f.File) }
 
+func openForWriting(path string) (file, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0) // never O_CREATE
+	return osFile{f}, err
+}
+
 func fdatasync(f *os.File) error {
 	for {
 		err := syscall.Fdatasync(int(f.Fd()))

@@ -14,7 +14,7 @@ import (
 //
 //	 0  magic "sfrm"
 //	 4  length of the payload
-//	 8  CRC-32C of everything from byte 12 to the end of the payload, and of the length
+//	 8  CRC-32C of the bytes from 12 to the end of the payload, then of the length
 //	12  kind: 1 appended, 2 recorded with state, 3 seal (no payload, no index of its own)
 //	16  index: entries before this one
 //	24  durable: how many entries were known to be synced when this was written

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -38,7 +39,8 @@ type Config struct {
 	// once. For tests.
 	Synced func(path string)
 
-	openFile func(path string) (file, error) // for tests of this package
+	openFile func(path string) (file, error) // of segments; for tests of this package
+	room     int64                           // instead of roomToGrow; for tests of this package
 }
 
 // DB is a store in files. It implements store.LogEngine; without a log, Append
@@ -150,16 +152,13 @@ func open(cfg Config) (_ *DB, err error) {
 		db.synced = func(string) {}
 	}
 	if cfg.openFile == nil {
-		cfg.openFile = func(path string) (file, error) {
-			f, err := os.OpenFile(path, os.O_RDWR, 0)
-			return osFile{f}, err
-		}
+		cfg.openFile = openForWriting
 	}
 	db.gate.init()
 	db.snapshots.init()
 	db.queue.wake = make(chan struct{}, 1)
 
-	if err := db.openBolt(); err != nil {
+	if err := db.openBolt(cfg.room); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -192,7 +191,7 @@ func open(cfg Config) (_ *DB, err error) {
 }
 
 // openBolt locks the file, checks its length, and only then lets bbolt map it.
-func (db *DB) openBolt() (err error) {
+func (db *DB) openBolt(room int64) (err error) {
 	defer damage(&err)()
 	openFile := func(path string, _ int, _ os.FileMode) (*os.File, error) {
 		f, err := os.OpenFile(path, os.O_RDWR, 0) // never O_CREATE
@@ -212,7 +211,7 @@ func (db *DB) openBolt() (err error) {
 	if err != nil {
 		return err
 	}
-	for _, db.mapped = range []int64{max(roomToGrow, 4*info.Size()), info.Size() + 1<<30, 0} {
+	for _, db.mapped = range []int64{cmp.Or(room, max(roomToGrow, 4*info.Size())), info.Size() + 1<<30, 0} {
 		db.bolt, err = bbolt.Open(db.path, 0o600, &bbolt.Options{
 			Timeout:         lockTimeout,
 			FreelistType:    bbolt.FreelistMapType,
