@@ -86,12 +86,12 @@ func (r *run) collect(ctx context.Context, s store.LogEngine, from, to uint64) e
 	}
 	next := from
 	err := s.Entries(ctx, from, to, func(index uint64, b []byte) error {
+		if index != next {
+			return fmt.Errorf("entry %d came instead: %w", index, store.ErrDamaged)
+		}
 		e, err := ParseEntry(b)
 		if err != nil {
 			return err
-		}
-		if index != next {
-			return fmt.Errorf("entry %d came instead: %w", index, store.ErrDamaged)
 		}
 		next++
 		r.leaves = append(r.leaves, leafHash(&e.Commitment))
@@ -100,10 +100,13 @@ func (r *run) collect(ctx context.Context, s store.LogEngine, from, to uint64) e
 		return nil
 	})
 	if err == nil && next != to {
-		err = fmt.Errorf("entries are missing: %w", store.ErrDamaged)
+		err = errors.New("is missing")
 	}
 	if err != nil {
-		return fmt.Errorf("reading log entry %d: %w", next, err)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return bad(next, "cannot be read", err)
 	}
 	return nil
 }
