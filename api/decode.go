@@ -22,6 +22,10 @@ const maxDepth = 32
 // it stands in for a value; elsewhere it would silently mean "absent".
 var freeform = []string{"fields", "context", "evidence", "subject", "modules"}
 
+// strict is what the decoder's own strictness lacks: it already refuses names
+// that come twice, that differ in case, and what is not UTF-8.
+var strict = json.RejectUnknownMembers(true)
+
 // decode reads a body strictly: it must be one JSON value in UTF-8 of the
 // expected shape, without a member that is unknown, wrongly cased or given
 // twice. What the shape alone shows to be wrong is refused by name.
@@ -29,7 +33,7 @@ func decode(body []byte, into any) error {
 	if tooDeep(body) {
 		return refusal{status: http.StatusBadRequest, code: vault.CodeInvalidRequest, detail: "the body nests too deep"}
 	}
-	if err := json.Unmarshal(body, into, json.RejectUnknownMembers(true)); err != nil {
+	if err := json.Unmarshal(body, into, strict); err != nil {
 		return misread(err)
 	}
 	if bytes.Contains(body, []byte("null")) {

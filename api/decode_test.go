@@ -1,8 +1,10 @@
 package api
 
 import (
+	"io"
 	"maps"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -171,5 +173,23 @@ func TestAnActMayComeWithoutABody(t *testing.T) {
 	}
 	if a := b.call("POST", "/v1/channels/web/suspend", `{"until":"tomorrow"}`, "officer"); a.status != 422 {
 		t.Errorf("a member it has not: got %d", a.status)
+	}
+}
+
+// stuck is a client that begins a body and never goes on.
+type stuck struct{ err error }
+
+func (s stuck) Read([]byte) (int, error) { return 0, s.err }
+
+func TestABodyThatDoesNotArrive(t *testing.T) {
+	for want, err := range map[int]error{408: os.ErrDeadlineExceeded, 400: io.ErrUnexpectedEOF} {
+		b := newBench(t)
+		r := httptest.NewRequest("POST", "/v1/reads", stuck{err})
+		r.ContentLength = 100
+		r.Header.Set("Content-Type", mediaJSON)
+		r.Header.Set("Authorization", "Bearer "+b.token("web"))
+		if a := b.do(r); a.status != want || a.header.Get("Connection") != "close" || len(b.calls) > 0 {
+			t.Errorf("got %d %s, want %d", a.status, a.raw, want)
+		}
 	}
 }
