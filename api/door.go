@@ -22,6 +22,7 @@ type door interface {
 
 	Read(context.Context, vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)
 	Capture(context.Context, vault.Caller, vault.CaptureRequest) (*vault.CaptureResult, error)
+	CaptureBatch(context.Context, vault.Caller, []vault.CaptureRequest) ([]vault.CaptureOutcome, error)
 	RecordConsent(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
 	RecordGround(context.Context, vault.Caller, vault.GroundRequest) error

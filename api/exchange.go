@@ -23,6 +23,7 @@ import (
 const (
 	mediaJSON    = "application/json"
 	mediaProblem = "application/problem+json"
+	mediaNDJSON  = "application/x-ndjson"
 	mediaYAML    = "application/yaml"
 	mediaText    = "text/plain; charset=utf-8"
 	mediaBinary  = "application/octet-stream"

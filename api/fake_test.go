@@ -91,6 +91,17 @@ func (f *fake) Capture(_ context.Context, _ vault.Caller, r vault.CaptureRequest
 	}
 	return f.capture(r)
 }
+func (f *fake) CaptureBatch(ctx context.Context, c vault.Caller, asks []vault.CaptureRequest) ([]vault.CaptureOutcome, error) {
+	if err := f.called("batch"); err != nil {
+		return nil, err
+	}
+	var out []vault.CaptureOutcome
+	for _, ask := range asks {
+		result, err := f.Capture(ctx, c, ask)
+		out = append(out, vault.CaptureOutcome{Result: result, Err: err})
+	}
+	return out, nil
+}
 func (f *fake) RecordConsent(_ context.Context, _ vault.Caller, r vault.ConsentRequest) (*vault.ConsentResult, error) {
 	if err := f.called("consent"); err != nil || f.consent == nil {
 		return &vault.ConsentResult{Consent: record, Status: r.Status, Effective: true, Receipt: "a.b.c"}, err
@@ -223,6 +234,9 @@ func (b *bench) call(method, path, body, who string) answer {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
+		if strings.HasSuffix(path, "/batch") {
+			r.Header.Set("Content-Type", "application/x-ndjson")
+		}
 	}
 	if who != "" {
 		r.Header.Set("Authorization", "Bearer "+b.token(who))

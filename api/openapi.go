@@ -5,6 +5,7 @@ import (
 	"path"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +22,7 @@ func describe(table []route, issuer, version string) ([]byte, error) {
 	for of, like := range map[reflect.Type]reflect.Type{
 		reflect.TypeFor[wire.Subject]():       reflect.TypeFor[subjectSchema](),
 		reflect.TypeFor[wire.LookupRequest](): reflect.TypeFor[lookupSchema](),
+		reflect.TypeFor[wire.CaptureLine]():   reflect.TypeFor[captureLineSchema](),
 		reflect.TypeFor[wire.Values]():        reflect.TypeFor[map[string]any](),
 		reflect.TypeFor[wire.Value]():         reflect.TypeFor[any](),
 		reflect.TypeFor[privacy.Sensitive]():  reflect.TypeFor[any](),
@@ -93,11 +95,17 @@ func operation(rt route, registry huma.Registry) *huma.Operation {
 		if status != http.StatusNoContent {
 			response.Content = map[string]*huma.MediaType{}
 			if rt.do.out != nil {
-				response.Content[mediaJSON] = &huma.MediaType{Schema: schemaOf(registry, rt.do.out)}
+				media := mediaJSON
+				if slices.Contains(rt.do.gives, mediaNDJSON) {
+					media = mediaNDJSON // the shape of a line
+				}
+				response.Content[media] = &huma.MediaType{Schema: schemaOf(registry, rt.do.out)}
 			}
 			for _, media := range rt.do.gives {
 				media, _, _ = strings.Cut(media, ";")
-				response.Content[media] = &huma.MediaType{Schema: &huma.Schema{}}
+				if response.Content[media] == nil {
+					response.Content[media] = &huma.MediaType{Schema: &huma.Schema{}}
+				}
 			}
 		}
 		op.Responses[strconv.Itoa(status)] = response
@@ -178,4 +186,15 @@ func (lookupSchema) Schema(huma.Registry) *huma.Schema {
 	two := 2
 	return &huma.Schema{Type: huma.TypeObject, Required: []string{"reason"}, MinProperties: &two, MaxProperties: &two,
 		Properties: map[string]*huma.Schema{"reason": {Type: huma.TypeString}}, AdditionalProperties: true}
+}
+
+// captureLineSchema describes wire.CaptureLine, of which a refused line has the
+// number and the status alone in common with the others.
+type captureLineSchema struct{}
+
+// Schema is called by huma.
+func (captureLineSchema) Schema(r huma.Registry) *huma.Schema {
+	line := huma.SchemaFromType(r, reflect.TypeFor[wire.CaptureLine]())
+	line.Required = []string{"n", "status"}
+	return line
 }

@@ -10,6 +10,16 @@ import (
 )
 
 func capture(x *exchange, in *wire.CaptureRequest) (int, *wire.CaptureAnswer, error) {
+	out, err := x.door.Capture(x.ctx, x.caller, captureOf(in))
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := captured(out)
+	return status, answer, nil
+}
+
+// captureOf is a capture in the vault's words.
+func captureOf(in *wire.CaptureRequest) vault.CaptureRequest {
 	ask := vault.CaptureRequest{Verified: in.Verified, Purposes: in.Purposes, ObservedAt: moment(in.ObservedAt)}
 	if in.Subject != nil {
 		who := ref(*in.Subject)
@@ -21,18 +31,19 @@ func capture(x *exchange, in *wire.CaptureRequest) (int, *wire.CaptureAnswer, er
 	for _, c := range in.Consents {
 		ask.Consents = append(ask.Consents, consentOf(c))
 	}
-	out, err := x.door.Capture(x.ctx, x.caller, ask)
-	if err != nil {
-		return 0, nil, err
-	}
+	return ask
+}
+
+// captured is what became of a capture, in the words of the wire.
+func captured(out *vault.CaptureResult) (int, *wire.CaptureAnswer) {
 	answer := wire.CaptureAnswer{Subject: out.Subject, Created: out.Created, Accepted: out.Accepted, Unchanged: out.Unchanged, Superseded: out.Superseded}
 	for _, c := range out.Consents {
 		answer.Consents = append(answer.Consents, wire.ConsentAnswer(c))
 	}
 	if out.Created {
-		return http.StatusCreated, &answer, nil
+		return http.StatusCreated, &answer
 	}
-	return http.StatusOK, &answer, nil
+	return http.StatusOK, &answer
 }
 
 func recordConsent(x *exchange, in *wire.ConsentRequest) (int, *wire.ConsentAnswer, error) {

@@ -62,6 +62,7 @@ func routes() []route {
 		{method: "GET", pattern: "/v1/whoami", role: eitherRole, deadline: quick, do: shows(whoami), summary: "What this client may do, and what is left of its limits"},
 
 		{method: "POST", pattern: "/v1/captures", role: channelRole, body: middle, deadline: quick, do: does(capture, 200, 201), summary: "Store what a person told, all of it or nothing"},
+		{method: "POST", pattern: "/v1/captures/batch", role: channelRole, body: large, deadline: slow, do: captureBatchHandler, summary: "Store what many people told: a capture a line, an answer a line"},
 		{method: "POST", pattern: "/v1/reads", role: channelRole, body: small, deadline: quick, quiet: true, do: readHandler, summary: "Read a person's fields for a purpose"},
 		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
 		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: eitherRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},

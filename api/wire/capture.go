@@ -40,3 +40,21 @@ type CaptureAnswer struct {
 	Superseded []privacy.FieldName `json:"superseded"`
 	Consents   []ConsentAnswer     `json:"consents,omitempty"`
 }
+
+// CaptureLine is the answer to one line of a batch: what became of it with
+// status 200 or 201, else the code and the members at fault, never a value.
+type CaptureLine struct {
+	N      int `json:"n" doc:"which line, from 1"`
+	Status int `json:"status"`
+	*CaptureAnswer
+	Code   string       `json:"code,omitempty"`
+	Detail string       `json:"detail,omitempty"`
+	Errors []FieldError `json:"errors,omitempty"`
+}
+
+// BatchEnd is the last line of every batch, by which a client knows that it has
+// all the others.
+type BatchEnd struct {
+	End   bool `json:"end"`
+	Lines int  `json:"lines"`
+}
