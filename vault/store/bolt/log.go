@@ -226,12 +226,11 @@ func (l *log) find(from uint64) (path string, size, off int64, index uint64, err
 	first, marks := s.first, s.marks
 	l.segMu.RUnlock()
 	if marks == nil {
-		t, err := s.findTail(first)
-		if err != nil {
+		if marks, err = s.findMarks(first); err != nil {
 			return "", 0, 0, 0, err
 		}
 		l.segMu.Lock()
-		s.marks, marks = t.marks, t.marks
+		s.marks = marks
 		l.segMu.Unlock()
 	}
 	off, index = segmentHeader, first

@@ -22,21 +22,16 @@ type tail struct {
 	dirtyFrom, dirtyTo int64
 }
 
-// findTail reads frames from off to the end of the file, the first of which
-// must have index next. Reading changes nothing. It returns store.ErrDamaged,
-// naming the entry, if something behind the end counts an entry as durable
-// that cannot be read.
-func findTail(r io.ReaderAt, off, end int64, next, state uint64) (tail, error) {
+// scanFrames reads frames from off up to where they end, the first of which must
+// have index next.
+func scanFrames(r io.ReaderAt, off, end int64, next, state uint64) (tail, error) {
 	t := tail{next: next, state: state, off: off}
 	frames := newFrames(r, off, end)
 	for {
 		at := frames.off
 		f, err := frames.next()
-		if err == nil && f.index != t.next {
-			err = errBad
-		}
-		if errors.Is(err, errEnd) || errors.Is(err, errBad) {
-			break
+		if errors.Is(err, errEnd) || errors.Is(err, errBad) || err == nil && f.index != t.next {
+			return t, nil
 		}
 		if err != nil {
 			return t, err
@@ -49,6 +44,16 @@ func findTail(r io.ReaderAt, off, end int64, next, state uint64) (tail, error) {
 			t.marks = append(t.marks, mark{f.index, at})
 		}
 		t.next, t.state = f.index+1, f.state
+	}
+}
+
+// findTail finds where frames end, and looks at what lies behind. Reading
+// changes nothing. It returns store.ErrDamaged, naming the entry, if something
+// there counts an entry as durable that cannot be read.
+func findTail(r io.ReaderAt, off, end int64, next, state uint64) (tail, error) {
+	t, err := scanFrames(r, off, end, next, state)
+	if err != nil {
+		return t, err
 	}
 	durable, from, to, err := searchBehind(r, t.off, end)
 	if err != nil {
@@ -189,4 +194,16 @@ func (s *segment) findTail(next uint64) (tail, error) {
 	}
 	defer f.Close()
 	return findTail(f, segmentHeader, s.size, next, 0)
+}
+
+// findMarks looks where to begin reading in a segment that others follow. What
+// cannot be read there is found by who reads it.
+func (s *segment) findMarks(first uint64) ([]mark, error) {
+	f, err := os.Open(s.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	t, err := scanFrames(f, segmentHeader, s.size, first, 0)
+	return t.marks, err
 }

@@ -50,6 +50,17 @@ func (d *disk) config() Config {
 	return cfg
 }
 
+// clone returns a new disk with the same files.
+func (d *disk) clone(t *testing.T) *disk {
+	t.Helper()
+	n := newDisk(t, d.withLog)
+	n.opened = d.opened
+	if err := copyTree(n.live, d.live); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // synced copies a file as it is: nobody writes to it meanwhile.
 func (d *disk) synced(path string) {
 	d.mu.Lock()
