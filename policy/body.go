@@ -34,8 +34,12 @@ func (w *walk) visit(x any) bool {
 		for _, with := range x.With {
 			w.refuse(with.Location, "with: rules see the input as it is")
 		}
-		if terms, ok := x.Terms.([]*ast.Term); ok {
+		switch terms := x.Terms.(type) {
+		case []*ast.Term:
 			w.call(terms)
+		case *ast.Term, *ast.SomeDecl, *ast.Every:
+		default:
+			w.refuse(x.Location, "not a form that rules know")
 		}
 	case *ast.Every:
 		w.domains[x.Domain] = true
@@ -89,9 +93,20 @@ func (w *walk) call(terms []*ast.Term) {
 	case w.rules[ast.Var(name)]:
 	case !slices.Contains(allowed, name):
 		w.refuse(terms[0].Location, "%s is not a built-in that rules may call", name)
+	case name == "eq" && slices.ContainsFunc(terms[1:], builds):
+		w.refuse(terms[0].Location, "use := to take apart and == to compare")
 	case name == "internal.member_2", name == "internal.member_3", name == "count":
 		w.domains[terms[len(terms)-1]] = true
 	}
+}
+
+// builds reports whether a term holds others that are not written out.
+func builds(t *ast.Term) bool {
+	switch t.Value.(type) {
+	case *ast.Array, ast.Set, ast.Object:
+		return !isConstant(t)
+	}
+	return false
 }
 
 // ref checks one reference.

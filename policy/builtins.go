@@ -39,11 +39,35 @@ var unguarded = []string{"eq", "assign"}
 // nobody replace a built-in of its own.)
 const guardPrefix = "sayso."
 
-// Typed forms of comparisons with a literal, which only the type checker sees:
-// "adult" < 18 is then refused with its line, not at the first read.
-var comparisons = map[string]*ast.Builtin{
-	"sayso.compare_numbers": {Name: "sayso.compare_numbers", Decl: types.NewFunction(types.Args(types.N, types.N), types.B)},
-	"sayso.compare_strings": {Name: "sayso.compare_strings", Decl: types.NewFunction(types.Args(types.S, types.S), types.B)},
+// Built-ins that no text names, put in by rewriting.
+const (
+	compareNumbers = guardPrefix + "compare_numbers"
+	compareStrings = guardPrefix + "compare_strings"
+	keepFlat       = guardPrefix + "flat"
+)
+
+// scalar is the type of what may stand in a list that is built.
+var scalar = types.NewAny(types.S, types.N, types.B, types.Nl)
+
+// checkedForms are the built-ins that the type checker sees, so that a fault is
+// refused with its line and not at the first read, and what a fault means.
+var checkedForms = map[string]struct {
+	decl    *types.Function
+	meaning string
+}{
+	compareNumbers: {types.NewFunction(types.Args(types.N, types.N), types.B), "compares a number with something else: this would never say so"},
+	compareStrings: {types.NewFunction(types.Args(types.S, types.S), types.B), "compares a text with something else: this would never say so"},
+	keepFlat:       {flatDecl, "a list, set or object inside another must be written out: building one of others exhausts memory"},
+}
+
+var flatDecl = types.NewFunction(types.Args(scalar), scalar)
+
+func checkedDeclarations() map[string]*ast.Builtin {
+	all := map[string]*ast.Builtin{}
+	for name, b := range checkedForms {
+		all[name] = &ast.Builtin{Name: name, Decl: b.decl}
+	}
+	return all
 }
 
 // capabilities are what modules are parsed and compiled with: the allow-list,
@@ -69,7 +93,16 @@ func guards() map[string]*topdown.Builtin {
 			all[guardPrefix+name] = &topdown.Builtin{Decl: &ast.Builtin{Name: guardPrefix + name, Decl: b.Decl}, Func: f}
 		}
 	}
+	all[keepFlat] = &topdown.Builtin{Decl: &ast.Builtin{Name: keepFlat, Decl: flatDecl}, Func: flat}
 	return all
+}
+
+// flat gives back a scalar, and nothing else.
+func flat(_ topdown.BuiltinContext, operands []*ast.Term, iter func(*ast.Term) error) error {
+	if !ast.IsScalar(operands[0].Value) {
+		return errOperand
+	}
+	return iter(operands[0])
 }
 
 // declarations returns the guarded built-ins as the compiler wants them.

@@ -47,7 +47,7 @@ func checkModules(ix *index, modules map[string]string) (checked, error) {
 	for _, m := range rules {
 		for _, r := range m.Rules {
 			c.rules[r.Head.Name] = true
-			if isConstant(r) {
+			if isConstantRule(r) {
 				c.constants[r.Head.Name] = true
 			}
 		}
@@ -100,9 +100,9 @@ func (c *checker) refuseAll(module string, err error) {
 			at = ast.NewLocation(nil, module, 1, 1)
 		}
 		message := e.Message
-		for name := range comparisons {
+		for name, b := range checkedForms {
 			if strings.HasPrefix(message, name) {
-				message = "compares a text with a number, or either with something else: this would never be true and never say so"
+				message = b.meaning
 			}
 		}
 		c.refuse(at, "%s", message)
@@ -190,9 +190,9 @@ func isBuiltinName(name ast.Var) bool {
 	return false
 }
 
-// isConstant reports whether a rule is a plain value or has a default: a
+// isConstantRule reports whether a rule is a plain value or has a default: a
 // variable naming it is always defined.
-func isConstant(r *ast.Rule) bool {
+func isConstantRule(r *ast.Rule) bool {
 	if r.Default {
 		return true
 	}

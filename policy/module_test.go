@@ -118,10 +118,17 @@ func TestModulesThatAreRefused(t *testing.T) {
 		"an age band below 18":     {always + `input.subject.age_band < 18`, 3, "compares"},
 		"a helper below 18":        {"band := input.subject.age_band\n" + always + `band < 18`, 4, "compares"},
 		"now above a number":       {always + `input.now > 1700000000`, 3, "compares"},
+		"a band in a function":     {"young(x) if x < 18\n" + always + `young(input.subject.age_band)`, 4, "young"},
+		"a band equal, hidden":     {"is(x) if x == 18\n" + always + `is(input.subject.age_band)`, 4, "is"},
 		"null starts with":         {always + `startswith(null, "x")`, 3, "startswith"},
 		"a number starts with":     {always + `startswith(input.context.age, "x")`, 3, "startswith"},
 		"a number equal to a text": {always + `input.context.age == "18"`, 3, "match"},
 		"a flag equal to a text":   {always + `input.context.urgent == "true"`, 3, "match"},
+
+		"a list of lists":          {always + "{\n\ta := [1, 1]\n\tb := [a, a]\n\tcount(b) > 1\n}", 5, "written out"},
+		"a list of lists, unified": {always + "{\n\ta := [1, 1]\n\tb = [a, a]\n\tcount(b) > 1\n}", 5, "use :="},
+		"lists comprehended":       {always + "{\n\ta := [1, 1]\n\tb := [a | some _ in [1, 2]]\n\tcount(b) > 1\n}", 5, "written out"},
+		"a list of rules":          {"a := [1, 1]\nb := [a, a]\n" + always + "count(b) > 1", 4, "written out"},
 
 		// Built-ins off the list.
 		"http.send":          {always + `http.send({"method": "get", "url": "http://127.0.0.1/"}).raw_body == "x"`, 3, "http.send"},
@@ -236,6 +243,8 @@ func TestModulesThatAreAccepted(t *testing.T) {
 		"night":           twoRules,
 		"every":           `withhold contains {"field": "email", "reason": "x"} if { every f in input.fields { f != "address" } }`,
 		"a count":         `withhold contains {"field": "email", "reason": "x"} if count(input.fields) > 3`,
+		"a pattern":       "withhold contains {\"field\": \"email\", \"reason\": \"x\"} if {\n\t[a, b] := split(input.subject.jurisdiction, \"-\")\n\ta == \"US\"\n\t[a, b, input.channel.id] in {[\"US\", \"CA\", \"web\"]}\n}",
+		"given purposes":  "withhold contains {\"field\": \"email\", \"reason\": \"x\"} if {\n\tgiven := {p | some p, s in input.consents; s == \"given\"}\n\tcount(given) == 0\n\tnot \"tax\" in given\n}",
 		"own data":        "words := \"x\"\nwithhold contains {\"field\": \"email\", \"reason\": \"x\"} if data.sayso.rules.words == \"x\"",
 	} {
 		t.Run(name, func(t *testing.T) { compile(t, text) })

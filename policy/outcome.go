@@ -74,7 +74,7 @@ func (c *checker) defined(t *ast.Term) {
 			return
 		}
 	case ast.Ref:
-		if v[0].Value.Compare(ast.Var("input")) == 0 && !slices.ContainsFunc(v[1:], func(t *ast.Term) bool { return !ast.IsScalar(t.Value) }) {
+		if isInputPath(t) {
 			return
 		}
 	case *ast.Array:

@@ -109,5 +109,5 @@ func (c *checker) testModule(m *ast.Module) {
 			}
 		}
 		return false
-	}).Walk(m.Rules)
+	}).Walk(m)
 }

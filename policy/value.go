@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -41,8 +42,8 @@ func (r *Revision) value(in *Input) (ast.Value, error) {
 	facts := ast.NewObjectWithCapacity(len(in.Fields))
 	for i, name := range in.Fields {
 		f, known := in.Guard.Fields[name]
-		if !known {
-			return nil, fmt.Errorf("%w: an asked field has no facts", ErrInput)
+		if !known || !utf8.ValidString(string(name)) {
+			return nil, fmt.Errorf("%w: an asked field has no facts or is no name", ErrInput)
 		}
 		fields[i] = str(name)
 		facts.Insert(fields[i], f.term())
@@ -111,7 +112,7 @@ func (r *Revision) contextTerm(in *Input) (*ast.Term, error) {
 func (k ContextKey) term(v any) *ast.Term {
 	switch v := v.(type) {
 	case string:
-		if k.Type == "string" && (len(k.Enum) == 0 || slices.Contains(k.Enum, v)) && len(v) <= maxString {
+		if k.Type == "string" && (len(k.Enum) == 0 || slices.Contains(k.Enum, v)) && len(v) <= maxString && utf8.ValidString(v) {
 			return ast.StringTerm(v)
 		}
 	case bool:
