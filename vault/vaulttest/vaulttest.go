@@ -11,6 +11,7 @@ package vaulttest
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -53,8 +54,15 @@ type Options struct {
 	// Store, if set, wraps the engine before the vault gets it, to fail or to
 	// watch it.
 	Store func(store.LogEngine) store.LogEngine
+	// Keys, likewise.
+	Keys func(store.Engine) store.Engine
 	// Ledger, likewise.
 	Ledger func(store.Ledger) store.Ledger
+	// Synced is told the path of each file that was synced, while nobody writes
+	// to it: what it holds is what a power cut would leave.
+	Synced func(path string)
+	// DecisionDeadline bounds one evaluation of the rules. Default: the vault's.
+	DecisionDeadline time.Duration
 	// Now starts the vault's clock. Default: the real time.
 	Now time.Time
 	// Logger is the vault's. Default: none.
@@ -69,6 +77,7 @@ type Vault struct {
 	Keyring *keys.Keyring
 	Officer vault.Caller
 	Store   store.LogEngine
+	Keys    store.Engine
 
 	opts    Options
 	secrets map[privacy.ChannelID]string
@@ -104,7 +113,11 @@ func New(t testing.TB, o *Options) *Vault {
 	if v.Keyring, err = keys.New(v.Now()); err != nil {
 		t.Fatal(err)
 	}
-	cfg := v.engines(true)
+	cfg, err := v.engines(true)
+	if err != nil {
+		v.closeEngines()
+		t.Fatal(err)
+	}
 	officer, err := vault.Init(context.Background(), cfg)
 	if err != nil {
 		t.Fatalf("initialising a vault: %v", err)
@@ -122,30 +135,37 @@ func New(t testing.TB, o *Options) *Vault {
 	return v
 }
 
-func (v *Vault) engines(create bool) vault.Config {
-	v.T.Helper()
-	data, err := bolt.Open(bolt.Config{Path: filepath.Join(v.Dir, "vault.db"), Log: filepath.Join(v.Dir, "log"), Create: create})
+// engines opens the stores. What it opened is in closers, whatever it returns.
+func (v *Vault) engines(create bool) (vault.Config, error) {
+	data, err := bolt.Open(bolt.Config{Path: filepath.Join(v.Dir, "vault.db"), Log: filepath.Join(v.Dir, "log"), Create: create, Synced: v.opts.Synced})
 	if err != nil {
-		v.T.Fatalf("opening vault.db: %v", err)
+		return vault.Config{}, fmt.Errorf("opening vault.db: %w", err)
 	}
-	deks, err := bolt.Open(bolt.Config{Path: filepath.Join(v.Dir, "keys.db"), Create: create})
+	v.closers = append(v.closers, data.Close)
+	deks, err := bolt.Open(bolt.Config{Path: filepath.Join(v.Dir, "keys.db"), Create: create, Synced: v.opts.Synced})
 	if err != nil {
-		v.T.Fatalf("opening keys.db: %v", err)
+		return vault.Config{}, fmt.Errorf("opening keys.db: %w", err)
 	}
+	v.closers = append(v.closers, deks.Close)
 	file, err := bolt.OpenLedger(filepath.Join(v.Dir, "ledger"), create)
 	if err != nil {
-		v.T.Fatalf("opening the ledger: %v", err)
+		return vault.Config{}, fmt.Errorf("opening the ledger: %w", err)
 	}
-	v.closers = []func() error{data.Close, deks.Close, file.Close}
+	v.closers = append(v.closers, file.Close)
 	v.Store = data
 	if v.opts.Store != nil {
 		v.Store = v.opts.Store(data)
+	}
+	v.Keys = deks
+	if v.opts.Keys != nil {
+		v.Keys = v.opts.Keys(deks)
 	}
 	var ledger store.Ledger = file
 	if v.opts.Ledger != nil {
 		ledger = v.opts.Ledger(file)
 	}
-	return vault.Config{Store: v.Store, Keys: deks, Ledger: ledger, Keyring: v.Keyring, Now: v.Now, Logger: v.opts.Logger}
+	return vault.Config{Store: v.Store, Keys: v.Keys, Ledger: ledger, Keyring: v.Keyring, Now: v.Now, Logger: v.opts.Logger,
+		DecisionDeadline: v.opts.DecisionDeadline}, nil
 }
 
 // Stop closes the vault and its engines. It may be called more than once.
@@ -172,13 +192,29 @@ func (v *Vault) closeEngines() {
 // Reopen brings a stopped vault up again and returns what Open said.
 func (v *Vault) Reopen() error {
 	v.T.Helper()
-	up, err := vault.Open(context.Background(), v.engines(false))
-	if err != nil {
-		v.closeEngines()
-		return err
+	cfg, err := v.engines(false)
+	if err == nil {
+		v.Vault, err = vault.Open(context.Background(), cfg)
 	}
-	v.Vault = up
-	return nil
+	if err != nil {
+		v.Vault = nil
+		v.closeEngines()
+	}
+	return err
+}
+
+// At is this vault, stopped, as it lies in another folder: a copy that was made
+// of its files. The keyring, the credentials and the clock are the same, the
+// wrappers of Options are not.
+func (v *Vault) At(dir string) *Vault {
+	v.T.Helper()
+	at := &Vault{T: v.T, Dir: dir, Keyring: v.Keyring, Officer: v.Officer, secrets: v.secrets, now: v.Now()}
+	at.opts = Options{Register: v.opts.Register, Logger: v.opts.Logger, DecisionDeadline: v.opts.DecisionDeadline}
+	if v.opts.Now.IsZero() {
+		at.now = time.Time{}
+	}
+	v.T.Cleanup(at.Stop)
+	return at
 }
 
 // Now is the vault's clock: the real one, or what Options and Tick say.
