@@ -1,0 +1,63 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// Whoami asks what this client may do.
+func (c *Client) Whoami(ctx context.Context) (*wire.Whoami, error) {
+	return get[wire.Whoami](ctx, c, "/v1/whoami", nil)
+}
+
+// Capture stores what a person told, all of it or nothing.
+func (c *Client) Capture(ctx context.Context, in *wire.CaptureRequest) (*wire.CaptureAnswer, error) {
+	return post[wire.CaptureAnswer](ctx, c, "/v1/captures", in)
+}
+
+// Read asks for a person's fields for a purpose. If nothing may be released it
+// returns an *Error of code "denied", with the decision and the reasons.
+func (c *Client) Read(ctx context.Context, in *wire.ReadRequest) (*wire.ReadAnswer, error) {
+	return post[wire.ReadAnswer](ctx, c, "/v1/reads", in)
+}
+
+// RecordConsent records a consent, a refusal, a withdrawal, an objection or an
+// opt-out.
+func (c *Client) RecordConsent(ctx context.Context, in *wire.ConsentRequest) (*wire.ConsentAnswer, error) {
+	return post[wire.ConsentAnswer](ctx, c, "/v1/consents", in)
+}
+
+// Receipt returns the receipt of a consent record again.
+func (c *Client) Receipt(ctx context.Context, id privacy.ConsentID) (*wire.ReceiptAnswer, error) {
+	return get[wire.ReceiptAnswer](ctx, c, "/v1/consents/"+id.String()+"/receipt", nil)
+}
+
+// RecordGround begins or ends what makes a legal basis true for a person.
+func (c *Client) RecordGround(ctx context.Context, in *wire.GroundRequest) (*wire.GroundAnswer, error) {
+	return post[wire.GroundAnswer](ctx, c, "/v1/grounds", in)
+}
+
+// ConsentState asks whether a purpose is allowed for a person now.
+func (c *Client) ConsentState(ctx context.Context, id privacy.SubjectID, purpose privacy.PurposeID) (*wire.ConsentStateAnswer, error) {
+	return get[wire.ConsentStateAnswer](ctx, c, "/v1/subjects/"+id.String()+"/consents", url.Values{"purpose": {string(purpose)}})
+}
+
+func get[Out any](ctx context.Context, c *Client, path string, query url.Values) (*Out, error) {
+	out := new(Out)
+	if err := c.do(ctx, call{method: http.MethodGet, path: path, query: query, out: out}); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func post[Out any](ctx context.Context, c *Client, path string, in any) (*Out, error) {
+	out := new(Out)
+	if err := c.do(ctx, call{method: http.MethodPost, path: path, in: in, out: out}); err != nil {
+		return nil, err
+	}
+	return out, nil
+}

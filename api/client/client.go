@@ -1,0 +1,162 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Config is what a Client is made of. URL, ClientID and ClientSecret are
+// required.
+type Config struct {
+	// URL is where the vault is served, such as https://vault.example.org.
+	URL string
+	// ClientID and ClientSecret are the client's credentials.
+	ClientID, ClientSecret string
+	// HTTP sends the requests. Default: one of its own that gives up after a
+	// minute and follows no redirect, so that no token goes where it was not
+	// meant to.
+	HTTP *http.Client
+	// Now tells the time by which tokens run out. Default: time.Now.
+	Now func() time.Time
+}
+
+// Client speaks to one vault as one client. It is safe for concurrent use.
+type Client struct {
+	cfg  Config
+	base string
+
+	mu      sync.Mutex // guards token and expires
+	token   string
+	expires time.Time
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 16 << 20
+
+// New returns a Client, or an error that says what is wrong with the
+// configuration. It asks nothing of the vault yet.
+func New(cfg Config) (*Client, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("the vault's URL is not an address such as https://vault.example.org")
+	}
+	if cfg.ClientID == "" || cfg.ClientSecret == "" {
+		return nil, errors.New("the client's ID or secret is missing")
+	}
+	if cfg.HTTP == nil {
+		cfg.HTTP = &http.Client{
+			Timeout:       time.Minute,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Client{cfg: cfg, base: strings.TrimSuffix(u.String(), "/")}, nil
+}
+
+// URL returns where the vault is served, without a trailing slash.
+func (c *Client) URL() string { return c.base }
+
+// call is one request and where its answer goes.
+type call struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	media        string // of the body; default application/json
+	in           any    // a []byte as it is, anything else as JSON; nil: no body
+	out          any    // nil: not read
+}
+
+// do sends a call with a token. A token that the vault does not know any more,
+// because it was restarted or the clocks disagree, is fetched anew once.
+func (c *Client) do(ctx context.Context, what call) error {
+	for first := true; ; first = false {
+		token, err := c.accessToken(ctx)
+		if err != nil {
+			return err
+		}
+		err = c.send(ctx, what, token)
+		var refused *Error
+		if first && errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
+			c.forget(token)
+			continue
+		}
+		return err
+	}
+}
+
+func (c *Client) send(ctx context.Context, what call, token string) error {
+	body, err := what.body()
+	if err != nil {
+		return err
+	}
+	target := c.base + what.path
+	if len(what.query) > 0 {
+		target += "?" + what.query.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, what.method, target, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("making a request: %w", err)
+	}
+	for name, values := range what.header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	if what.in != nil {
+		r.Header.Set("Content-Type", what.media)
+		if what.media == "" {
+			r.Header.Set("Content-Type", "application/json")
+		}
+	}
+	return c.exchange(r, what.out)
+}
+
+func (w *call) body() ([]byte, error) {
+	switch in := w.in.(type) {
+	case nil:
+		return nil, nil
+	case []byte:
+		return in, nil
+	default:
+		body, err := json.Marshal(in)
+		if err != nil {
+			return nil, fmt.Errorf("writing a request: %w", err)
+		}
+		return body, nil
+	}
+}
+
+// exchange sends a request and reads the answer or the refusal.
+func (c *Client) exchange(r *http.Request, out any) error {
+	resp, err := c.cfg.HTTP.Do(r)
+	if err != nil {
+		return fmt.Errorf("asking the vault: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("reading the vault's answer: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return refusal(resp, body)
+	}
+	if out == nil {
+		return nil
+	}
+	// A client ignores members it does not know, or a newer vault would break it.
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("reading the vault's answer: not the shape that was expected")
+	}
+	return nil
+}

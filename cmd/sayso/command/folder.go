@@ -1,0 +1,155 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/store/bolt"
+)
+
+// The files of a vault's folder. All are the owner's alone: 0600, folders 0700.
+const (
+	fileVault   = "vault.db"
+	fileKeys    = "keys.db"
+	fileKeyring = "keyring"
+	fileLedger  = "ledger"
+	folderLog   = "log"
+	fileSocket  = "sayso.sock"
+)
+
+// folder is an open vault in its folder. Nobody else has it meanwhile.
+type folder struct {
+	dir    string
+	vault  *vault.Vault
+	stores stores
+}
+
+// openFolder opens the vault in dir with its root key. It makes nothing, and
+// what it refuses it leaves as it was: the error is one sentence that says what
+// is wrong and what to do.
+func openFolder(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) (*folder, error) {
+	f, err := open(ctx, dir, root, logger)
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	return f, nil
+}
+
+func open(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) (*folder, error) {
+	if err := isWhole(dir); err != nil {
+		return nil, err
+	}
+	// The stores first: they tell a second process at once, the root key takes
+	// its time.
+	s, err := openStores(dir, false, logger)
+	if err != nil {
+		return nil, err
+	}
+	v, err := s.vault(ctx, dir, root, logger)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return &folder{dir: dir, vault: v, stores: s}, nil
+}
+
+// Close closes the vault, then what it stands on.
+func (f *folder) Close() error {
+	return errors.Join(f.vault.Close(), f.stores.Close())
+}
+
+// stores are the engines and the ledger of one folder.
+type stores struct {
+	data, deks *bolt.DB
+	ledger     *bolt.Ledger
+}
+
+func openStores(dir string, create bool, logger *slog.Logger) (s stores, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	s.data, err = bolt.Open(bolt.Config{Path: filepath.Join(dir, fileVault), Log: filepath.Join(dir, folderLog), Create: create, Logger: logger})
+	if err != nil {
+		return s, err
+	}
+	s.deks, err = bolt.Open(bolt.Config{Path: filepath.Join(dir, fileKeys), Create: create, Logger: logger})
+	if err != nil {
+		return s, err
+	}
+	s.ledger, err = bolt.OpenLedger(filepath.Join(dir, fileLedger), create)
+	return s, err
+}
+
+// Close closes what was opened.
+func (s stores) Close() error {
+	var errs []error
+	if s.data != nil {
+		errs = append(errs, s.data.Close())
+	}
+	if s.deks != nil {
+		errs = append(errs, s.deks.Close())
+	}
+	if s.ledger != nil {
+		errs = append(errs, s.ledger.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s stores) config(keyring *keys.Keyring, logger *slog.Logger) vault.Config {
+	return vault.Config{Store: s.data, Keys: s.deks, Ledger: s.ledger, Keyring: keyring, Logger: logger}
+}
+
+func (s stores) vault(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) (*vault.Vault, error) {
+	sealed, err := os.ReadFile(filepath.Join(dir, fileKeyring))
+	if err != nil {
+		return nil, err
+	}
+	keyring, err := keys.Open(sealed, root)
+	if err != nil {
+		return nil, keyringError{err}
+	}
+	return vault.Open(ctx, s.config(keyring, logger))
+}
+
+// isWhole refuses a folder that lacks a part of a vault.
+func isWhole(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return missingError{""}
+	} else if err != nil {
+		return err
+	}
+	var missing []string
+	for _, name := range []string{fileVault, fileKeys, fileKeyring, fileLedger, folderLog} {
+		if _, err := os.Stat(filepath.Join(dir, name)); errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, name)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(missing) == 5 {
+		return missingError{""}
+	}
+	if len(missing) > 0 {
+		return missingError{missing[0]}
+	}
+	return nil
+}
+
+// missingError is a part of a vault that is not there; the empty one is all of
+// it.
+type missingError struct{ name string }
+
+func (e missingError) Error() string { return fmt.Sprintf("%s is missing", e.name) }
+
+// keyringError is what is wrong with the keyring.
+type keyringError struct{ error }
+
+func (e keyringError) Unwrap() error { return e.error }
