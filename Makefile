@@ -1,0 +1,57 @@
+# Everything here needs Go; `make race` and `make check` need a C compiler too.
+# A target that lacks something says what.
+
+GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME     ?= 30s
+BENCHTIME    ?= 1s
+
+.PHONY: help test check fmt vet lint race vuln fuzz bench build demo
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+test: ## run all tests
+	@.ci/need go
+	go test ./...
+
+check: fmt vet lint race vuln ## what has to pass before a push
+
+fmt: ## is everything formatted?
+	@.ci/need go
+	@files=$$(gofmt -l .) && { test -z "$$files" || { echo "gofmt would change:"; echo "$$files"; exit 1; }; }
+
+vet: ## go vet
+	@.ci/need go
+	go vet ./...
+
+lint: ## static analysis by .golangci.yml
+	@.ci/need go
+	go run $(GOLANGCI_LINT) run ./...
+
+race: ## run all tests under the race detector
+	@.ci/need go cc
+	go test -race -timeout 30m ./...
+
+vuln: ## look for known vulnerabilities that the code reaches
+	@.ci/need go
+	@.ci/vuln
+
+fuzz: ## run each fuzz target for FUZZTIME
+	@.ci/need go
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; done
+
+bench: ## run all benchmarks
+	@.ci/need go
+	go test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+build: ## build bin/sayso
+	@.ci/need go
+	CGO_ENABLED=0 go build -trimpath -o bin/sayso ./cmd/sayso
+
+demo: ## the story on the terminal, then a vault to try
+	@.ci/need go
+	go run ./cmd/sayso demo
