@@ -11,8 +11,8 @@ import (
 	"github.com/sayso-vault/sayso/vault/store"
 )
 
-// compare holds a batch of entries against tiles and index rows, and adds it to
-// the tree. The batch lies within one tile of level 0.
+// compare holds a batch of entries against tiles and index, and adds it to the
+// tree. The batch lies within one tile of level 0.
 func (v *verifier) compare(ctx context.Context, from uint64, batch []seen) error {
 	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		for i, e := range batch {
@@ -22,8 +22,8 @@ func (v *verifier) compare(ctx context.Context, from uint64, batch []seen) error
 				if err := hasRow(s, idBucket, makeRow(e.id, index, e.kind)); err != nil {
 					return bad(index, "its row in the index of identifiers", err)
 				}
-				if err := hasRow(s, subjectBucket, makeRow(e.subject, index, e.kind)); err != nil {
-					return bad(index, "its row in the index of people", err)
+				if err := v.hasCell(s, index, e); err != nil {
+					return bad(index, "its place in the index of people", err)
 				}
 			}
 			err := v.tree.add(e.leaf, func(level int, n uint64, h tlog.Hash) error {
@@ -57,6 +57,27 @@ func hasRow(r store.Reader, b store.Bucket, want row) error {
 	return nil
 }
 
+// hasCell checks that an entry's cell leads to the one before it about the same
+// person, and remembers it as the latest.
+func (v *verifier) hasCell(r store.Reader, index uint64, e seen) error {
+	before, kind, err := readCell(r, index)
+	if err != nil {
+		return err
+	}
+	want, ok := v.latest[e.subject]
+	if !ok {
+		want = none
+	}
+	v.latest[e.subject] = index
+	switch {
+	case before != want:
+		return errors.New("leads to another entry")
+	case kind != e.kind:
+		return errors.New("names another kind")
+	}
+	return nil
+}
+
 func inTile(r store.Reader, level int, n uint64, want tlog.Hash) error {
 	tile, err := readTile(r, level, n>>tileHeight, int(n%tileWidth)+1)
 	if err != nil {
@@ -71,52 +92,40 @@ func inTile(r store.Reader, level int, n uint64, want tlog.Hash) error {
 // pageRows bounds the rows read in one snapshot: an old one pins pages.
 const pageRows = 10_000
 
-// index looks for rows too many: entries showed that every row is there that
-// should be.
+// index looks for identifiers too many: entries showed that every one is there
+// that should be.
 func (v *verifier) index(ctx context.Context) error {
-	for _, b := range []store.Bucket{idBucket, subjectBucket} {
-		var rows uint64
-		err := v.pages(ctx, b, func(_ store.Reader, key, value []byte) error {
-			_, ref, err := parseRow(key, value)
-			switch {
-			case err != nil:
-				return err
-			case ref.Index >= v.cfg.Store.Size():
-				return bad(ref.Index, "a row of the index points to it, behind the end of the log", nil)
-			case ref.Index < v.report.Hashed:
-				rows++
-			}
-			return nil
-		})
-		if err != nil {
+	var rows uint64
+	err := v.pages(ctx, idBucket, func(key, value []byte) error {
+		_, index, err := parseRow(key, value)
+		switch {
+		case err != nil:
 			return err
+		case index >= v.cfg.Store.Size():
+			return bad(index, "a row of the index points to it, behind the end of the log", nil)
+		case index < v.report.Hashed:
+			rows++
 		}
-		if rows > v.report.Hashed {
-			return v.surplus(ctx, b)
-		}
+		return nil
+	})
+	if err == nil && rows > v.report.Hashed {
+		err = v.surplus(ctx)
 	}
-	return nil
+	return err
 }
 
 // surplus names the entry that a row too many points to.
-func (v *verifier) surplus(ctx context.Context, b store.Bucket) error {
-	err := v.pages(ctx, b, func(_ store.Reader, key, value []byte) error {
-		of, ref, err := parseRow(key, value)
-		if err != nil || ref.Index >= v.report.Hashed {
+func (v *verifier) surplus(ctx context.Context) error {
+	err := v.pages(ctx, idBucket, func(key, value []byte) error {
+		of, index, err := parseRow(key, value)
+		if err != nil || index >= v.report.Hashed {
 			return err
 		}
-		e, err := readEntry(ctx, v.cfg.Store, ref.Index)
-		if err != nil {
-			return err
+		e, err := readEntry(ctx, v.cfg.Store, index)
+		if err == nil && e.ID != of {
+			err = bad(index, "a row of the index gives it another identifier", nil)
 		}
-		has := [16]byte(e.ID)
-		if b == subjectBucket {
-			has = e.Subject
-		}
-		if has != of {
-			return bad(ref.Index, "a row of the index gives it another identifier", nil)
-		}
-		return nil
+		return err
 	})
 	if err == nil {
 		err = fmt.Errorf("the log's index has rows too many: %w", store.ErrDamaged)
@@ -125,7 +134,7 @@ func (v *verifier) surplus(ctx context.Context, b store.Bucket) error {
 }
 
 // pages calls fn for every row of a bucket, a snapshot a page.
-func (v *verifier) pages(ctx context.Context, b store.Bucket, fn func(r store.Reader, key, value []byte) error) error {
+func (v *verifier) pages(ctx context.Context, b store.Bucket, fn func(key, value []byte) error) error {
 	var cursor []byte
 	for more := true; more; {
 		more = false
@@ -136,7 +145,7 @@ func (v *verifier) pages(ctx context.Context, b store.Bucket, fn func(r store.Re
 					cursor, more = append([]byte(nil), key...), true
 					return store.ErrStop
 				}
-				return fn(s, key, value)
+				return fn(key, value)
 			})
 		})
 		if err != nil {

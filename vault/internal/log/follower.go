@@ -225,12 +225,16 @@ func (f *Follower) CatchUp(ctx context.Context, size uint64) error {
 func (f *Follower) load(ctx context.Context) error {
 	var h head
 	var e *edge
+	var block []byte
 	err := f.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		var err error
 		if h, err = readHead(s, f.vkey); err != nil {
 			return err
 		}
-		e, err = loadEdge(s, h.Size)
+		if e, err = loadEdge(s, h.Size); err != nil {
+			return err
+		}
+		block, err = loadBlock(s, h.Size)
 		return err
 	})
 	if err != nil {
@@ -251,7 +255,7 @@ func (f *Follower) load(ctx context.Context) error {
 	if shown := f.Head(); h.Size < shown.Size {
 		return fmt.Errorf("a checkpoint of %d entries was shown, one of %d is kept: %w", shown.Size, h.Size, store.ErrDamaged)
 	}
-	f.run.edge = e
+	f.run.edge, f.run.block = e, block
 	f.show(h)
 	return nil
 }

@@ -155,9 +155,9 @@ func TestEntriesAreFoundByIdentifierAndPerson(t *testing.T) {
 	if _, err := f.Find(h.ctx, privacy.NewID(noon)); !errors.Is(err, ErrNotFound) {
 		t.Errorf("an identifier of no entry: got %v, want ErrNotFound", err)
 	}
-	var seen []Ref
-	for from := uint64(0); ; {
-		page, err := f.BySubject(h.ctx, h.people[2], from, 20)
+	var seen []Found
+	for before := uint64(Newest); ; {
+		page, err := f.BySubject(h.ctx, h.people[2], before, 20)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,15 +165,22 @@ func TestEntriesAreFoundByIdentifierAndPerson(t *testing.T) {
 			break
 		}
 		seen = append(seen, page...)
-		from = page[len(page)-1].Index + 1
+		before = page[len(page)-1].Index
 	}
 	if len(seen) != 125 {
 		t.Fatalf("entries about the person: got %d, want 125", len(seen))
 	}
-	for n, ref := range seen {
-		if want := uint64(4*n + 2); ref.Index != want || ref.Kind != entries[want].Kind {
-			t.Fatalf("entry %d about the person: got %v, want index %d, %v", n, ref, want, entries[want].Kind)
+	for n, found := range seen {
+		want := uint64(498 - 4*n)
+		if found.Index != want || found.Entry.Commitment != entries[want].Commitment {
+			t.Fatalf("entry %d about the person: got index %d, want %d", n, found.Index, want)
 		}
+	}
+	if _, err := f.BySubject(h.ctx, h.people[2], 499, 20); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a page that begins at another person's entry: got %v, want ErrNotFound", err)
+	}
+	if page, err := f.BySubject(h.ctx, privacy.NewSubjectID(noon), Newest, 20); err != nil || len(page) != 0 {
+		t.Errorf("of a person unknown: got %d entries, %v", len(page), err)
 	}
 }
 
@@ -218,11 +225,14 @@ func TestErasureStopsATrailAndNothingElse(t *testing.T) {
 	if r.Erased == 0 || r.Opened+r.Erased != r.Entries || r.Trails != count-1 {
 		t.Errorf("after an erasure: got %+v", r)
 	}
-	// The vault removes the row too.
-	if _, err := h.store.Update(h.ctx, func(tx store.Tx) error { return tx.Delete(TrailBucket, gone[:]) }); err != nil {
+	// The vault removes the trail too, and her entries stay linked.
+	if _, err := h.store.Update(h.ctx, func(tx store.Tx) error { return Forget(tx, gone) }); err != nil {
 		t.Fatal(err)
 	}
 	h.sound()
+	if page, err := f.BySubject(h.ctx, gone, Newest, 100); err != nil || len(page) != 12 {
+		t.Errorf("entries about the erased: got %d, %v, want 12", len(page), err)
+	}
 }
 
 func TestManyAskWhileMuchHappens(t *testing.T) {

@@ -17,14 +17,17 @@ import (
 // begins, so that it holds other writers up for no longer than its puts. Its
 // memory is used again by the next run.
 type run struct {
-	edge     *edge // the tree's, nil after a failure: load it again
+	edge     *edge  // the tree's, nil after a failure: load it again
+	block    []byte // the cells of the tile being filled, as of the last run
 	leaves   []tlog.Hash
 	ids      []row
 	subjects []row
-	people   []people
-	kept     []byte // their trails before this run
+	people   []person
+	kept     []byte // their rows before this run
+	cells    []byte
 	tiles    []put
-	trails   []put
+	blocks   []put
+	persons  []put
 }
 
 // step follows the entries up to size: it hashes them, and keeps tiles, index,
@@ -46,9 +49,10 @@ func (f *Follower) step(ctx context.Context, size uint64) (err error) {
 	slices.SortFunc(r.tiles, func(a, b put) int { return bytes.Compare(a.key, b.key) })
 	slices.SortFunc(r.ids, compareRows)
 	slices.SortFunc(r.subjects, compareRows)
-	if err := f.advanceTrails(ctx, from); err != nil {
+	if err := f.advancePeople(ctx, from); err != nil {
 		return err
 	}
+	rest := r.cutBlocks(from)
 
 	root, err := r.edge.root()
 	if err != nil {
@@ -72,6 +76,7 @@ func (f *Follower) step(ctx context.Context, size uint64) (err error) {
 	if err != nil {
 		return fmt.Errorf("keeping %d entries: %w", size-from, err)
 	}
+	r.block = append(r.block[:0:0], rest...)
 	f.show(h)
 	return nil
 }
@@ -123,45 +128,59 @@ func (r *run) write(tx store.Tx, signed []byte) error {
 			return err
 		}
 	}
-	for i := range r.subjects {
-		if err := tx.Put(subjectBucket, r.subjects[i].key(), r.subjects[i].value()); err != nil {
+	for i := range r.blocks {
+		if err := tx.Put(cellBucket, r.blocks[i].key, r.blocks[i].value); err != nil {
 			return err
 		}
 	}
-	for i := range r.trails {
-		if err := tx.Put(TrailBucket, r.trails[i].key, r.trails[i].value); err != nil {
+	for i := range r.persons {
+		if err := tx.Put(personBucket, r.persons[i].key, r.persons[i].value); err != nil {
 			return err
 		}
 	}
 	return tx.Put(stateBucket, checkpointKey, signed)
 }
 
-// people are the rows of the run about one person, and the trail so far.
-type people struct {
+// cutBlocks makes the blocks of the run's cells, which come after those in
+// r.block, and returns the last, which may not be full.
+func (r *run) cutBlocks(from uint64) (rest []byte) {
+	r.blocks = r.blocks[:0]
+	rest = append(append(make([]byte, 0, len(r.block)+len(r.cells)), r.block...), r.cells...)
+	for at := from &^ (tileWidth - 1); len(rest) > 0; at += tileWidth {
+		n := min(len(rest), tileWidth*cellSize)
+		r.blocks = append(r.blocks, put{cellKey(at), rest[:n:n]})
+		if n < tileWidth*cellSize {
+			return rest
+		}
+		rest = rest[n:]
+	}
+	return rest
+}
+
+// person is what the run says of one: the rows, and the row in the index so far.
+type person struct {
 	rows []row
 	kept []byte
 }
 
-// advanceTrails adds the run's access records, which are sorted by person, to
-// the trails. Keys are asked for outside the snapshot: whoever gives them may
-// need one of their own.
-func (f *Follower) advanceTrails(ctx context.Context, from uint64) error {
+// advancePeople links the run's entries, which are sorted by person, to those
+// before them, and extends the trails. Keys are asked for outside the snapshot:
+// whoever gives them may need one of their own.
+func (f *Follower) advancePeople(ctx context.Context, from uint64) error {
 	r := &f.run
-	r.people, r.trails = r.people[:0], r.trails[:0]
+	r.people, r.persons = r.people[:0], r.persons[:0]
+	r.cells = slices.Grow(r.cells[:0], len(r.subjects)*cellSize)[:len(r.subjects)*cellSize]
 	for i := 0; i < len(r.subjects); {
 		first := i
-		trailed := false
-		for ; i < len(r.subjects) && bytes.Equal(r.subjects[i].of(), r.subjects[first].of()); i++ {
-			trailed = trailed || r.subjects[i].kind().Trailed()
+		for i < len(r.subjects) && bytes.Equal(r.subjects[i].of(), r.subjects[first].of()) {
+			i++
 		}
-		if trailed {
-			r.people = append(r.people, people{rows: r.subjects[first:i]})
-		}
+		r.people = append(r.people, person{rows: r.subjects[first:i]})
 	}
 	err := f.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		r.kept = r.kept[:0]
 		for i := range r.people {
-			value, err := s.Get(TrailBucket, r.people[i].rows[0].of())
+			value, err := s.Get(personBucket, r.people[i].rows[0].of())
 			if err != nil {
 				return err
 			}
@@ -172,43 +191,74 @@ func (f *Follower) advanceTrails(ctx context.Context, from uint64) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("reading trails: %w", err)
+		return fmt.Errorf("reading rows of people: %w", err)
 	}
 	for i := range r.people {
 		value, err := f.advance(ctx, &r.people[i], from)
 		if err != nil {
-			return fmt.Errorf("extending a trail: %w", err)
+			return err
 		}
 		if value != nil {
-			r.trails = append(r.trails, put{r.people[i].rows[0].of(), value})
+			r.persons = append(r.persons, put{r.people[i].rows[0].of(), value})
 		}
 	}
 	return nil
 }
 
-// advance returns a person's trail with the access records added, or nil if it
-// stays as it is: of the erased there is none, and a damaged one is left for
-// Verify to name.
-func (f *Follower) advance(ctx context.Context, p *people, from uint64) ([]byte, error) {
+// advance links one person's entries and returns the new row. A damaged row is
+// left as it is, for Verify to name, and so is a damaged trail.
+func (f *Follower) advance(ctx context.Context, p *person, from uint64) (row []byte, err error) {
 	s := privacy.SubjectID(p.rows[0].of())
+	last, trail := uint64(none), []byte(nil)
+	if len(p.kept) > 0 {
+		last, trail, err = parsePerson(p.kept)
+		if err == nil && last >= from {
+			err = fmt.Errorf("row of a person points behind: %w", store.ErrDamaged)
+		}
+		if err != nil {
+			f.cfg.Logger.Error("row of a person is left as it is", "subject", s, "err", err)
+			last = none
+		}
+	}
+	trailed := false
+	for i := range p.rows {
+		index, kind := p.rows[i].index(), p.rows[i].kind()
+		putCell(f.run.cells[(index-from)*cellSize:], last, kind)
+		last = index
+		trailed = trailed || kind.Trailed()
+	}
+	if err != nil {
+		return nil, nil
+	}
+	if trailed {
+		if trail, err = f.extend(ctx, s, trail, p.rows, from); err != nil {
+			return nil, fmt.Errorf("extending a trail: %w", err)
+		}
+	}
+	return makePerson(last, trail), nil
+}
+
+// extend returns a sealed trail with the rows' access records added. Of the
+// erased there is none.
+func (f *Follower) extend(ctx context.Context, s privacy.SubjectID, sealed []byte, rows []row, from uint64) ([]byte, error) {
 	dek, err := f.cfg.HistoryKey(ctx, s)
 	if errors.Is(err, ErrErased) {
 		return nil, nil
 	}
 	var t Trail
 	if err == nil {
-		t, err = openTrail(p.kept, dek, f.cfg.Vault, s)
+		t, err = openTrail(sealed, dek, f.cfg.Vault, s)
 	}
 	if err != nil && damaged(err) {
 		f.cfg.Logger.Error("trail is left as it is", "subject", s, "err", err)
-		return nil, nil
+		return sealed, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	for i := range p.rows {
-		if p.rows[i].kind().Trailed() {
-			t.next(p.rows[i].index(), &f.run.leaves[p.rows[i].index()-from])
+	for i := range rows {
+		if rows[i].kind().Trailed() {
+			t.next(rows[i].index(), &f.run.leaves[rows[i].index()-from])
 		}
 	}
 	return t.seal(dek, f.cfg.Vault, s)

@@ -32,9 +32,9 @@ type VerifyConfig struct {
 
 // Progress says how far a verification is.
 type Progress struct {
-	// Stage is "entries", "people" or "trails".
+	// Stage is "entries" or "people".
 	Stage string
-	// Done counts entries or rows; Of is how many there are.
+	// Done of them were seen; Of is how many there are.
 	Done, Of uint64
 }
 
@@ -88,11 +88,11 @@ func Verify(ctx context.Context, cfg VerifyConfig, progress func(Progress)) (Rep
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	v := &verifier{cfg: cfg, progress: progress, roots: map[uint64]tlog.Hash{}}
+	v := &verifier{cfg: cfg, progress: progress, roots: map[uint64]tlog.Hash{}, latest: map[privacy.SubjectID]uint64{}}
 	if err := v.heads(ctx); err != nil {
 		return v.report, fmt.Errorf("verifying the log: %w", err)
 	}
-	for _, stage := range []func(context.Context) error{v.entries, v.signed, v.index, v.people, v.strays} {
+	for _, stage := range []func(context.Context) error{v.entries, v.signed, v.index, v.people} {
 		if err := stage(ctx); err != nil {
 			return v.report, fmt.Errorf("verifying the log: %w", err)
 		}
@@ -107,7 +107,7 @@ type verifier struct {
 	known    []Checkpoint         // the log's own first
 	roots    map[uint64]tlog.Hash // computed, at the sizes of those known
 	tree     frontier
-	head     head // the last one read while people pass
+	latest   map[privacy.SubjectID]uint64 // of the hashed entries about a person
 }
 
 // heads reads the signed checkpoints, and with them how far to look.

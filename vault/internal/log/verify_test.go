@@ -23,7 +23,23 @@ func TestVerifyNamesTheFirstBadEntry(t *testing.T) {
 	del := func(m *memory, b store.Bucket, key []byte) { _ = memoryTx{m}.Delete(b, key) }
 	replace := func(h *house, at int, e Entry) { h.mem().log[at] = e.Marshal() }
 	rowOf := func(e Entry, i uint64) row { return makeRow(e.ID, i, e.Kind) }
-	about := func(e Entry, i uint64) row { return makeRow(e.Subject, i, e.Kind) }
+	cellOf := func(h *house, i int) []byte {
+		block := get(h.mem(), cellBucket, cellKey(uint64(i)))
+		return block[i%256*cellSize:][:cellSize]
+	}
+	rowBefore := func(upTo int) func(h *house) { // a person put back, consistently
+		return func(h *house) {
+			h.trail(entries[2].Subject, entries, upTo, nil)
+			row := get(h.mem(), personBucket, entries[2].Subject[:])
+			last := uint64(0)
+			for i, e := range entries[:upTo] {
+				if e.Subject == entries[2].Subject {
+					last = uint64(i)
+				}
+			}
+			set(h.mem(), personBucket, entries[2].Subject[:], makePerson(last, row[trailAt:]))
+		}
+	}
 	person := entries[2].Subject // people[2]: entries 2, 6, 10, …
 
 	for _, c := range []struct {
@@ -59,30 +75,41 @@ func TestVerifyNamesTheFirstBadEntry(t *testing.T) {
 			set(h.mem(), tileBucket, tileKey(0, 2), get(h.mem(), tileBucket, tileKey(0, 2))[:32*100])
 		}, 612},
 		{"missing row of an identifier", func(h *house) { r := rowOf(entries[333], 333); del(h.mem(), idBucket, r.key()) }, 333},
-		{"missing row of a person", func(h *house) { r := about(entries[333], 333); del(h.mem(), subjectBucket, r.key()) }, 333},
 		{"row of another kind", func(h *house) {
-			r := about(entries[333], 333)
-			set(h.mem(), subjectBucket, r.key(), []byte{byte(Consent)})
+			r := rowOf(entries[333], 333)
+			set(h.mem(), idBucket, r.key(), []byte{byte(Consent)})
 		}, 333},
+		{"cell that leads to another person", func(h *house) { putCell(cellOf(h, 333), 328, entries[333].Kind) }, 333},
+		{"cell that leaves one out", func(h *house) { putCell(cellOf(h, 333), 325, entries[333].Kind) }, 333},
+		{"cell that leads to nothing", func(h *house) { putCell(cellOf(h, 333), none, entries[333].Kind) }, 333},
+		{"cell of another kind", func(h *house) { cellOf(h, 333)[8] = byte(Consent) }, 333},
+		{"missing cells", func(h *house) { del(h.mem(), cellBucket, cellKey(256)) }, 256},
+		{"short block of cells", func(h *house) {
+			set(h.mem(), cellBucket, cellKey(512), get(h.mem(), cellBucket, cellKey(512))[:cellSize*10])
+		}, 522},
+		{"missing row of a person", func(h *house) { del(h.mem(), personBucket, person[:]) }, 698},
+		{"row of a person that is none", func(h *house) { set(h.mem(), personBucket, person[:], []byte{9}) }, 698},
+		{"row of a person that leads to another's", func(h *house) {
+			set(h.mem(), personBucket, person[:], get(h.mem(), personBucket, h.people[3][:]))
+		}, 699},
+		{"row of a person that leads behind the end", func(h *house) { set(h.mem(), personBucket, person[:], makePerson(9000, nil)) }, 9000},
+		{"row of a person the log does not know", func(h *house) {
+			s := privacy.NewSubjectID(noon)
+			set(h.mem(), personBucket, s[:], makePerson(77, nil))
+		}, 77},
+		{"person put back, row and trail", rowBefore(400), 402},
+		{"person put back to a day before the last entry", rowBefore(698), 698},
 		{"row too many of an identifier", func(h *house) {
 			r := rowOf(entries[5], 444)
 			set(h.mem(), idBucket, r.key(), r.value())
 		}, 444},
-		{"row too many of a person", func(h *house) {
-			r := makeRow(person, 445, Consent)
-			set(h.mem(), subjectBucket, r.key(), r.value())
-		}, 445},
-		{"access too many of a person", func(h *house) {
-			r := makeRow(person, 445, Access)
-			set(h.mem(), subjectBucket, r.key(), r.value())
-		}, 445},
 		{"row behind the end", func(h *house) {
-			r := makeRow(person, 9000, Access)
-			set(h.mem(), subjectBucket, r.key(), r.value())
+			r := rowOf(entries[5], 9000)
+			set(h.mem(), idBucket, r.key(), r.value())
 		}, 9000},
 		{"cut log", func(h *house) { h.mem().durable = 650 }, 650},
 		{"trail of another person", func(h *house) {
-			set(h.mem(), TrailBucket, person[:], get(h.mem(), TrailBucket, h.people[1][:]))
+			h.setTrail(person, get(h.mem(), personBucket, h.people[1][:])[trailAt:])
 		}, 2},
 		{"trail put back to an older one", func(h *house) { h.trail(person, entries, 400, nil) }, 406},
 		{"trail that knows of more", func(h *house) {
@@ -91,11 +118,7 @@ func TestVerifyNamesTheFirstBadEntry(t *testing.T) {
 		{"trail with another head", func(h *house) {
 			h.trail(person, entries, 700, func(x *Trail) { x.Head[0] ^= 1 })
 		}, 698},
-		{"missing trail", func(h *house) { del(h.mem(), TrailBucket, person[:]) }, 2},
-		{"trail of a person the log does not know", func(h *house) {
-			s := privacy.NewSubjectID(noon)
-			set(h.mem(), TrailBucket, s[:], []byte{1})
-		}, 700},
+		{"missing trail", func(h *house) { h.setTrail(person, nil) }, 2},
 		{"key that is missing without an erasure", func(h *house) { h.deks[person] = nil }, 2},
 		{"two damages", func(h *house) {
 			h.mem().log[600][headerSize+20] ^= 1
@@ -138,7 +161,17 @@ func (h *house) trail(s privacy.SubjectID, entries []Entry, upTo int, change fun
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	_ = memoryTx{h.mem()}.Put(TrailBucket, s[:], sealed)
+	h.setTrail(s, sealed)
+}
+
+// setTrail puts another trail in a person's row.
+func (h *house) setTrail(s privacy.SubjectID, sealed []byte) {
+	row, _ := memoryTx{h.mem()}.Get(personBucket, s[:])
+	last, _, err := parsePerson(row)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	_ = memoryTx{h.mem()}.Put(personBucket, s[:], makePerson(last, sealed))
 }
 
 func TestALogRewrittenWholeIsFoundByItsCheckpoints(t *testing.T) {

@@ -1,7 +1,6 @@
 package log
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,159 +11,189 @@ import (
 	"github.com/sayso-vault/sayso/vault/store"
 )
 
-// walk is one person's trail while the rows about them pass.
+// walk is one person's row, and the access records that it leads to.
 type walk struct {
 	subject privacy.SubjectID
-	kept    []byte // the row
-	until   uint64 // it covers the entries before this one
-	got     Trail
-	wants   Trail
-	erased  bool
-	first   uint64 // index of the first entry about the person
-	last    uint64 // and of the last access record
+	row     []byte
+	until   uint64 // how far the log was followed when the row was read
 }
 
-// people goes through the index of people, which was found to be right, and
-// holds each trail against its rows and the leaves.
+// people holds every person's row against the entries: it leads to the latest,
+// and its trail is what the leaves say. A log in use moves on meanwhile, so a
+// row can know of more than the entries that were walked.
 func (v *verifier) people(ctx context.Context) error {
-	var w *walk
+	of := uint64(len(v.latest))
 	var cursor []byte
-	var passed uint64
-	for more := true; more; {
-		// A trail needs its person's key, which is asked for between snapshots:
-		// a page ends where a new person begins.
-		var begin *walk
-		more = false
+	for done, more := uint64(0), true; more; {
+		page, next, err := v.page(ctx, cursor)
+		if err != nil {
+			return err
+		}
+		for _, w := range page {
+			if err := v.person(ctx, w); err != nil {
+				return err
+			}
+		}
+		done += uint64(len(page))
+		cursor, more = next, next != nil
+		v.progress(Progress{Stage: "people", Done: min(done, of), Of: of})
+	}
+	first := uint64(none)
+	for _, index := range v.latest { // those of whom no row was seen
+		first = min(first, index)
+	}
+	if first != none {
+		return bad(first, "its person is missing from the index", nil)
+	}
+	return nil
+}
+
+// pagePeople is how many people's rows one snapshot reads.
+const pagePeople = 1000
+
+func (v *verifier) page(ctx context.Context, cursor []byte) (page []walk, next []byte, err error) {
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		page, next = page[:0], nil
+		head, err := readHead(s, v.cfg.VerifierKey)
+		if err != nil {
+			return err
+		}
+		return s.Scan(personBucket, cursor, nil, func(key, value []byte) error {
+			if len(key) != len(privacy.SubjectID{}) {
+				return fmt.Errorf("key of a person in the log's index: %w", store.ErrDamaged)
+			}
+			if len(page) == pagePeople {
+				next = append([]byte(nil), key...)
+				return store.ErrStop
+			}
+			page = append(page, walk{privacy.SubjectID(key), append([]byte(nil), value...), head.Size})
+			return nil
+		})
+	})
+	return page, next, err
+}
+
+// person checks one row. The cells of the entries that were walked are known to
+// lead back rightly from the latest about each person.
+func (v *verifier) person(ctx context.Context, w walk) error {
+	latest, known := v.latest[w.subject]
+	if !known {
+		latest = none
+	}
+	delete(v.latest, w.subject)
+	last, sealed, err := parsePerson(w.row)
+	switch {
+	case err != nil:
+		return bad(min(latest, v.report.Hashed), "the row of its person", err)
+	case last >= w.until:
+		return bad(last, "the row of a person points to it, behind the end of the log", nil)
+	}
+	start := last
+	if known && last < latest {
+		start = latest
+	}
+	var access []uint64 // latest first
+	missed, entered := uint64(none), uint64(none)
+	err = v.back(ctx, start, func(index uint64, k Kind) {
+		if index > last {
+			missed = index
+		}
+		if index < v.report.Hashed && entered == none {
+			entered = index
+		}
+		if k.Trailed() {
+			access = append(access, index)
+		}
+	})
+	switch {
+	case err != nil:
+		return bad(last, "the way back from it", err)
+	case missed != none:
+		return bad(missed, "the row of its person leads only to entries before it", nil)
+	case entered != latest:
+		return bad(last, "the row of another person leads to it", nil)
+	}
+	return v.trail(ctx, w.subject, sealed, access)
+}
+
+// back follows the cells from an entry to the first about the same person.
+func (v *verifier) back(ctx context.Context, from uint64, fn func(index uint64, k Kind)) error {
+	for from != none {
 		err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-			read := 0
-			more, begin = false, nil
-			return s.Scan(subjectBucket, cursor, nil, func(key, value []byte) error {
-				of, ref, err := parseRow(key, value)
+			for range pageRows {
+				before, k, err := readCell(s, from)
 				if err != nil {
 					return err
 				}
-				if w == nil || w.subject != of {
-					kept, err := s.Get(TrailBucket, of[:])
-					if err != nil {
-						return err
-					}
-					until, err := v.followed(s)
-					if err != nil {
-						return err
-					}
-					begin = &walk{subject: of, kept: append([]byte(nil), kept...), until: until, first: ref.Index}
-					cursor, more = append([]byte(nil), key...), true
-					return store.ErrStop
+				fn(from, k)
+				if from = before; from == none {
+					break
 				}
-				if read++; read > pageRows {
-					cursor, more = append([]byte(nil), key...), true
-					return store.ErrStop
-				}
-				passed++
-				return v.pass(s, w, ref)
-			})
+			}
+			return nil
 		})
 		if err != nil {
 			return err
 		}
-		if begin != nil {
-			if err := v.endTrail(w); err != nil {
-				return err
-			}
-			if err := v.beginTrail(ctx, begin); err != nil {
-				return err
-			}
-			w = begin
-		}
-		v.progress(Progress{Stage: "people", Done: min(passed, v.report.Hashed), Of: v.report.Hashed})
-	}
-	return v.endTrail(w)
-}
-
-// pass adds one row to a person's trail.
-func (v *verifier) pass(r store.Reader, w *walk, ref Ref) error {
-	if w.erased || !ref.Kind.Trailed() || ref.Index >= w.until {
-		return nil
-	}
-	tile, err := readTile(r, 0, ref.Index>>tileHeight, int(ref.Index%tileWidth)+1)
-	if err != nil {
-		return err
-	}
-	if w.got.Count == w.wants.Count {
-		return bad(ref.Index, fmt.Sprintf("the trail of its person ends before it, after %d access records", w.wants.Count), nil)
-	}
-	leaf := tlog.Hash(tile[ref.Index%tileWidth*tlog.HashSize:])
-	w.got.next(ref.Index, &leaf)
-	w.last = ref.Index
-	if w.got.Count == w.wants.Count && w.got.Head != w.wants.Head {
-		return bad(ref.Index, "the trail of its person has another head here", nil)
 	}
 	return nil
 }
 
-func (v *verifier) beginTrail(ctx context.Context, w *walk) error {
-	dek, err := v.cfg.HistoryKey(ctx, w.subject)
+// trail holds a person's trail against the access records, latest first, and
+// their leaves.
+func (v *verifier) trail(ctx context.Context, s privacy.SubjectID, sealed []byte, access []uint64) error {
+	if len(access) == 0 && len(sealed) == 0 {
+		return nil
+	}
+	dek, err := v.cfg.HistoryKey(ctx, s)
 	if errors.Is(err, ErrErased) {
-		w.erased = true
 		return nil
 	}
+	var wants Trail
 	if err == nil {
-		w.wants, err = openTrail(w.kept, dek, v.cfg.Vault, w.subject)
+		wants, err = openTrail(sealed, dek, v.cfg.Vault, s)
 	}
-	if err != nil && ctx.Err() == nil {
-		return bad(w.first, "the trail of its person", err)
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return err
-}
-
-func (v *verifier) endTrail(w *walk) error {
-	if w == nil || w.erased {
-		return nil
-	}
-	if w.got.Count < w.wants.Count {
-		return bad(w.last, fmt.Sprintf("the trail of its person counts %d access records, the log has %d", w.wants.Count, w.got.Count), nil)
-	}
-	if w.got.Count > 0 {
-		v.report.Trails++
-	}
-	return nil
-}
-
-// followed returns how far the log is followed in a snapshot.
-func (v *verifier) followed(r store.Reader) (uint64, error) {
-	signed, err := r.Get(stateBucket, checkpointKey)
 	if err != nil {
-		return 0, err
-	}
-	if !bytes.Equal(signed, v.head.signed) { // checking a signature takes long
-		h, err := readHead(r, v.cfg.VerifierKey)
-		if err != nil {
-			return 0, err
+		first := v.report.Hashed
+		if len(access) > 0 {
+			first = access[len(access)-1]
 		}
-		v.head = h
+		return bad(first, "the trail of its person", err)
 	}
-	return v.head.Size, nil
-}
-
-// strays looks for trails of people the log does not know.
-func (v *verifier) strays(ctx context.Context) error {
-	var rows uint64
-	return v.pages(ctx, TrailBucket, func(r store.Reader, key, _ []byte) error {
-		if len(key) != 16 {
-			return fmt.Errorf("row of a trail: %w", store.ErrDamaged)
-		}
-		known := false
-		of := [16]byte(key)
-		from := makeRow(of, 0, 0)
-		err := r.Scan(subjectBucket, from.key(), after(of), func(_, _ []byte) error {
-			known = true
-			return store.ErrStop
+	var got Trail
+	for len(access) > 0 {
+		err := v.cfg.Store.View(ctx, func(r store.Snapshot) error {
+			for n := 0; n < pageRows && len(access) > 0; n++ {
+				index := access[len(access)-1]
+				access = access[:len(access)-1]
+				tile, err := readTile(r, 0, index>>tileHeight, int(index%tileWidth)+1)
+				if err != nil {
+					return err
+				}
+				if got.Count == wants.Count {
+					return bad(index, fmt.Sprintf("the trail of its person ends before it, after %d access records", wants.Count), nil)
+				}
+				leaf := tlog.Hash(tile[index%tileWidth*tlog.HashSize:])
+				got.next(index, &leaf)
+				if got.Count == wants.Count && got.Head != wants.Head {
+					return bad(index, "the trail of its person has another head here", nil)
+				}
+				if len(access) == 0 && got.Count < wants.Count {
+					return bad(index, fmt.Sprintf("the trail of its person counts %d access records, the log has %d", wants.Count, got.Count), nil)
+				}
+			}
+			return nil
 		})
-		if err == nil && !known {
-			err = bad(v.report.Hashed, "a trail counts records about a person whom the log does not know", nil)
+		if err != nil {
+			return err
 		}
-		rows++
-		v.progress(Progress{Stage: "trails", Done: rows, Of: rows})
-		return err
-	})
+	}
+	if got.Count < wants.Count {
+		return bad(v.report.Hashed, fmt.Sprintf("a trail counts %d access records, the log has none", wants.Count), nil)
+	}
+	v.report.Trails++
+	return nil
 }

@@ -14,15 +14,45 @@ import (
 	"github.com/sayso-vault/sayso/vault/store"
 )
 
-// TrailBucket keeps one row per person: subject → version (1) ‖ count (8, big
-// endian) ‖ envelope of the head under the subject's history key, bound to
-// vault, subject, "trail" and the count.
+// A person's row in the index, numbers big endian:
 //
-// An erasure deletes the row: destroy the key, catch the follower up with an
-// entry appended after that, then delete, and no run can put it back.
-const TrailBucket store.Bucket = "log/trail"
+//	version  1  0x01
+//	last     8  index of the latest entry about the person
+//	count    8  of access records, unless there is no trail
+//	trail       envelope of the head under the subject's history key, bound to
+//	            vault, subject, "trail" and the count
+const (
+	personVersion = 1
+	trailAt       = 1 + 8
+)
 
-const trailVersion = 1
+func makePerson(last uint64, trail []byte) []byte {
+	b := make([]byte, 0, trailAt+len(trail))
+	b = binary.BigEndian.AppendUint64(append(b, personVersion), last)
+	return append(b, trail...)
+}
+
+func parsePerson(b []byte) (last uint64, trail []byte, err error) {
+	if len(b) < trailAt || b[0] != personVersion {
+		return none, nil, fmt.Errorf("row of a person in the log's index: %w", store.ErrDamaged)
+	}
+	return binary.BigEndian.Uint64(b[1:]), b[trailAt:], nil
+}
+
+// Forget removes a person's trail, as an erasure does; the entries stay. Destroy
+// the key first, catch the follower up with an entry appended after that, and no
+// run can put the trail back.
+func Forget(tx store.Tx, s privacy.SubjectID) error {
+	b, err := tx.Get(personBucket, s[:])
+	if err != nil || b == nil {
+		return err
+	}
+	last, _, err := parsePerson(b)
+	if err != nil {
+		return err
+	}
+	return tx.Put(personBucket, s[:], makePerson(last, nil))
+}
 
 // Trail is the count and head of the access records about a person. The head
 // chains them in order, so that a row put back to an older state, or a record
@@ -56,21 +86,20 @@ func (t *Trail) seal(dek *keys.DEK, vault keys.VaultID, s privacy.SubjectID) ([]
 	if err != nil {
 		return nil, fmt.Errorf("sealing a trail: %w", err)
 	}
-	b := make([]byte, 0, 9+len(sealed))
-	b = binary.BigEndian.AppendUint64(append(b, trailVersion), t.Count)
-	return append(b, sealed...), nil
+	b := make([]byte, 0, 8+len(sealed))
+	return append(binary.BigEndian.AppendUint64(b, t.Count), sealed...), nil
 }
 
-// openTrail reads a row; none, or an empty one, is the empty trail.
-func openTrail(row []byte, dek *keys.DEK, vault keys.VaultID, s privacy.SubjectID) (Trail, error) {
-	if len(row) == 0 {
+// openTrail reads what seal wrote; nothing is the empty trail.
+func openTrail(b []byte, dek *keys.DEK, vault keys.VaultID, s privacy.SubjectID) (Trail, error) {
+	if len(b) == 0 {
 		return Trail{}, nil
 	}
-	if len(row) < 9 || row[0] != trailVersion {
+	if len(b) < 8 {
 		return Trail{}, fmt.Errorf("opening a trail: %w", store.ErrDamaged)
 	}
-	t := Trail{Count: binary.BigEndian.Uint64(row[1:])}
-	head, err := keys.Unseal(dek, trailBinding(vault, s, t.Count), row[9:])
+	t := Trail{Count: binary.BigEndian.Uint64(b)}
+	head, err := keys.Unseal(dek, trailBinding(vault, s, t.Count), b[8:])
 	if err != nil {
 		return Trail{}, fmt.Errorf("opening a trail: %w", err)
 	}
@@ -90,14 +119,21 @@ func (f *Follower) Trail(ctx context.Context, s privacy.SubjectID) (Trail, error
 	}
 	var t Trail
 	err = f.cfg.Store.View(ctx, func(snap store.Snapshot) error {
-		row, err := snap.Get(TrailBucket, s[:])
-		if err != nil {
-			return fmt.Errorf("reading a trail: %w", err)
+		row, err := snap.Get(personBucket, s[:])
+		if err != nil || row == nil {
+			return err
 		}
-		t, err = openTrail(row, dek, f.cfg.Vault, s)
+		_, sealed, err := parsePerson(row)
+		if err != nil {
+			return err
+		}
+		t, err = openTrail(sealed, dek, f.cfg.Vault, s)
 		return err
 	})
-	return t, err
+	if err != nil {
+		return Trail{}, fmt.Errorf("reading a trail: %w", err)
+	}
+	return t, nil
 }
 
 // damaged reports whether an error says that one person's key or trail is not
