@@ -83,13 +83,8 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 	if err := v.mustOfficer(by); err != nil {
 		return nil, err
 	}
-	if len(modules) == 0 || len(modules) > maxModules {
-		return nil, invalid("modules", "invalid_value", "expected one to %d modules", maxModules)
-	}
-	for _, name := range moduleNames(modules) {
-		if len(modules[name]) > maxModuleSize || len(name) > 128 {
-			return nil, invalid("modules", "too_long", "expected modules of at most 256 KiB with names of at most 128 bytes")
-		}
+	if err := boundModules(modules); err != nil {
+		return nil, err
 	}
 	if len(note) > 1000 {
 		return nil, invalid("note", "too_long", "expected at most 1000 bytes")
@@ -114,6 +109,19 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 		return nil, v.refusal(err)
 	}
 	return row.view(""), nil
+}
+
+// boundModules refuses none, too many and too large ones.
+func boundModules(modules map[string]string) error {
+	if len(modules) == 0 || len(modules) > maxModules {
+		return invalid("modules", "invalid_value", "expected one to %d modules", maxModules)
+	}
+	for _, name := range moduleNames(modules) {
+		if len(modules[name]) > maxModuleSize || len(name) > 128 {
+			return invalid("modules", "too_long", "expected modules of at most 256 KiB with names of at most 128 bytes")
+		}
+	}
+	return nil
 }
 
 // compile compiles modules against the register in force.
