@@ -30,6 +30,7 @@ type door interface {
 
 	Register(context.Context, vault.Caller) (*vault.RegisterView, error)
 	ApplyRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
+	CheckPolicy(ctx context.Context, c vault.Caller, modules map[string]string) error
 	DraftPolicy(ctx context.Context, c vault.Caller, modules map[string]string, note string) (*vault.Policy, error)
 	Policies(context.Context, vault.Caller) ([]vault.Policy, error)
 	PolicyByID(context.Context, vault.Caller, string) (*vault.Policy, error)

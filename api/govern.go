@@ -114,6 +114,13 @@ func draftPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Policy, error) 
 	return http.StatusCreated, &wire.Policy{Policy: out.ID, Status: out.Status}, nil
 }
 
+func checkPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Done, error) {
+	if err := x.door.CheckPolicy(x.ctx, x.caller, in.Modules); err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, &wire.Done{Status: "checked"}, nil
+}
+
 func listPolicies(x *exchange) (*wire.PolicyList, error) {
 	all, err := x.door.Policies(x.ctx, x.caller)
 	if err != nil {

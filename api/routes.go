@@ -79,6 +79,7 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/channels/{id}/secrets", role: officerRole, body: small, deadline: quick, do: does(newSecret, 201), summary: "Make a channel a second secret, to rotate them"},
 		{method: "DELETE", pattern: "/v1/channels/{id}/secrets/{secret}", role: officerRole, deadline: quick, do: revokeSecretHandler, summary: "Revoke a secret and every token got with it"},
 		{method: "POST", pattern: "/v1/policies", role: officerRole, body: large, deadline: slow, do: does(draftPolicy, 201), summary: "Draft a set of rules"},
+		{method: "POST", pattern: "/v1/policies/check", role: officerRole, body: large, deadline: slow, do: does(checkPolicy, 200), summary: "Say what is wrong with a set of rules, and keep nothing"},
 		{method: "GET", pattern: "/v1/policies", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listPolicies), summary: "All sets of rules"},
 		{method: "GET", pattern: "/v1/policies/{id}", role: officerRole, deadline: quick, do: shows(showPolicy), summary: "A set of rules with its modules"},
 		{method: "POST", pattern: "/v1/policies/{id}/test", role: officerRole, body: small, deadline: slow, do: does(testPolicy, 200), summary: "Run the tests that came with a set of rules"},

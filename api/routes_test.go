@@ -17,6 +17,7 @@ var goodBodies = map[string]string{
 	"PUT /v1/register":          `{"controller":{}}`,
 	"POST /v1/subjects/lookup":  `{"email":"ana@example.org","reason":"she called"}`,
 	"POST /v1/policies":         `{"modules":{}}`,
+	"POST /v1/policies/check":   `{"modules":{}}`,
 	"POST /v1/clock/confirm":    `{}`,
 	"POST /v1/channels/suspend": `{}`,
 }

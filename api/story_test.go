@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -248,6 +249,14 @@ func TestAnOfficerOverHTTP(t *testing.T) {
 	rule := func(body string) string {
 		module, _ := json.Marshal("package sayso.rules\n\nimport rego.v1\n\n" + body)
 		return `{"modules":{"rules.rego":` + string(module) + `},"note":"no addresses"}`
+	}
+	if r := s.as("officer", "POST", "/v1/policies/check", rule("allow := true"), 422); r.json["problems"] == nil {
+		t.Errorf("checking a rule that widens: got %v, want its problems", r.json)
+	}
+	before := s.as("officer", "GET", "/v1/policies", "", 200).json["policies"]
+	s.as("officer", "POST", "/v1/policies/check", rule(`withhold contains {"field": "address", "reason": "r"} if { input.channel.id == "web" }`), 200)
+	if after := s.as("officer", "GET", "/v1/policies", "", 200).json["policies"]; !reflect.DeepEqual(before, after) {
+		t.Errorf("a check left something behind: got %v, want %v", after, before)
 	}
 	if r := s.as("officer", "POST", "/v1/policies", rule("allow := true"), 422); r.json["problems"] == nil {
 		t.Errorf("a rule that releases: %s", r.raw)
