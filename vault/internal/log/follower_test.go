@@ -37,6 +37,14 @@ func TestACheckpointIsKeptBeforeItIsShown(t *testing.T) {
 	f := h.follow()
 	h.happen(5)
 	h.catchUp(f)
+	h.mem().mu.Lock()
+	h.mem().early = func() {
+		kept, err := OpenCheckpoint(h.mem().rows[stateBucket][0].value, h.vkey)
+		if shown := f.Head(); err != nil || shown != kept {
+			t.Errorf("while %v is kept, %v is shown: %v", kept, shown, err)
+		}
+	}
+	h.mem().mu.Unlock()
 
 	broken := errors.New("disk says no")
 	for name, fail := range map[string]*error{"before the commit": &h.mem().before, "after the commit": &h.mem().after} {

@@ -16,8 +16,9 @@ type memory struct {
 	rows    map[store.Bucket][]put // sorted
 	log     [][]byte
 	durable uint64
-	before  error // the next update fails with it, having kept nothing
-	after   error // the next update fails with it, having kept everything
+	before  error  // the next update fails with it, having kept nothing
+	after   error  // the next update fails with it, having kept everything
+	early   func() // called in an update, when nothing of it is kept yet
 }
 
 func newMemory() *memory { return &memory{rows: map[store.Bucket][]put{}} }
@@ -49,6 +50,9 @@ func (m *memory) Update(ctx context.Context, fn func(store.Tx) error) ([]uint64,
 	}
 	if err := fn(memoryTx{&memory{rows: kept}}); err != nil {
 		return nil, err
+	}
+	if m.early != nil {
+		m.early()
 	}
 	m.rows = kept
 	err := m.after
