@@ -253,7 +253,9 @@ func (r *reader) time() time.Time {
 		return time.Time{}
 	}
 	n--
-	return time.UnixMicro(int64(n>>1) ^ -int64(n&1)).UTC()
+	t := time.UnixMicro(int64(n>>1) ^ -int64(n&1)).UTC()
+	r.bad = r.bad || t.IsZero() // written as 0
+	return t
 }
 
 func (r *reader) text() string {
