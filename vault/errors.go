@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
@@ -69,7 +70,7 @@ var ErrForeign = errors.New("the keyring belongs to another vault")
 
 // errIntegrity marks a record that is not what the vault wrote there. What it
 // touches is refused, never served.
-var errIntegrity = errors.New("a stored record does not verify")
+var errIntegrity = fmt.Errorf("a stored record does not verify: %w", keys.ErrIntegrity)
 
 // Withheld is one field of a decision that was not released, and why.
 type Withheld struct {

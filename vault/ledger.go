@@ -209,20 +209,24 @@ func (l *ledger) follow(ctx context.Context) {
 	}
 }
 
-// checkHead holds the log's tree against the furthest root the ledger saw.
-func (l *ledger) checkHead(ctx context.Context) error {
-	if l.seen.Tree == 0 {
+// checkHead holds the tree under a checkpoint of the log against the furthest
+// root the ledger saw.
+func (l *ledger) checkHead(ctx context.Context, under log.Checkpoint) error {
+	l.mu.Lock()
+	seen := l.seen
+	l.mu.Unlock()
+	if size := l.v.cfg.Store.Size(); seen.Size > size {
+		return fmt.Errorf("%w (it has %d records, the ledger saw %d)", ErrLogShorter, size, seen.Size)
+	}
+	if seen.Tree == 0 {
 		return nil
 	}
-	if err := l.v.follower.CatchUp(ctx, l.seen.Tree); err != nil {
-		return fmt.Errorf("following the log to where the ledger saw it: %w", err)
-	}
-	root, err := l.v.follower.RootAt(ctx, l.seen.Tree)
+	root, err := log.RootAt(ctx, l.v.cfg.Store, under, seen.Tree)
 	if err != nil {
 		return fmt.Errorf("computing the log's tree as the ledger saw it: %w", err)
 	}
-	if root != l.seen.Root {
-		return fmt.Errorf("%w (its first %d records are not those the ledger saw)", ErrLogShorter, l.seen.Tree)
+	if root != seen.Root {
+		return fmt.Errorf("%w (its first %d records are not those the ledger saw)", ErrLogShorter, seen.Tree)
 	}
 	return nil
 }

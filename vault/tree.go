@@ -63,51 +63,72 @@ func tileOr(b []byte, err error) ([]byte, error) {
 
 // LogReport is what a verification of the log saw.
 type LogReport struct {
-	Entries    uint64 `json:"entries"`
-	Opened     uint64 `json:"opened"`
-	Erased     uint64 `json:"erased"`
-	Trails     uint64 `json:"trails"`
-	Standings  uint64 `json:"standings"` // people whose standing is the one the log led to
-	Checkpoint string `json:"checkpoint"`
+	Entries   uint64 `json:"entries"`
+	Hashed    uint64 `json:"hashed"` // of them, those under the checkpoint
+	Opened    uint64 `json:"opened"` // those whose record matches its commitment
+	Erased    uint64 `json:"erased"`
+	Trails    uint64 `json:"trails"`    // people whose trail matches
+	Standings uint64 `json:"standings"` // people whose standing is the one the log led to
+	Root      string `json:"root"`
 }
 
-// VerifyLog walks the whole log, holds its tree against its checkpoints and the
-// ledger, and every person's standing against the act that the log says made
-// it, so that a person who was put back is found. The error names the first bad
-// index.
+// VerifyLog walks the whole log of an open vault. See [Verify].
 func (v *Vault) VerifyLog(ctx context.Context, progress func(stage string, done, of uint64)) (*LogReport, error) {
-	if progress == nil {
-		progress = func(string, uint64, uint64) {}
-	}
 	if err := v.follower.CatchUp(ctx, v.cfg.Store.Size()); err != nil {
 		return nil, err
 	}
-	if err := v.ledger.checkHead(ctx); err != nil {
+	return v.verify(ctx, progress)
+}
+
+// Verify walks the whole log of a vault that is not open, one that Open refuses
+// too: it holds every opening against its commitment, the tree against its
+// checkpoint and the ledger, and every person's standing against the act that
+// the log says made it, so that a person who was put back is found. The error
+// names the first bad index. progress may be nil.
+func Verify(ctx context.Context, cfg Config, progress func(stage string, done, of uint64)) (*LogReport, error) {
+	cfg = cfg.withDefaults()
+	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID()}
+	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}
-	type last struct {
-		standingDigest
-		index uint64
+	var err error
+	if v.ledger, err = openLedger(v); err != nil {
+		return nil, err
 	}
-	led := map[privacy.SubjectID]last{}
-	report, err := log.Verify(ctx, log.VerifyConfig{
-		Store: v.cfg.Store, Vault: v.id, VerifierKey: v.follower.VerifierKey(), HistoryKey: v.historyKey,
+	if err := v.loadNobody(ctx); err != nil {
+		return nil, err
+	}
+	return v.verify(ctx, progress)
+}
+
+// led is the standing that the log says a person has, and where it says so.
+type led struct {
+	standingDigest
+	index uint64
+}
+
+func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of uint64)) (*LogReport, error) {
+	if progress == nil {
+		progress = func(string, uint64, uint64) {}
+	}
+	key, err := log.VerifierKey(v.origin(), v.keyring.LogSigner().Public())
+	if err != nil {
+		return nil, err
+	}
+	standings := map[privacy.SubjectID]led{}
+	report, err := log.Verify(ctx, log.VerifyConfig{Store: v.cfg.Store, Vault: v.id, VerifierKey: key, HistoryKey: v.historyKey,
 		Each: func(index uint64, e log.Entry, o *log.Opening) error {
-			if o == nil || e.Subject == privacy.Nobody {
+			if o == nil || e.Subject == privacy.Nobody || e.Kind == log.Access || e.Kind == log.Lookup {
 				return nil
 			}
 			var record struct {
-				Standing json.RawMessage `json:"standing"`
+				Standing standingDigest `json:"standing"`
 			}
 			if err := json.Unmarshal(o.Record, &record); err != nil {
 				return err
 			}
-			var digest standingDigest
-			if e.Kind == log.Access || e.Kind == log.Lookup || json.Unmarshal(record.Standing, &digest) != nil || digest.Version == 0 {
-				return nil
-			}
-			if digest.Version >= led[e.Subject].Version {
-				led[e.Subject] = last{digest, index}
+			if record.Standing.Version >= standings[e.Subject].Version {
+				standings[e.Subject] = led{record.Standing, index}
 			}
 			return nil
 		},
@@ -115,30 +136,34 @@ func (v *Vault) VerifyLog(ctx context.Context, progress func(stage string, done,
 	if err != nil {
 		return nil, err
 	}
-	for id, want := range led {
-		err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-			row, err := s.Get(bucketStanding, id[:])
-			if err != nil {
-				return err
-			}
-			sum := sha256.Sum256(row)
-			if string(sum[:]) == string(want.Hash) {
-				return nil
-			}
-			p, err := v.load(ctx, s, id)
-			if err == nil && p != nil && p.standing.Version > want.Version {
-				return nil // changed while we looked
-			}
-			return &log.BadIndexError{Index: want.index, Why: fmt.Sprintf("the standing of %s is not the one this record made", id)}
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	checkpoint, err := v.follower.Checkpoint(ctx)
-	if err != nil {
+	if err := v.ledger.checkHead(ctx, report.Checkpoint); err != nil {
 		return nil, err
 	}
-	return &LogReport{Entries: report.Entries, Opened: report.Opened, Erased: report.Erased, Trails: report.Trails, Standings: uint64(len(led)),
-		Checkpoint: string(checkpoint)}, nil
+	done := uint64(0)
+	for id, want := range standings {
+		if err := v.verifyStanding(ctx, id, want); err != nil {
+			return nil, err
+		}
+		done++
+		progress("standings", done, uint64(len(standings)))
+	}
+	return &LogReport{Entries: report.Entries, Hashed: report.Hashed, Opened: report.Opened, Erased: report.Erased, Trails: report.Trails,
+		Standings: done, Root: report.Checkpoint.Root.String()}, nil
+}
+
+func (v *Vault) verifyStanding(ctx context.Context, id privacy.SubjectID, want led) error {
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		row, err := s.Get(bucketStanding, id[:])
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(row); row != nil && string(sum[:]) == string(want.Hash) {
+			return nil
+		}
+		p, err := v.load(ctx, s, id)
+		if err == nil && p != nil && p.standing.Version > want.Version {
+			return nil // an act came while we looked
+		}
+		return &log.BadIndexError{Index: want.index, Why: fmt.Sprintf("the standing of %s is not the one this record made", id)}
+	})
 }

@@ -109,8 +109,8 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	if v.ledger, err = openLedger(v); err != nil {
 		return nil, err
 	}
-	if v.ledger.seen.Size > cfg.Store.Size() {
-		return nil, fmt.Errorf("%w (it has %d records, the ledger saw %d)", ErrLogShorter, cfg.Store.Size(), v.ledger.seen.Size)
+	if size := cfg.Store.Size(); v.ledger.seen.Size > size { // before anything follows the log and writes
+		return nil, fmt.Errorf("%w (it has %d records, the ledger saw %d)", ErrLogShorter, size, v.ledger.seen.Size)
 	}
 	if v.clock, err = openClock(ctx, v); err != nil {
 		return nil, err
@@ -129,7 +129,11 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("following the log: %w", err)
 	}
-	if err := v.ledger.checkHead(ctx); err != nil {
+	err = v.follower.CatchUp(ctx, v.ledger.seen.Tree)
+	if err == nil {
+		err = v.ledger.checkHead(ctx, v.follower.Head())
+	}
+	if err != nil {
 		return nil, errors.Join(err, v.follower.Close())
 	}
 	if err := v.ledger.finish(ctx); err != nil {

@@ -110,13 +110,19 @@ func (f *Follower) Proof(ctx context.Context, index, size uint64) (tlog.RecordPr
 
 // RootAt returns the root of the tree as it was at an earlier size, every hash
 // checked against the last signed checkpoint. A larger size is ErrNotFound.
-func (f *Follower) RootAt(ctx context.Context, size uint64) (root tlog.Hash, err error) {
-	signed := f.Head()
-	if size > signed.Size {
+func (f *Follower) RootAt(ctx context.Context, size uint64) (tlog.Hash, error) {
+	return RootAt(ctx, f.cfg.Store, f.Head(), size)
+}
+
+// RootAt returns the root that the tree under a checkpoint had at an earlier
+// size, every hash checked against that checkpoint. A larger size is
+// ErrNotFound.
+func RootAt(ctx context.Context, st store.Engine, under Checkpoint, size uint64) (root tlog.Hash, err error) {
+	if size > under.Size {
 		return root, ErrNotFound
 	}
-	err = f.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
-		tree := tlog.Tree{N: int64(signed.Size), Hash: signed.Root}
+	err = st.View(ctx, func(s store.Snapshot) (err error) {
+		tree := tlog.Tree{N: int64(under.Size), Hash: under.Root}
 		root, err = tlog.TreeHash(int64(size), tlog.TileHashReader(tree, tiles{s}))
 		return err
 	})

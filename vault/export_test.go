@@ -1,0 +1,107 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// What tests look at that nobody else may.
+
+// StandingOf returns a person's standing, nil for an ID that nobody has.
+func (v *Vault) StandingOf(ctx context.Context, id privacy.SubjectID) (s *consent.Standing, err error) {
+	err = v.cfg.Store.View(ctx, func(r store.Snapshot) error {
+		p, err := v.load(ctx, r, id)
+		if p != nil {
+			s = p.standing
+		}
+		return err
+	})
+	return s, err
+}
+
+// OpenEntry opens an entry of the log.
+func (v *Vault) OpenEntry(ctx context.Context, raw []byte) (log.Entry, []byte, error) {
+	e, err := log.ParseEntry(raw)
+	if err != nil {
+		return e, nil, err
+	}
+	dek, err := v.historyKey(ctx, e.Subject)
+	if err != nil {
+		return e, nil, err
+	}
+	o, err := e.Open(dek, v.id)
+	return e, o.Record, err
+}
+
+// PastValues returns the values that lost, in the order in which they did.
+func (v *Vault) PastValues(ctx context.Context, id privacy.SubjectID) (past []string, err error) {
+	err = v.cfg.Store.View(ctx, func(r store.Snapshot) error {
+		p, err := v.load(ctx, r, id)
+		if err != nil || p == nil {
+			return err
+		}
+		dek, err := v.keyring.Unwrap(p.wrapped, id, keys.Values)
+		if err != nil {
+			return err
+		}
+		return r.Scan(bucketHistory, id[:], after(id[:]), func(key, sealed []byte) error {
+			plain, err := keys.Unseal(dek, v.bind(id, "past/"+privacy.DecisionID(key[16:]).String(), 1), sealed)
+			if err != nil {
+				return err
+			}
+			var row pastValue
+			err = json.Unmarshal(plain, &row)
+			past = append(past, string(row.Field)+" "+string(row.Value)+" "+string(row.Channel))
+			return err
+		})
+	})
+	return past, err
+}
+
+// SealedValue is one value of a profile record.
+type SealedValue struct {
+	Field    privacy.FieldName
+	Version  uint64
+	Envelope []byte
+}
+
+// UnpackProfile and PackProfile read and write profile records.
+func UnpackProfile(row []byte) (values []SealedValue, err error) {
+	sealed, err := unpackProfile(row)
+	for _, s := range sealed {
+		values = append(values, SealedValue{s.field, s.version, s.envelope})
+	}
+	return values, err
+}
+
+func PackProfile(values []SealedValue) []byte {
+	var sealed []sealedValue
+	for _, s := range values {
+		sealed = append(sealed, sealedValue{s.Field, s.Version, s.Envelope})
+	}
+	return packProfile(sealed)
+}
+
+// Clock is the vault's clock as the doubts about it are told.
+type Clock struct{ c *clock }
+
+// NewClock returns a clock that last committed at a time.
+func NewClock(read func() time.Time, committed time.Time) Clock {
+	return Clock{&clock{read: read, start: read(), committed: committed}}
+}
+
+// Believed reports whether the clock is believed now.
+func (c Clock) Believed() bool {
+	_, believed, _ := c.c.now()
+	return believed
+}
+
+// Confirm is an officer's word.
+func (c Clock) Confirm() { c.c.confirm() }
