@@ -75,7 +75,7 @@ type call struct {
 	header       http.Header
 	media        string // of the body; default application/json
 	in           any    // a []byte as it is, anything else as JSON; nil: no body
-	out          any    // nil: not read
+	out          any    // nil: not read; a *[]byte as it is, anything else from JSON
 }
 
 // do sends a call with a token. A token that the vault does not know any more,
@@ -152,6 +152,10 @@ func (c *Client) exchange(r *http.Request, out any) error {
 		return refusal(resp, body)
 	}
 	if out == nil {
+		return nil
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = body
 		return nil
 	}
 	// A client ignores members it does not know, or a newer vault would break it.

@@ -61,6 +61,7 @@ leaves a record that the person can check.`,
 	root.AddCommand(
 		newInit(),
 		newServe(),
+		newImport(),
 	)
 	return root
 }

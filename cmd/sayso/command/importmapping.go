@@ -1,0 +1,359 @@
+package command
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// mapping says which columns of a CSV fill which fields.
+type mapping struct {
+	fields    []mapped
+	verified  []privacy.FieldName
+	purposes  []privacy.PurposeID // nil: what the vault begins by default
+	observed  *source             // nil: now
+	separator rune
+}
+
+// mapped is one field, filled from one source or put together from parts.
+type mapped struct {
+	name  privacy.FieldName
+	where place
+	source
+	parts []part // of an address or another object; then source is not used
+}
+
+type part struct {
+	name string
+	source
+}
+
+// source is where a text comes from: columns, or the same for every row.
+type source struct {
+	columns  []string
+	join     string // between several columns
+	constant string // if there are no columns
+	as       string // asText, asNumber, asBoolean
+	date     string // how dates are written there, "" as in 2026-03-01
+	layout   string // the same for package time
+}
+
+const (
+	asText    = "text"
+	asNumber  = "number"
+	asBoolean = "boolean"
+)
+
+// place is where something stands in the mapping file.
+type place struct {
+	file         string
+	line, column int
+}
+
+func (p place) String() string { return fmt.Sprintf("%s:%d:%d", p.file, p.line, p.column) }
+
+// mappingError holds everything that is wrong with a mapping, in order.
+type mappingError struct{ problems []string }
+
+// Error returns a line for each problem.
+func (e *mappingError) Error() string { return strings.Join(e.problems, "\n") }
+
+// parseMapping reads a mapping strictly; the error is a *mappingError.
+func parseMapping(file string, text []byte) (*mapping, error) {
+	r := &mappingReader{file: file}
+	m := &mapping{separator: ','}
+	if root := r.root(text); root != nil {
+		r.mapping(root, m)
+	}
+	if len(r.problems) > 0 {
+		slices.SortStableFunc(r.problems, func(a, b problemAt) int {
+			return (a.where.line-b.where.line)*100_000 + a.where.column - b.where.column
+		})
+		e := &mappingError{}
+		for _, p := range r.problems {
+			e.problems = append(e.problems, p.where.String()+": "+p.detail)
+		}
+		return nil, e
+	}
+	return m, nil
+}
+
+type mappingReader struct {
+	file     string
+	problems []problemAt
+}
+
+type problemAt struct {
+	where  place
+	detail string
+}
+
+func (r *mappingReader) place(n *yaml.Node) place {
+	return place{r.file, max(1, n.Line), max(1, n.Column)}
+}
+
+func (r *mappingReader) problem(n *yaml.Node, format string, args ...any) {
+	r.problems = append(r.problems, problemAt{r.place(n), fmt.Sprintf(format, args...)})
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: line (\d+): `)
+
+// root reads the text as one YAML document of plain values.
+func (r *mappingReader) root(text []byte) *yaml.Node {
+	top := &yaml.Node{Line: 1, Column: 1}
+	if !utf8.Valid(text) {
+		r.problem(top, "expected text in UTF-8")
+		return nil
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var doc, next yaml.Node
+	err := decoder.Decode(&doc)
+	if err == nil {
+		if again := decoder.Decode(&next); !errors.Is(again, io.EOF) {
+			err = again
+			if again == nil {
+				r.problem(&next, "expected the end of the text, found a second document")
+				return nil
+			}
+		}
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		detail := err.Error()
+		if m := yamlLine.FindStringSubmatch(detail); m != nil {
+			top.Line, _ = strconv.Atoi(m[1])
+			detail = detail[len(m[0]):]
+		}
+		r.problem(top, "not valid YAML: %s", detail)
+		return nil
+	}
+	if len(doc.Content) == 0 {
+		r.problem(top, "expected a mapping of fields to columns, found nothing")
+		return nil
+	}
+	if !r.plain(doc.Content[0]) {
+		return nil
+	}
+	return doc.Content[0]
+}
+
+// plain refuses what makes a text mean something else than it says where one
+// looks.
+func (r *mappingReader) plain(n *yaml.Node) bool {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" || n.Style&yaml.TaggedStyle != 0 {
+		r.problem(n, "expected plain values, without anchors, aliases and tags")
+		return false
+	}
+	for _, child := range n.Content {
+		if !r.plain(child) {
+			return false
+		}
+	}
+	return true
+}
+
+// members returns the values of a YAML mapping by key, in order. With allowed
+// keys, every other is refused by name.
+func (r *mappingReader) members(n *yaml.Node, what string, allowed ...string) (keys []string, values map[string]*yaml.Node) {
+	values = map[string]*yaml.Node{}
+	if n.Kind != yaml.MappingNode {
+		r.problem(n, "%s: expected keys and values", what)
+		return nil, values
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Kind != yaml.ScalarNode || key.Value == "":
+			r.problem(key, "%s: expected a name", what)
+		case values[key.Value] != nil:
+			r.problem(key, "%s.%s is there twice; keep one of them", what, key.Value)
+		case len(allowed) > 0 && !slices.Contains(allowed, key.Value):
+			r.problem(key, "%s: unknown key %s (expected %s)", what, key.Value, strings.Join(allowed, ", "))
+		default:
+			keys, values[key.Value] = append(keys, key.Value), value
+		}
+	}
+	return keys, values
+}
+
+func (r *mappingReader) mapping(root *yaml.Node, m *mapping) {
+	_, top := r.members(root, "mapping", "fields", "verified", "purposes", "observed_at", "separator")
+	if top["fields"] == nil {
+		if len(r.problems) == 0 {
+			r.problem(root, "fields is missing: which column fills which field")
+		}
+		return
+	}
+	names, fields := r.members(top["fields"], "fields")
+	for _, name := range names {
+		if f, ok := r.field(name, fields[name]); ok {
+			m.fields = append(m.fields, f)
+		}
+	}
+	if len(names) == 0 {
+		r.problem(top["fields"], "fields: expected at least one")
+	}
+	for _, n := range r.list(top["verified"], "verified") {
+		if fields[n.Value] == nil {
+			r.problem(n, "verified: %s is not among the fields", n.Value)
+		}
+		m.verified = append(m.verified, privacy.FieldName(n.Value))
+	}
+	if top["purposes"] != nil {
+		m.purposes = []privacy.PurposeID{}
+	}
+	for _, n := range r.list(top["purposes"], "purposes") {
+		m.purposes = append(m.purposes, privacy.PurposeID(n.Value))
+	}
+	if n := top["observed_at"]; n != nil {
+		if s, ok := r.source("observed_at", n); ok {
+			m.observed = &s
+			if _, wrong := s.moment(s.constant); len(s.columns) == 0 && wrong != nil {
+				r.problem(n, "observed_at: %s", wrong.detail)
+			}
+		}
+	}
+	if n := top["separator"]; n != nil {
+		if !slices.Contains([]string{",", ";", "|", "\t"}, n.Value) {
+			r.problem(n, `separator: expected ",", ";", "|" or "\t"`)
+			return
+		}
+		m.separator = rune(n.Value[0])
+	}
+}
+
+// list returns the texts of a YAML list, each once.
+func (r *mappingReader) list(n *yaml.Node, what string) []*yaml.Node {
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		r.problem(n, "%s: expected a list", what)
+		return nil
+	}
+	var seen []string
+	for _, item := range n.Content {
+		if item.Kind != yaml.ScalarNode || item.Value == "" || slices.Contains(seen, item.Value) {
+			r.problem(item, "%s: expected names, each of them once", what)
+			return nil
+		}
+		seen = append(seen, item.Value)
+	}
+	return n.Content
+}
+
+func (r *mappingReader) field(name string, n *yaml.Node) (mapped, bool) {
+	f := mapped{name: privacy.FieldName(name), where: r.place(n)}
+	if n.Kind == yaml.MappingNode && slices.ContainsFunc(n.Content, func(c *yaml.Node) bool { return c.Value == "parts" }) {
+		_, whole := r.members(n, name, "parts")
+		if whole["parts"] == nil {
+			return f, false
+		}
+		names, parts := r.members(whole["parts"], name+".parts")
+		for _, p := range names {
+			s, ok := r.source(name+"."+p, parts[p])
+			if !ok {
+				return f, false
+			}
+			f.parts = append(f.parts, part{p, s})
+		}
+		if len(names) == 0 {
+			r.problem(whole["parts"], "%s.parts: expected at least one", name)
+		}
+		return f, len(names) > 0
+	}
+	s, ok := r.source(name, n)
+	f.source = s
+	return f, ok
+}
+
+// source reads "Column", or {column}, {columns, join} or {constant} with how
+// the text is written.
+func (r *mappingReader) source(what string, n *yaml.Node) (source, bool) {
+	s := source{as: asText, join: " "}
+	before := len(r.problems)
+	if n.Kind == yaml.ScalarNode {
+		s.columns = r.column(what, n)
+		return s, len(r.problems) == before
+	}
+	_, m := r.members(n, what, "column", "columns", "join", "constant", "as", "date")
+	given := 0
+	if c := m["column"]; c != nil {
+		given++
+		s.columns = r.column(what+".column", c)
+	}
+	if c := m["columns"]; c != nil {
+		given++
+		for _, one := range r.list(c, what+".columns") {
+			s.columns = append(s.columns, r.column(what+".columns", one)...)
+		}
+	}
+	if c := m["constant"]; c != nil {
+		given++
+		if c.Kind != yaml.ScalarNode || strings.TrimSpace(c.Value) == "" || c.ShortTag() == "!!null" {
+			r.problem(c, "%s.constant: expected a text, the same for every row", what)
+		}
+		s.constant = c.Value
+	}
+	if given != 1 && len(r.problems) == before {
+		r.problem(n, "%s: expected one of column, columns and constant", what)
+	}
+	if c := m["join"]; c != nil {
+		if s.join = c.Value; len(s.columns) < 2 || c.Kind != yaml.ScalarNode {
+			r.problem(c, "%s.join: expected a text to put between several columns", what)
+		}
+	}
+	if c := m["as"]; c != nil {
+		if s.as = c.Value; !slices.Contains([]string{asText, asNumber, asBoolean}, s.as) {
+			r.problem(c, "%s.as: expected text, number or boolean", what)
+		}
+	}
+	if c := m["date"]; c != nil {
+		var ok bool
+		if s.date = c.Value; s.as != asText || len(s.columns) == 0 {
+			r.problem(c, "%s.date: is how dates are written in a column of text", what)
+		} else if s.layout, ok = dateLayout(s.date); !ok {
+			r.problem(c, "%s.date: expected YYYY, MM or M, and DD or D, once each, such as DD.MM.YYYY", what)
+		}
+	}
+	return s, len(r.problems) == before
+}
+
+func (r *mappingReader) column(what string, n *yaml.Node) []string {
+	name := columnName(n.Value)
+	if n.Kind != yaml.ScalarNode || name == "" || n.ShortTag() == "!!null" {
+		r.problem(n, "%s: expected the name of a column", what)
+		return nil
+	}
+	return []string{name}
+}
+
+// columnName is how the names of columns are compared.
+func columnName(s string) string { return norm.NFC.String(strings.TrimSpace(s)) }
+
+var dateParts = regexp.MustCompile(`[A-Za-z]+`)
+
+// dateLayout translates DD.MM.YYYY for package time. Years of two digits are
+// refused: nobody can tell 1926 from 2026.
+func dateLayout(written string) (string, bool) {
+	known := map[string]string{"YYYY": "2006", "MM": "01", "M": "1", "DD": "02", "D": "2"}
+	var seen []string
+	layout := dateParts.ReplaceAllStringFunc(written, func(token string) string {
+		seen = append(seen, token[:1])
+		return known[token]
+	})
+	slices.Sort(seen)
+	_, err := time.Parse(layout, time.Date(2026, 12, 31, 0, 0, 0, 0, time.UTC).Format(layout))
+	return layout, slices.Equal(seen, []string{"D", "M", "Y"}) && err == nil && !strings.ContainsAny(written, "0123456789")
+}
