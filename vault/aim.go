@@ -18,6 +18,7 @@ type aimed struct {
 	ref     *reference
 	found   privacy.SubjectID // whom the reference found; Nobody: nobody
 	fresh   *person           // made for an identifier nobody holds
+	makes   bool              // the act says more of somebody than no: the channel knows them
 	used    bool
 }
 
@@ -81,6 +82,11 @@ func (w *aimed) hit(ctx context.Context, tx store.Tx) (*person, error) {
 	case err != nil:
 		return nil, err
 	case p != nil && p.id == w.found:
+		if w.makes && w.ref.field != nil && p.standing.KnownByNarrowingOnly() {
+			if fact := p.standing.Value(w.ref.field.Name); !contains(fact.Channels, w.channel.ID) {
+				fact.Channels = append(fact.Channels, w.channel.ID)
+			}
+		}
 		return p, nil
 	case p != nil || w.found != privacy.Nobody:
 		return nil, errAgain
@@ -101,8 +107,11 @@ func (w *aimed) begin(ctx context.Context, tx store.Tx) (*person, error) {
 	if err := c.merge(ctx, tx, &p, &valuesOf{v: w.v, p: &p}, &CaptureResult{}); err != nil {
 		return nil, err
 	}
-	// The channel did not capture this person: whoever does becomes them, if
-	// nothing but noes is known.
+	if !w.makes {
+		// A no gives the channel no hold on whoever has the identifier: who
+		// captures it becomes them, if nothing but noes is known.
+		p.standing.Value(w.ref.field.Name).Channels = nil
+	}
 	w.used = true
 	return &p, nil
 }

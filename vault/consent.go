@@ -89,6 +89,7 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 		return nil, err
 	}
 	defer w.close(ctx)
+	w.makes = !a.req.Status.Narrows()
 	if err := v.ledger.promise(ctx, a, w.id()); err != nil {
 		return nil, err
 	}

@@ -66,6 +66,7 @@ func (v *Vault) recordGround(ctx context.Context, by Caller, req GroundRequest) 
 		return err
 	}
 	defer w.close(ctx)
+	w.makes = req.Status == GroundBegun
 	id := privacy.NewID(now)
 	if req.Status == GroundEnded {
 		if err := v.ledger.add(ctx, ledgerGroundEnded, id, w.id(), req.Purpose, req.At); err != nil {
