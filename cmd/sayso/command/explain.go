@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -16,6 +17,10 @@ func explain(dir string, err error) error {
 	var ring keyringError
 	say := func(format string, args ...any) error { return fmt.Errorf(format, args...) }
 	switch {
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, errUnfinished), errors.Is(err, vault.ErrFresh):
+		return say("the vault in %s was never finished: make it with `sayso init --dir %s`", dir, dir)
 	case errors.As(err, &missing) && missing.name == "":
 		return say("there is no vault in %s: make one with `sayso init --dir %s`", dir, dir)
 	case errors.As(err, &missing) && missing.name == fileKeyring:
@@ -28,8 +33,6 @@ func explain(dir string, err error) error {
 		return say("the keyring in %s cannot be read (%w): put it back from where you keep it", dir, ring.error)
 	case errors.Is(err, vault.ErrForeign):
 		return say("the keyring in %s belongs to another vault: put this vault's own back", dir)
-	case errors.Is(err, vault.ErrFresh):
-		return say("the vault in %s was never finished: remove the folder and run `sayso init --dir %s`", dir, dir)
 	case errors.Is(err, store.ErrLocked):
 		return say("the vault in %s is in use by another process: stop that one first", dir)
 	case errors.Is(err, store.ErrOlder):

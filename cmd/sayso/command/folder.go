@@ -56,7 +56,11 @@ func open(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) 
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &folder{dir: dir, vault: v, stores: s}, nil
+	f := &folder{dir: dir, vault: v, stores: s}
+	if err := tighten(dir, logger); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // Close closes the vault, then what it stands on.
@@ -108,6 +112,14 @@ func (s stores) config(keyring *keys.Keyring, logger *slog.Logger) vault.Config 
 }
 
 func (s stores) vault(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) (*vault.Vault, error) {
+	keyring, err := readKeyring(dir, root)
+	if err != nil {
+		return nil, err
+	}
+	return vault.Open(ctx, s.config(keyring, logger))
+}
+
+func readKeyring(dir string, root keys.Root) (*keys.Keyring, error) {
 	sealed, err := os.ReadFile(filepath.Join(dir, fileKeyring))
 	if err != nil {
 		return nil, err
@@ -116,11 +128,37 @@ func (s stores) vault(ctx context.Context, dir string, root keys.Root, logger *s
 	if err != nil {
 		return nil, keyringError{err}
 	}
-	return vault.Open(ctx, s.config(keyring, logger))
+	return keyring, nil
+}
+
+// verifyFolder verifies the log in dir without bringing the vault up, so that
+// it works on one that cannot be brought up, and changes no file.
+func verifyFolder(ctx context.Context, dir string, root keys.Root, progress func(stage string, done, of uint64)) (report *vault.LogReport, err error) {
+	if err := isWhole(dir); err != nil {
+		return nil, explain(dir, err)
+	}
+	logger := slog.New(slog.DiscardHandler)
+	s, err := openStores(dir, false, logger)
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	keyring, err := readKeyring(dir, root)
+	if err != nil {
+		return nil, explain(dir, err)
+	}
+	report, err = vault.Verify(ctx, s.config(keyring, logger), progress)
+	if errors.Is(err, vault.ErrForeign) || errors.Is(err, vault.ErrFresh) {
+		return nil, explain(dir, err)
+	}
+	return report, asBadLog(err)
 }
 
 // isWhole refuses a folder that lacks a part of a vault.
 func isWhole(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, fileUnfinished)); err == nil {
+		return errUnfinished
+	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return missingError{""}
 	} else if err != nil {
@@ -142,6 +180,9 @@ func isWhole(dir string) error {
 	}
 	return nil
 }
+
+// errUnfinished: init ended before the vault was whole.
+var errUnfinished = errors.New("init did not finish")
 
 // missingError is a part of a vault that is not there; the empty one is all of
 // it.

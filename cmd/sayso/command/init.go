@@ -88,10 +88,10 @@ func initFolder(ctx context.Context, dir string, root keys.Root, handOver func(v
 	defer mark.Close()
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, clear(dir), os.Remove(mark.Name()))
+			err = errors.Join(err, clearFolder(dir), os.Remove(mark.Name()))
 		}
 	}()
-	if err := clear(dir); err != nil {
+	if err := clearFolder(dir); err != nil {
 		return err
 	}
 	officer, err := makeVault(ctx, dir, root)
@@ -143,8 +143,8 @@ func claim(dir string) (*os.File, error) {
 	return mark, syncFolder(dir)
 }
 
-// clear removes what an init made that did not come to its end.
-func clear(dir string) error {
+// clearFolder removes what an init made that did not come to its end.
+func clearFolder(dir string) error {
 	var errs []error
 	for _, name := range []string{fileVault, fileVault + ".new", fileKeys, fileKeys + ".new", fileLedger, fileLedger + ".new", folderLog, fileKeyring} {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))

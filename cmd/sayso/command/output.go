@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -63,21 +64,47 @@ func answer(cmd *cobra.Command, out any, human func(w io.Writer) error) error {
 	return err
 }
 
-// tell says why a command ends without being done. For machines, the vault's
-// refusal goes to stdout as well, as the problem it came as.
+// tell says why a command ends without being done: what is at fault by line,
+// field by field, then one sentence. For machines, the vault's refusal goes to
+// stdout as well, as the problem it came as.
 func tell(cmd *cobra.Command, err error) {
+	w := cmd.ErrOrStderr()
 	var refused *client.Error
-	if errors.As(err, &refused) && forMachines(cmd) {
-		_ = answer(cmd, &refused.Problem, nil)
+	if errors.As(err, &refused) {
+		if forMachines(cmd) {
+			_ = answer(cmd, &refused.Problem, nil)
+		}
+		for _, p := range refused.Problems {
+			fmt.Fprintf(w, "%s%s:%d:%d: %s%s\n", p.File, p.Module, p.Line, p.Column, before(p.Key, ": "), p.Detail+p.Message)
+		}
+		for _, f := range refused.Errors {
+			fmt.Fprintf(w, "%s: %s (%s)\n", f.Field, f.Detail, f.Code)
+		}
 	}
 	var told *toldError
-	if !errors.As(err, &told) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "sayso: %v\n", err)
+	switch {
+	case errors.As(err, &told):
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(w, "sayso: interrupted")
+	case refused != nil:
+		fmt.Fprintf(w, "sayso: %v (%s)\n", err, refused.Code)
+	default:
+		fmt.Fprintf(w, "sayso: %v\n", err)
 	}
+}
+
+// before returns text and what follows it, or nothing for no text.
+func before(text, what string) string {
+	if text == "" {
+		return ""
+	}
+	return text + what
 }
 
 // toldError is an end that needs no more words: the command said it all.
 type toldError struct{ error }
+
+func (e *toldError) Unwrap() error { return e.error }
 
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)

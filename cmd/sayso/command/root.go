@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
@@ -54,13 +53,28 @@ leaves a record that the person can check.`,
 		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return misuse("there is no command %q", args[0])
+			}
+			return cmd.Help()
+		},
 	}
 	root.PersistentFlags().VarP(new(format), "output", "o", "text for people, json for machines")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newInit(),
 		newServe(),
+		newApply(),
+		newCapture(),
+		newRead(),
+		newConsent(),
+		newChannel(),
+		newPolicy(),
+		newSubject(),
+		newOfficer(),
+		newLog(),
 		newImport(),
 	)
 	return root
@@ -81,14 +95,4 @@ func version() string {
 		return info.Main.Version
 	}
 	return "dev"
-}
-
-// fromEnv reads a variable once and removes it, so that no child and no dump of
-// the environment shows it.
-func fromEnv(name string) (string, bool) {
-	value, ok := os.LookupEnv(name)
-	if ok {
-		_ = os.Unsetenv(name)
-	}
-	return value, ok
 }

@@ -71,6 +71,11 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
+	stopSocket, err := serveSocket(f, logger)
+	if err != nil {
+		return fmt.Errorf("listening on the folder's socket: %w", err)
+	}
+	defer func() { err = errors.Join(err, stopSocket()) }()
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", o.listen, err)
