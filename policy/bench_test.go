@@ -3,6 +3,8 @@ package policy
 import (
 	"testing"
 	"time"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // longer is the deadline of tests that are not about deadlines: a machine under
@@ -50,6 +52,32 @@ func BenchmarkDecide(b *testing.B) {
 			for b.Loop() {
 				if _, err := r.value(in); err != nil {
 					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkDenied decides about people of whom nothing may be released: nobody
+// and somebody without say-so should cost alike.
+func BenchmarkDenied(b *testing.B) {
+	r := compile(b, twoRules)
+	for _, name := range []string{"unknown", "never asked", "restricted", "not granted"} {
+		in := reads("given_name", "email", "phone_number", "address", "birthdate")
+		in.Purpose.Basis = privacy.Consent
+		in.Guard.Ground = false
+		switch name {
+		case "unknown":
+			in.Subject.Standing = StandingUnknown
+		case "restricted":
+			in.Subject.Standing = StandingRestricted
+		case "not granted":
+			in.Guard.Granted = false
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if d, err := r.Decide(b.Context(), in); err != nil || d.Releases() {
+					b.Fatal(d, err)
 				}
 			}
 		})

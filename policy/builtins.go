@@ -70,15 +70,19 @@ func checkedDeclarations() map[string]*ast.Builtin {
 	return all
 }
 
-// capabilities are what modules are parsed and compiled with: the allow-list,
-// and no network for schemas.
-func capabilities() *ast.Capabilities {
+// plain are the built-ins that are evaluated in OPA's own form: by the
+// guardrails, over an input whose types are checked.
+var plain = []string{"eq", "assign", "equal", "internal.member_2", "object.get"}
+
+// capabilities are what modules are parsed and compiled with: the listed
+// built-ins, and no network for schemas.
+func capabilities(builtins []string) *ast.Capabilities {
 	c := &ast.Capabilities{
 		Features: []string{ast.FeatureRegoV1, ast.FeatureKeywordsInRefs, ast.FeatureRegoV1Import},
 		AllowNet: []string{},
 	}
 	for _, b := range ast.Builtins {
-		if slices.Contains(allowed, b.Name) {
+		if slices.Contains(builtins, b.Name) {
 			c.Builtins = append(c.Builtins, b)
 		}
 	}

@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"fmt"
-
 	"github.com/open-policy-agent/opa/v1/ast"
 )
 
@@ -15,7 +13,7 @@ func (c *checker) types(rules, tests map[string]*ast.Module) error {
 	if err != nil {
 		return err
 	}
-	compiler := newCompiler(checkedDeclarations()).WithSchemas(schemas)
+	compiler := newCompiler(allowed, checkedDeclarations()).WithSchemas(schemas)
 	if compiler.Compile(typed); compiler.Failed() {
 		c.refuseAll("", compiler.Errors)
 		return nil
@@ -27,17 +25,17 @@ func (c *checker) types(rules, tests map[string]*ast.Module) error {
 	if err != nil {
 		return err
 	}
-	compiler = newCompiler(checkedDeclarations())
+	compiler = newCompiler(allowed, checkedDeclarations())
 	if compiler.Compile(tested); compiler.Failed() {
 		c.refuseAll("", compiler.Errors)
 	}
 	return nil
 }
 
-// newCompiler returns a compiler that knows the allow-list and these built-ins
+// newCompiler returns a compiler that knows the listed built-ins and these more
 // and ignores annotations, which could claim another schema.
-func newCompiler(more map[string]*ast.Builtin) *ast.Compiler {
-	return ast.NewCompiler().WithCapabilities(capabilities()).WithBuiltins(more).WithUseTypeCheckAnnotations(false)
+func newCompiler(builtins []string, more map[string]*ast.Builtin) *ast.Compiler {
+	return ast.NewCompiler().WithCapabilities(capabilities(builtins)).WithBuiltins(more).WithUseTypeCheckAnnotations(false)
 }
 
 // alone puts officers' modules, each changed by f, together with nothing but
@@ -58,7 +56,8 @@ func alone(rules, tests map[string]*ast.Module, f func(*ast.Module) *ast.Module)
 	return all, nil
 }
 
-// join compiles the guardrails with officers' modules.
+// join compiles the guardrails with officers' modules. A built-in that rewriting
+// left unguarded does not compile here.
 func join(rules map[string]*ast.Module) (*ast.Compiler, error) {
 	all, err := guardrailModules()
 	if err != nil {
@@ -67,9 +66,11 @@ func join(rules map[string]*ast.Module) (*ast.Compiler, error) {
 	for name, m := range rules {
 		all["rules/"+name] = notePlaces(guardCalls(m))
 	}
-	compiler := newCompiler(declarations())
+	compiler := newCompiler(plain, declarations())
 	if compiler.Compile(all); compiler.Failed() {
-		return nil, fmt.Errorf("joining rules to the guardrails: %w", compiler.Errors)
+		c := &checker{}
+		c.refuseAll("", compiler.Errors)
+		return nil, c.found.err()
 	}
 	return compiler, nil
 }

@@ -13,8 +13,9 @@ import (
 // Bounds of what officers may send.
 const (
 	maxModules    = 100
-	maxModuleName = 128
-	maxModuleText = 128 << 10
+	maxModuleName = 128       // bytes
+	maxModuleText = 128 << 10 // bytes
+	maxText       = 512 << 10 // bytes of all modules
 )
 
 // placeKey is the key under which joining notes a rule's place in its outcome.
@@ -112,8 +113,12 @@ func (c *checker) refuseAll(module string, err error) {
 // parse reads the modules: rules, and tests by their names.
 func (c *checker) parse(modules map[string]string) (rules, tests map[string]*ast.Module) {
 	rules, tests = map[string]*ast.Module{}, map[string]*ast.Module{}
-	if len(modules) > maxModules {
-		c.found = append(c.found, Problem{Line: 1, Column: 1, Message: fmt.Sprintf("more than %d modules", maxModules)})
+	total := 0
+	for _, text := range modules {
+		total += len(text)
+	}
+	if len(modules) > maxModules || total > maxText {
+		c.refuse(nil, "a rule set has at most %d modules and %d bytes", maxModules, maxText)
 		return nil, nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
@@ -126,7 +131,7 @@ func (c *checker) parse(modules map[string]string) (rules, tests map[string]*ast
 			c.refuse(at, "a module may have at most %d bytes", maxModuleText)
 			continue
 		}
-		m, err := ast.ParseModuleWithOpts(name, modules[name], ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities()})
+		m, err := ast.ParseModuleWithOpts(name, modules[name], ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities(allowed)})
 		switch {
 		case err != nil:
 			c.refuseAll(name, err)

@@ -144,6 +144,9 @@ func TestModulesThatAreRefused(t *testing.T) {
 		"json.marshal":       {always + `json.marshal([1]) == ""`, 3, "json.marshal"},
 		"regex.match":        {always + `regex.match("(a{1000}){1000}", "a")`, 3, "regex.match"},
 		"walk":               {always + "{\n\twalk([1], [p, v])\n\tv == 1\n}", 4, "walk"},
+		"in a pattern":       {always + "{\n\t[sprintf(\"%1000000000d\", [1])] := [\"x\"]\n}", 4, ""},
+		"in an argument":     {"f([sprintf(\"%9d\", [1])]) := 1\n" + always + `f(["x"]) == 1`, 3, ""},
+		"in a some":          {always + "{\n\tsome [sprintf(\"%9d\", [1])] in [[\"x\"]]\n}", 4, ""},
 		"print":              {always + `print("x")`, 3, "print"},
 		"trace":              {always + `trace("x")`, 3, "trace"},
 		"rego.metadata":      {always + `rego.metadata.rule().title == "x"`, 3, "rego.metadata"},
@@ -279,6 +282,9 @@ withhold contains {"field": "email", "reason": "x"} if {
 }
 
 func TestSchemasThatAreRefused(t *testing.T) {
+	if _, err := Compile(t.Context(), Schema{Fields: []Field{{Name: "x", Type: privacy.TypeDate, Mask: privacy.MaskLast4}}}, nil); !errors.Is(err, ErrSchema) {
+		t.Errorf("a mask that does not fit: got %v, want ErrSchema", err)
+	}
 	for _, k := range []ContextKey{{Name: "x", Type: "object"}, {Name: "x"}, {Name: "x", Type: "number", Enum: []string{"1"}}} {
 		if _, err := Compile(t.Context(), Schema{Context: []ContextKey{k}}, nil); !errors.Is(err, ErrSchema) {
 			t.Errorf("%+v: got %v, want ErrSchema", k, err)

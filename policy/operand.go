@@ -12,10 +12,10 @@ import (
 // names and times needs, and small enough that no call of a built-in can take
 // noticeable time or memory from it, however often results are fed back.
 const (
-	maxString = 4 << 10 // bytes of all texts of one call
-	maxNodes  = 10_000  // elements of all collections of one call
-	maxDigits = 40      // characters of a number
-	maxNumber = 1e19    // above any nanosecond since 1970
+	maxString = 16 << 10 // bytes of all texts of one call
+	maxNodes  = 10_000   // elements of all collections of one call
+	maxDigits = 40       // characters of a number
+	maxNumber = 1e19     // above any nanosecond since 1970
 )
 
 // bounded reports whether all operands of a call are within bounds.

@@ -26,7 +26,7 @@ type Schema struct {
 type Field struct {
 	Name privacy.FieldName
 	Type privacy.Type
-	Mask privacy.Mask // the field's own mask, or ""
+	Mask privacy.Mask // the field's own mask, or ""; it must fit the type
 }
 
 // ContextKey is one declared context key: its type is "string", "number" or
@@ -53,6 +53,9 @@ func newIndex(s Schema) (*index, error) {
 		context:  make(map[string]ContextKey, len(s.Context)),
 	}
 	for _, f := range s.Fields {
+		if f.Mask != "" && !f.Mask.Fits(f.Type) {
+			return nil, fmt.Errorf("%w: field %q of type %q has mask %q", ErrSchema, f.Name, f.Type, f.Mask)
+		}
 		ix.fields[f.Name] = f.Type
 	}
 	for _, p := range s.Purposes {

@@ -49,7 +49,7 @@ func RunTests(ctx context.Context, schema Schema, modules map[string]string) ([]
 // runTests runs the tests of modules with the guarded built-ins.
 func runTests(ctx context.Context, modules map[string]*ast.Module) ([]TestResult, error) {
 	runner := tester.NewRunner().
-		SetCompiler(newCompiler(declarations())).
+		SetCompiler(newCompiler(plain, declarations())).
 		AddCustomBuiltins(testBuiltins()).
 		RaiseBuiltinErrors(true).
 		SetTimeout(testDeadline).

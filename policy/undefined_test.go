@@ -55,6 +55,7 @@ func TestRulesThatFailDenyTheRead(t *testing.T) {
 		"a width given later":          {body + "sprintf(\"%*d\", [1000000000, 1]) == \"x\"", ErrEvaluation},
 		"a text that doubles":          {body + "{\n\tv0 := \"0123456789\"\n" + chain(40, `sprintf("%s%s", [x, x])`) + "\tv40 != \"\"\n}", ErrEvaluation},
 		"a joined text":                {body + "{\n\tv0 := \"0123456789\"\n" + chain(10, `concat(x, split(x, ""))`) + "\tv10 != \"\"\n}", ErrEvaluation},
+		"a text joined by itself":      {body + "{\n\tv := sprintf(\"%s%s\", [input.context.queue, input.context.queue])\n\tconcat(v, split(v, \"\")) != \"\"\n}", ErrEvaluation},
 		"a number that squares":        {"withhold contains {\"field\": \"email\", \"reason\": \"x\"} if {\n\ta := 1234567891\n\tb := a * a\n\tc := b * b\n\td := c * c\n\td > 1\n}", ErrEvaluation},
 		"a huge number in words":       {body + `ceil(to_number("1e1000000000")) > 1`, ErrEvaluation},
 		"a list of what may be a list": {body + "{\n\tsome a in [1, [1, 1]]\n\tb := [a, a]\n\tcount(b) > 2\n}", ErrEvaluation},
@@ -62,7 +63,7 @@ func TestRulesThatFailDenyTheRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := compile(t, c.rules)
 			in := reads("email", "birthdate")
-			in.Context = map[string]any{"age": 30, "queue": "night", "step": "offer", "urgent": true}
+			in.Context = map[string]any{"age": 30, "queue": strings.Repeat("night", 800), "step": "offer", "urgent": true}
 			before := allocated()
 			d, err := r.Decide(t.Context(), in)
 			if !errors.Is(err, c.want) || len(d.Outcomes) != 0 {
@@ -165,7 +166,7 @@ withhold contains {"field": "email", "reason": "x"} if startswith(input.context.
 		"an endless number":       func(in *Input) { in.Context["age"] = math.Inf(1) },
 		"a huge number":           func(in *Input) { in.Context["age"] = json.Number("1e1000000000") },
 		"a torn number":           func(in *Input) { in.Context["age"] = json.Number("3O") },
-		"a long text":             func(in *Input) { in.Context["queue"] = strings.Repeat("x", maxString+1) },
+		"a long text":             func(in *Input) { in.Context["queue"] = strings.Repeat("x", maxContext+1) },
 		"a text that is none":     func(in *Input) { in.Context["queue"] = "\xff" },
 		"no consents":             func(in *Input) { in.Consents = nil },
 		"a consent left out":      func(in *Input) { delete(in.Consents, "tax") },

@@ -13,6 +13,9 @@ import (
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
+// maxContext bounds a text of the context in bytes.
+const maxContext = 4 << 10
+
 // value checks the input against the schema and turns it into what rules are
 // evaluated on. Nothing is filled in that could make a rule undefined or a
 // condition true: what lacks is ErrInput.
@@ -112,7 +115,7 @@ func (r *Revision) contextTerm(in *Input) (*ast.Term, error) {
 func (k ContextKey) term(v any) *ast.Term {
 	switch v := v.(type) {
 	case string:
-		if k.Type == "string" && (len(k.Enum) == 0 || slices.Contains(k.Enum, v)) && len(v) <= maxString && utf8.ValidString(v) {
+		if k.Type == "string" && (len(k.Enum) == 0 || slices.Contains(k.Enum, v)) && len(v) <= maxContext && utf8.ValidString(v) {
 			return ast.StringTerm(v)
 		}
 	case bool:

@@ -14,8 +14,10 @@ decision := {
 	"mask": data.sayso.rules.mask,
 }
 
+# The order matters to nobody but a stranger with a clock: what is true of the
+# field comes before what is true of the person, so that an unknown person and
+# one without say-so take the same steps.
 release contains field if {
-	person_releases
 	some field in input.fields
 	facts := input.guard.fields[field]
 	in_purpose(facts)
@@ -23,6 +25,7 @@ release contains field if {
 	category_holds(facts)
 	facts.stale == false
 	facts.as in shown
+	person_releases
 }
 
 # shown is what the matrix may say of a field that is not withheld: nothing, or
@@ -78,33 +81,38 @@ category_holds(facts) if {
 }
 
 # why gives the first reason, in the order a person would ask, for each field
-# that is not released.
+# that is not released: what is true of the person, then of the field. Both are
+# looked at whoever is asked about.
 why[field] := reason if {
 	some field in input.fields
 	not field in release
-	reason := first_reason(input.guard.fields[field])
+	of_field := field_reason(input.guard.fields[field])
+	reason := object.get(person_reason, "reason", of_field)
 }
 
-first_reason(facts) := {"code": unfounded, "rule": "granted"} if {
+person_reason := {"reason": {"code": unfounded, "rule": "granted"}} if {
 	not input.guard.granted == true
-} else := {"code": "restricted", "rule": "standing"} if {
+} else := {"reason": {"code": "restricted", "rule": "standing"}} if {
 	input.subject.standing == "restricted"
-} else := {"code": unfounded, "rule": "standing"} if {
+} else := {"reason": {"code": unfounded, "rule": "standing"}} if {
 	not input.subject.standing == "active"
-} else := {"code": "objected", "rule": "objection"} if {
+} else := {"reason": {"code": "objected", "rule": "objection"}} if {
 	not objection_permits
-} else := {"code": "field_not_in_purpose", "rule": "purpose"} if {
+} else := {}
+
+field_reason(facts) := {"code": "field_not_in_purpose", "rule": "purpose"} if {
 	not in_purpose(facts)
-} else := {"code": "no_ground", "rule": "basis"} if {
-	input.purpose.basis in grounded
-	not basis_holds(facts)
-} else := {"code": "no_consent", "rule": "basis"} if {
+} else := {"code": unfounded_field, "rule": "basis"} if {
 	not basis_holds(facts)
 } else := {"code": "no_consent", "rule": "category"} if {
 	not category_holds(facts)
 } else := {"code": "stale", "rule": "age"} if {
 	not facts.stale == false
 } else := {"code": "policy", "rule": "matrix"}
+
+# unfounded_field is what is said where the basis is not true for a field.
+unfounded_field := "no_ground" if input.purpose.basis in grounded
+else := "no_consent"
 
 in_purpose(facts) if {
 	facts.declared == true
