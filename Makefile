@@ -5,7 +5,7 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME     ?= 30s
 BENCHTIME    ?= 1s
 
-.PHONY: help test check fmt vet lint race vuln fuzz bench build demo
+.PHONY: help test check fmt vet lint race vuln docs fuzz bench build demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -14,7 +14,7 @@ test: ## run all tests
 	@.ci/need go
 	go test ./...
 
-check: fmt vet lint race vuln ## what has to pass before a push
+check: fmt vet docs lint race vuln ## what has to pass before a push
 
 fmt: ## is everything formatted?
 	@.ci/need go
@@ -35,6 +35,9 @@ race: ## run all tests under the race detector
 vuln: ## look for known vulnerabilities that the code reaches
 	@.ci/need go
 	@.ci/vuln
+
+docs: ## are the tests and files that the docs name there?
+	@.ci/docs
 
 fuzz: ## run each fuzz target for FUZZTIME
 	@.ci/need go
