@@ -21,7 +21,7 @@ const (
 	fileKeyring = "keyring"
 	fileLedger  = "ledger"
 	folderLog   = "log"
-	fileSocket  = "sayso.sock"
+	fileSocket  = "socket"
 )
 
 // folder is an open vault in its folder. Nobody else has it meanwhile.

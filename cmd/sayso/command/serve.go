@@ -73,9 +73,10 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	stopSocket, err := serveSocket(f, logger)
 	if err != nil {
-		return fmt.Errorf("listening on the folder's socket: %w", err)
+		logger.Warn("the folder has no socket, so `sayso log` cannot ask this process", "err", err)
+	} else {
+		defer func() { err = errors.Join(err, stopSocket()) }()
 	}
-	defer func() { err = errors.Join(err, stopSocket()) }()
 	l, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("listening on %s: %w", o.listen, err)

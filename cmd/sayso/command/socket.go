@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,9 +21,10 @@ import (
 	"github.com/sayso-vault/sayso/vault"
 )
 
-// A served folder is asked through a Unix socket in it, because the process
-// that serves it has the files to itself. The socket is the owner's alone
-// (0600, in a folder of 0700): who can connect is who could read the files.
+// A served folder is asked through a Unix socket, because the process that
+// serves it has the files to itself. The socket is the owner's alone: 0600, in a
+// folder of 0700. It lies outside the vault's folder, which holds nothing but
+// files that can be copied; the file "socket" there says where.
 //
 //	GET /log/verify      → lines of JSON: progress, then a report or an error
 //	GET /log/prove?id=   → one line: a proof or an error
@@ -46,43 +47,89 @@ var errNotServed = errors.New("nobody serves the folder")
 // longestSocket is how long the path of a socket may be (sun_path of unix(7)).
 const longestSocket = 107
 
-// socketPath returns a path to the socket in dir that is short enough, and what
-// to close when it is not used any more.
-func socketPath(dir string) (string, *os.File, error) {
-	if path := filepath.Join(dir, fileSocket); len(path) <= longestSocket {
-		return path, nil, nil
+// listenSocket makes a socket and writes down where it is. The caller has the
+// folder to itself, so one that is written down already is a dead process's.
+func listenSocket(dir string) (l net.Listener, release func() error, err error) {
+	place := filepath.Join(dir, fileSocket)
+	if dead, err := ownSocket(place); err == nil {
+		_ = os.RemoveAll(filepath.Dir(dead))
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return "", nil, err
+	if err := os.Remove(place); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
 	}
-	return filepath.Join("/proc/self/fd", strconv.Itoa(int(d.Fd())), fileSocket), d, nil
+	err = errors.New("there is no folder for it")
+	for _, parent := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"} {
+		if parent == "" {
+			continue
+		}
+		if l, release, err = listenIn(parent, place); err == nil {
+			return l, release, nil
+		}
+	}
+	return nil, nil, err
 }
 
-// serveSocket answers on the folder's socket until stop is called. The caller
-// has the folder to itself, so a socket that lies there is a dead process's.
-func serveSocket(f *folder, logger *slog.Logger) (stop func() error, err error) {
-	path, d, err := socketPath(f.dir)
+func listenIn(parent, place string) (_ net.Listener, _ func() error, err error) {
+	own, err := os.MkdirTemp(parent, socketFolder)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	done := func() error {
-		if d != nil {
-			return d.Close()
+	path := filepath.Join(own, "sock")
+	release := func() error { return errors.Join(os.RemoveAll(place), os.RemoveAll(own)) }
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, release())
 		}
-		return nil
-	}
-	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
-		if err := os.Remove(path); err != nil {
-			return nil, errors.Join(err, done())
-		}
+	}()
+	if len(path) > longestSocket {
+		return nil, nil, errors.New("its path would be too long")
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, errors.Join(err, done())
+		return nil, nil, err
 	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, l.Close(), done())
+	if err := errors.Join(os.Chmod(path, 0o600), writeFile(place, []byte(path+"\n"))); err != nil {
+		return nil, nil, errors.Join(err, l.Close())
+	}
+	return l, release, nil
+}
+
+// socketFolder begins the name of the folder that a socket lies in.
+const socketFolder = "sayso-"
+
+// ownSocket reads where a folder's socket is. One that others could have put
+// there is not believed.
+func ownSocket(place string) (string, error) {
+	text, err := os.ReadFile(place)
+	if err != nil {
+		return "", err
+	}
+	path := strings.TrimSuffix(string(text), "\n")
+	own := filepath.Dir(path)
+	if !filepath.IsAbs(path) || !strings.HasPrefix(filepath.Base(own), socketFolder) {
+		return "", errNotServed
+	}
+	info, err := os.Lstat(own)
+	if err != nil {
+		return "", err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	folder, err := os.Stat(filepath.Dir(place))
+	if err != nil {
+		return "", err
+	}
+	owner, ok2 := folder.Sys().(*syscall.Stat_t)
+	if !ok || !ok2 || stat.Uid != owner.Uid || !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
+		return "", errNotServed
+	}
+	return path, nil
+}
+
+// serveSocket answers on the folder's socket until stop is called.
+func serveSocket(f *folder, logger *slog.Logger) (stop func() error, err error) {
+	l, release, err := listenSocket(f.dir)
+	if err != nil {
+		return nil, err
 	}
 	running, end := context.WithCancel(context.Background())
 	mux := http.NewServeMux()
@@ -99,7 +146,7 @@ func serveSocket(f *folder, logger *slog.Logger) (stop func() error, err error) 
 		end()
 		stopping, cancel := context.WithTimeout(context.Background(), drain)
 		defer cancel()
-		return errors.Join(server.Shutdown(stopping), done())
+		return errors.Join(server.Shutdown(stopping), release())
 	}, nil
 }
 
@@ -145,38 +192,30 @@ func (l socketLine) err() error {
 }
 
 // socket is a served folder's log.
-type socket struct {
-	http *http.Client
-	dir  *os.File
-}
+type socket struct{ http *http.Client }
 
 // dialSocket finds the process that serves a folder, or returns errNotServed.
 func dialSocket(ctx context.Context, dir string) (*socket, error) {
-	path, d, err := socketPath(dir)
+	path, err := ownSocket(filepath.Join(dir, fileSocket))
 	if err != nil {
-		return nil, errNotServed // there is no such folder: who opens it says so
+		return nil, errNotServed // if there is no such folder, who opens it says so
 	}
-	s := &socket{dir: d, http: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", path)
-		},
-	}}}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	dial := func(ctx context.Context) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "unix", path) }
+	conn, err := dial(ctx)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOTDIR):
-		return nil, errors.Join(errNotServed, s.Close())
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return nil, errNotServed
 	case err != nil:
-		return nil, errors.Join(fmt.Errorf("asking the process that serves %s: %w", dir, err), s.Close())
+		return nil, fmt.Errorf("asking the process that serves %s: %w", dir, err)
 	}
-	return s, conn.Close()
+	return &socket{&http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) },
+	}}}, conn.Close()
 }
 
 // Close releases what is held.
 func (s *socket) Close() error {
 	s.http.CloseIdleConnections()
-	if s.dir != nil {
-		return s.dir.Close()
-	}
 	return nil
 }
 
