@@ -37,12 +37,15 @@ type ContextKey struct {
 	Enum []string
 }
 
-// index is a schema made for look-ups, with the terms of its names made once.
+// index is a schema made for look-ups.
 type index struct {
 	fields   map[privacy.FieldName]privacy.Type
 	purposes map[privacy.PurposeID]*ast.Term
 	channels map[privacy.ChannelID]bool
 	context  map[string]ContextKey
+	// Terms that most inputs share, made once.
+	noObjections *ast.Term
+	facts        map[Facts]*ast.Term
 }
 
 func newIndex(s Schema) (*index, error) {
@@ -51,6 +54,7 @@ func newIndex(s Schema) (*index, error) {
 		purposes: make(map[privacy.PurposeID]*ast.Term, len(s.Purposes)),
 		channels: make(map[privacy.ChannelID]bool, len(s.Channels)),
 		context:  make(map[string]ContextKey, len(s.Context)),
+		facts:    commonFacts(),
 	}
 	for _, f := range s.Fields {
 		if f.Mask != "" && !f.Mask.Fits(f.Type) {
@@ -61,6 +65,11 @@ func newIndex(s Schema) (*index, error) {
 	for _, p := range s.Purposes {
 		ix.purposes[p] = ast.StringTerm(string(p))
 	}
+	objections := ast.NewObject()
+	for _, term := range ix.purposes {
+		objections.Insert(term, ast.InternedTerm(false))
+	}
+	ix.noObjections = ast.NewTerm(objections)
 	for _, c := range s.Channels {
 		ix.channels[c] = true
 	}
@@ -72,6 +81,37 @@ func newIndex(s Schema) (*index, error) {
 		ix.context[k.Name] = k
 	}
 	return ix, nil
+}
+
+// commonFacts returns the terms of all facts of fields of which the matrix says
+// nothing.
+func commonFacts() map[Facts]*ast.Term {
+	all := map[Facts]*ast.Term{}
+	for bits := range 1 << 6 {
+		on := func(i int) bool { return bits&(1<<i) != 0 }
+		f := Facts{Declared: on(0), InPurpose: on(1), Covered: on(2), Special: on(3), Explicit: on(4), Stale: on(5)}
+		all[f] = f.term()
+	}
+	return all
+}
+
+func (ix *index) factsTerm(f Facts) *ast.Term {
+	if t := ix.facts[f]; t != nil {
+		return t
+	}
+	return f.term()
+}
+
+func (f Facts) term() *ast.Term {
+	o := ast.NewObject()
+	for key, on := range map[string]bool{
+		"declared": f.Declared, "in_purpose": f.InPurpose, "covered": f.Covered,
+		"special": f.Special, "explicit": f.Explicit, "stale": f.Stale,
+	} {
+		o.Insert(ast.StringTerm(key), ast.InternedTerm(on))
+	}
+	o.Insert(ast.StringTerm("as"), str(f.As))
+	return ast.NewTerm(o)
 }
 
 // jsonSchema describes the input as officers' rules see it: closed, so that a

@@ -27,19 +27,9 @@ func (r *Revision) value(in *Input) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	consents := ast.NewObjectWithCapacity(len(r.schema.purposes))
-	objected := ast.NewObjectWithCapacity(len(r.schema.purposes))
-	for p, term := range r.schema.purposes {
-		status, known := in.Consents[p]
-		if !known || !validStatus(status) {
-			return nil, fmt.Errorf("%w: no consent status for purpose %q", ErrInput, p)
-		}
-		flag, known := in.Objected[p]
-		if !known {
-			return nil, fmt.Errorf("%w: no objection entry for purpose %q", ErrInput, p)
-		}
-		consents.Insert(term, str(status))
-		objected.Insert(term, ast.InternedTerm(flag))
+	consents, objected, err := r.purposeTerms(in)
+	if err != nil {
+		return nil, err
 	}
 	fields := make([]*ast.Term, len(in.Fields))
 	facts := ast.NewObjectWithCapacity(len(in.Fields))
@@ -49,26 +39,55 @@ func (r *Revision) value(in *Input) (ast.Value, error) {
 			return nil, fmt.Errorf("%w: an asked field has no facts or is no name", ErrInput)
 		}
 		fields[i] = str(name)
-		facts.Insert(fields[i], f.term())
+		facts.Insert(fields[i], r.schema.factsTerm(f))
 	}
 	return ast.NewObject(
-		entry("channel", object(entry("id", str(in.Channel.ID)), entry("kind", orUnknown(in.Channel.Kind)))),
-		entry("purpose", object(entry("id", str(in.Purpose.ID)), entry("dpv", orUnknown(in.Purpose.DPV)), entry("basis", str(in.Purpose.Basis)))),
-		entry("subject", object(entry("jurisdiction", orUnknown(in.Subject.Jurisdiction)), entry("age_band", orUnknown(in.Subject.AgeBand)),
-			entry("standing", orUnknown(string(in.Subject.Standing))))),
-		entry("consents", ast.NewTerm(consents)),
-		entry("objected", ast.NewTerm(objected)),
-		entry("fields", ast.ArrayTerm(fields...)),
-		entry("touches", object()),
-		entry("context", context),
-		entry("now", str(in.Now)),
-		entry("guard", object(
-			entry("granted", ast.InternedTerm(in.Guard.Granted)),
-			entry("ground", ast.InternedTerm(in.Guard.Ground)),
-			entry("opt_out", ast.InternedTerm(in.Guard.OptOut)),
-			entry("fields", ast.NewTerm(facts)),
+		entry(keyChannel, object(entry(keyID, str(in.Channel.ID)), entry(keyKind, orUnknown(in.Channel.Kind)))),
+		entry(keyPurpose, object(entry(keyID, str(in.Purpose.ID)), entry(keyDPV, orUnknown(in.Purpose.DPV)), entry(keyBasis, str(in.Purpose.Basis)))),
+		entry(keySubject, object(entry(keyJurisdiction, orUnknown(in.Subject.Jurisdiction)), entry(keyAgeBand, orUnknown(in.Subject.AgeBand)),
+			entry(keyStanding, orUnknown(string(in.Subject.Standing))))),
+		entry(keyConsents, consents),
+		entry(keyObjected, objected),
+		entry(keyFields, ast.ArrayTerm(fields...)),
+		entry(keyTouches, noTouches),
+		entry(keyContext, context),
+		entry(keyNow, str(in.Now)),
+		entry(keyGuard, object(
+			entry(keyGranted, ast.InternedTerm(in.Guard.Granted)),
+			entry(keyGround, ast.InternedTerm(in.Guard.Ground)),
+			entry(keyOptOut, ast.InternedTerm(in.Guard.OptOut)),
+			entry(keyFields, ast.NewTerm(facts)),
 		)),
 	), nil
+}
+
+// purposeTerms returns what the input says of every purpose: consents and
+// objections. Both must be whole.
+func (r *Revision) purposeTerms(in *Input) (consents, objected *ast.Term, err error) {
+	nothing := true
+	for p := range r.schema.purposes {
+		status, known := in.Consents[p]
+		if !known || !validStatus(status) {
+			return nil, nil, fmt.Errorf("%w: no consent status for purpose %q", ErrInput, p)
+		}
+		flag, known := in.Objected[p]
+		if !known {
+			return nil, nil, fmt.Errorf("%w: no objection entry for purpose %q", ErrInput, p)
+		}
+		nothing = nothing && !flag
+	}
+	statuses := ast.NewObjectWithCapacity(len(r.schema.purposes))
+	for p, term := range r.schema.purposes {
+		statuses.Insert(term, str(in.Consents[p]))
+	}
+	if nothing {
+		return ast.NewTerm(statuses), r.schema.noObjections, nil
+	}
+	flags := ast.NewObjectWithCapacity(len(r.schema.purposes))
+	for p, term := range r.schema.purposes {
+		flags.Insert(term, ast.InternedTerm(in.Objected[p]))
+	}
+	return ast.NewTerm(statuses), ast.NewTerm(flags), nil
 }
 
 // fits checks what does not depend on a map's order.
@@ -145,18 +164,6 @@ func (k ContextKey) number(f float64) *ast.Term {
 	return ast.NumberTerm(json.Number(strconv.FormatFloat(f, 'f', -1, 64)))
 }
 
-func (f Facts) term() *ast.Term {
-	return object(
-		entry("declared", ast.InternedTerm(f.Declared)),
-		entry("in_purpose", ast.InternedTerm(f.InPurpose)),
-		entry("covered", ast.InternedTerm(f.Covered)),
-		entry("special", ast.InternedTerm(f.Special)),
-		entry("explicit", ast.InternedTerm(f.Explicit)),
-		entry("stale", ast.InternedTerm(f.Stale)),
-		entry("as", str(f.As)),
-	)
-}
-
 func validStatus(s privacy.ConsentStatus) bool {
 	return s == privacy.StatusNone || s == privacy.StatusExpired || slices.Contains(privacy.ConsentStatuses, s)
 }
@@ -170,6 +177,31 @@ func orUnknown(s string) *ast.Term {
 	return ast.StringTerm(s)
 }
 
-func entry(key string, v *ast.Term) [2]*ast.Term { return [2]*ast.Term{ast.StringTerm(key), v} }
+func entry(key, v *ast.Term) [2]*ast.Term { return [2]*ast.Term{key, v} }
 
 func object(entries ...[2]*ast.Term) *ast.Term { return ast.ObjectTerm(entries...) }
+
+// The keys of the input. Terms are never changed, so all inputs share them.
+var (
+	keyChannel      = ast.StringTerm("channel")
+	keyPurpose      = ast.StringTerm("purpose")
+	keySubject      = ast.StringTerm("subject")
+	keyConsents     = ast.StringTerm("consents")
+	keyObjected     = ast.StringTerm("objected")
+	keyFields       = ast.StringTerm("fields")
+	keyTouches      = ast.StringTerm("touches")
+	keyContext      = ast.StringTerm("context")
+	keyNow          = ast.StringTerm("now")
+	keyGuard        = ast.StringTerm("guard")
+	keyID           = ast.StringTerm("id")
+	keyKind         = ast.StringTerm("kind")
+	keyDPV          = ast.StringTerm("dpv")
+	keyBasis        = ast.StringTerm("basis")
+	keyJurisdiction = ast.StringTerm("jurisdiction")
+	keyAgeBand      = ast.StringTerm("age_band")
+	keyStanding     = ast.StringTerm("standing")
+	keyGranted      = ast.StringTerm("granted")
+	keyGround       = ast.StringTerm("ground")
+	keyOptOut       = ast.StringTerm("opt_out")
+	noTouches       = ast.ObjectTerm()
+)
