@@ -57,7 +57,9 @@ var ErrStop = errors.New("stop scanning")
 type Snapshot interface {
 	Reader
 	// Unchanged returns the condition that the entry at key is still the one
-	// this snapshot sees, present or absent. It outlives the snapshot.
+	// this snapshot sees, present or absent. It outlives the snapshot, but not
+	// the engine, and not for ever: one that an engine no longer remembers
+	// counts as broken. So does one after a Put of the same value.
 	Unchanged(b Bucket, key []byte) Condition
 }
 
@@ -79,7 +81,8 @@ type Tx interface {
 	Delete(b Bucket, key []byte) error
 	// Record adds an entry that is committed together with the state and then
 	// sequenced into the log, before any entry that is conditional on what this
-	// update changed. Only engines with a log have it.
+	// update changed. It is copied no earlier than the commit. It must not be
+	// empty, nor longer than MaxEntry. Only engines with a log have it.
 	Record(entry []byte) error
 }
 
@@ -94,30 +97,39 @@ type Engine interface {
 	// is. When Update returns nil, all of it is durable and seen by every later
 	// View, and the entries given to Record stand in the log, durable, at the
 	// indexes returned in order. Many updates share one fsync, so fn can be
-	// called more than once, and must have no effect but through its Tx.
+	// called more than once, and must have no effect but through its Tx. All
+	// updates wait for fn: it must be quick, and never call Update itself.
 	//
-	// From before the commit can be seen until the update's entries are
-	// sequenced, appends conditional on a key that it changes wait. If Update
-	// returns another error than fn's, the update may still take effect.
+	// What an update changes is seen, and its entries are sequenced, at one
+	// moment. An append conditional on a key that it changes, by a reader who
+	// saw the state before, therefore stands in the log before those entries or
+	// fails with ErrConflict; an engine may make it wait to find out.
+	//
+	// ctx ends the wait for a turn; an update that has its turn runs to its end.
+	// If Update returns another error than fn's or ctx's, the update may still
+	// take effect.
 	Update(ctx context.Context, fn func(Tx) error) ([]uint64, error)
-	// Close waits for running calls and releases what is held.
+	// Close refuses new calls, waits for running ones and releases what is held.
 	Close() error
 }
 
 // LogEngine keeps buckets and an append-only log beside them. Entries have the
-// indexes 0, 1, 2 … without a gap. An entry is at most MaxEntry bytes.
+// indexes 0, 1, 2 … without a gap. An entry has at least one byte and at most
+// MaxEntry.
 type LogEngine interface {
 	Engine
 	// Append sequences and makes durable one entry on the condition that all of
 	// its conditions hold at the moment it is sequenced; else it returns
 	// ErrConflict and keeps nothing. It returns after the entry and every entry
 	// before it are durable. Many appends share one fsync; a lone one waits for
-	// nobody.
+	// nobody. After any other error the entry may still be kept.
 	Append(ctx context.Context, entry []byte, on ...Condition) (index uint64, err error)
 	// Size returns the number of durable entries.
 	Size() uint64
-	// Entries calls fn for the durable entries in [from, to), in order. The
-	// slice is valid during the call.
+	// Entries calls fn for the durable entries in [from, to), in order, and
+	// leaves out what is not durable yet. The slice is valid during the call. It
+	// returns fn's error as it is, and ErrDamaged, naming the index, at an entry
+	// that cannot be read.
 	Entries(ctx context.Context, from, to uint64, fn func(index uint64, entry []byte) error) error
 }
 

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -219,4 +220,56 @@ func TestADamagedPageKillsNobody(t *testing.T) {
 		_ = db.Close()
 	}
 	t.Logf("%d of %d flips were noticed", damaged, flips)
+}
+
+// A page that points past the end of the file is a fault of memory, which must
+// not end the process; a value that says it reaches there must not be given out.
+func TestAPageThatPointsNowhereIsDamaged(t *testing.T) {
+	d := aStore(t)
+	path := d.config().Path
+	var root uint64
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = db.View(func(tx *bbolt.Tx) error { root = uint64(tx.Bucket([]byte("people")).Root()); return nil })
+	db.Close()
+	le := binary.LittleEndian
+	for what, change := range map[string][2][]byte{
+		"the root of a bucket": {
+			append([]byte("people"), le.AppendUint64(nil, root)...),
+			append([]byte("people"), le.AppendUint64(nil, 1<<20)...),
+		},
+		"the length of values": {
+			le.AppendUint32(le.AppendUint32(nil, 4), 100),
+			le.AppendUint32(le.AppendUint32(nil, 4), 1<<30),
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			d := d.clone(t)
+			edit(t, d.config().Path, func(b []byte) []byte { return bytes.ReplaceAll(b, change[0], change[1]) })
+			db, err := Open(d.config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			look := func(r store.Reader) error {
+				if _, err := r.Get("people", []byte("0005")); !errors.Is(err, store.ErrDamaged) {
+					t.Errorf("get: got %v, want ErrDamaged", err)
+				}
+				err := r.Scan("people", nil, nil, func(k, v []byte) error { return nil })
+				if !errors.Is(err, store.ErrDamaged) {
+					t.Errorf("scan: got %v, want ErrDamaged", err)
+				}
+				return errors.New("enough seen")
+			}
+			_ = db.View(t.Context(), func(s store.Snapshot) error { return look(s) })
+			_, _ = db.Update(t.Context(), func(tx store.Tx) error { return look(tx) })
+			// Writing there fails, and ends the engine without ending the process.
+			_, err = db.Update(t.Context(), func(tx store.Tx) error { return tx.Put("people", []byte("0005"), nil) })
+			if !errors.Is(err, store.ErrDamaged) || !errors.Is(err, store.ErrClosed) {
+				t.Errorf("writing: got %v, want ErrClosed because it is damaged", err)
+			}
+		})
+	}
 }

@@ -131,9 +131,13 @@ type frames struct {
 	off, end int64 // of the next frame, and where the file ends
 	buf      []byte
 	lo, hi   int // what of buf is still unread; buf[lo] lies at off
+	ahead    int // how much to read at a time: more, the longer it goes on
 }
 
-const readAhead = 256 << 10
+const (
+	firstAhead = 16 << 10
+	mostAhead  = 256 << 10
+)
 
 func newFrames(r io.ReaderAt, from, end int64) *frames {
 	return &frames{r: r, off: from, end: end}
@@ -174,14 +178,14 @@ func (s *frames) fill(need int) error {
 	if s.hi-s.lo >= need {
 		return nil
 	}
-	want := int(min(int64(max(need, readAhead)), s.end-s.off))
+	s.ahead = min(max(2*s.ahead, firstAhead), mostAhead)
+	want := int(min(int64(max(need, s.ahead)), s.end-s.off))
 	if cap(s.buf) < want {
 		s.buf = make([]byte, want)
 	}
-	s.buf = s.buf[:cap(s.buf)]
-	want = int(min(int64(len(s.buf)), s.end-s.off))
+	s.buf = s.buf[:want]
 	s.lo, s.hi = 0, 0
-	n, err := s.r.ReadAt(s.buf[:want], s.off)
+	n, err := s.r.ReadAt(s.buf, s.off)
 	if n < want {
 		if err == nil || err == io.EOF {
 			err = io.ErrUnexpectedEOF

@@ -1,14 +1,8 @@
 package bolt
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"slices"
 	"sync"
 )
 
@@ -23,9 +17,9 @@ type log struct {
 
 	// The leader's.
 	active file
-	off    int64 // where the next frame goes in the active segment
-	sealed bool  // a seal is the last frame
-	ready  chan prepared
+	off    int64         // where the next frame goes in the active segment
+	sealed bool          // a seal is the last frame
+	ready  chan prepared // the next segment; nil until it is being prepared
 
 	segMu sync.RWMutex
 	segs  []*segment // the last one is the active one
@@ -73,12 +67,12 @@ func (l *log) repair() error {
 		}
 	}
 	l.tails = nil
-	l.prepareNext()
 	return nil
 }
 
 // prepareNext makes the segment after the active one in the background, unless
-// an earlier run left one.
+// an earlier run left one. It is called in good time, when the active one is
+// half full.
 func (l *log) prepareNext() {
 	l.ready = make(chan prepared, 1)
 	if len(l.spare) > 0 {
@@ -138,6 +132,9 @@ func (l *log) writeGroup(g *group) error {
 			l.segMu.Unlock()
 			l.off += int64(n)
 			l.sealed = false
+			if l.ready == nil && l.off > active.size/2 {
+				l.prepareNext()
+			}
 			buf, index = buf[n:], index+entries
 		}
 		if len(buf) > 0 {
@@ -151,6 +148,9 @@ func (l *log) writeGroup(g *group) error {
 
 // rotate makes the prepared segment the active one.
 func (l *log) rotate() error {
+	if l.ready == nil {
+		l.prepareNext()
+	}
 	p := <-l.ready
 	l.ready = nil
 	if p.err != nil {
@@ -167,7 +167,6 @@ func (l *log) rotate() error {
 	l.segMu.Lock()
 	l.segs = append(l.segs, p.s)
 	l.segMu.Unlock()
-	l.prepareNext()
 	return nil
 }
 
@@ -197,92 +196,4 @@ func (l *log) seal() error {
 	l.sealed = true
 	l.synced(l.segs[len(l.segs)-1].path)
 	return nil
-}
-
-// read calls fn for the durable entries in [from, to).
-func (l *log) read(ctx context.Context, from, to uint64, fn func(uint64, []byte) error) error {
-	to = min(to, l.durable.Load())
-	for from < to {
-		path, size, off, index, err := l.find(from)
-		if err != nil {
-			return err
-		}
-		if from, err = readSegment(ctx, path, size, off, index, from, to, fn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// find says where to begin reading for entry from: the segment, and the offset
-// and index of a frame in it not after from.
-func (l *log) find(from uint64) (path string, size, off int64, index uint64, err error) {
-	l.segMu.RLock()
-	i := len(l.segs) - 1
-	for i > 0 && (l.segs[i].first > from || l.segs[i].first == 0) { // 0: nothing written yet
-		i--
-	}
-	s := l.segs[i]
-	first, marks := s.first, s.marks
-	l.segMu.RUnlock()
-	if marks == nil {
-		if marks, err = s.findMarks(first); err != nil {
-			return "", 0, 0, 0, err
-		}
-		l.segMu.Lock()
-		s.marks = marks
-		l.segMu.Unlock()
-	}
-	off, index = segmentHeader, first
-	n, exact := slices.BinarySearchFunc(marks, from, func(m mark, from uint64) int { return cmp.Compare(m.index, from) })
-	if exact {
-		n++
-	}
-	if n > 0 {
-		off, index = marks[n-1].off, marks[n-1].index
-	}
-	return s.path, s.size, off, index, nil
-}
-
-// readSegment reads on from a known frame, and returns the index of the entry
-// it did not get to, because the segment ends before it.
-func readSegment(ctx context.Context, path string, size, off int64, index, from, to uint64, fn func(uint64, []byte) error) (uint64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return from, err
-	}
-	defer f.Close()
-	return readFrames(ctx, f, path, size, off, index, from, to, fn)
-}
-
-func readFrames(ctx context.Context, r io.ReaderAt, path string, size, off int64, index, from, to uint64, fn func(uint64, []byte) error) (uint64, error) {
-	frames := newFrames(r, off, size)
-	for index < to {
-		if index%64 == 0 && ctx.Err() != nil {
-			return from, ctx.Err()
-		}
-		f, err := frames.next()
-		if errors.Is(err, errEnd) && index > from {
-			return index, nil // goes on in the next segment
-		}
-		if errors.Is(err, errEnd) || errors.Is(err, errBad) || err == nil && f.index != index {
-			return from, damagedEntry(index, "it cannot be read in "+filepath.Base(path))
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return from, damagedEntry(index, filepath.Base(path)+" has been cut off")
-		}
-		if err != nil {
-			return from, fmt.Errorf("reading entry %d: %w", index, err)
-		}
-		if f.kind == kindSeal {
-			continue
-		}
-		if index >= from {
-			if err := fn(index, f.payload); err != nil {
-				return from, err
-			}
-		}
-		index++
-	}
-	return index, nil
 }

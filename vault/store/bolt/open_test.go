@@ -99,3 +99,19 @@ func TestFilesAreTheOwnersOnly(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// That bbolt syncs cannot be seen from outside; that it is told to, can.
+func TestBboltIsToldToSync(t *testing.T) {
+	db := newDB(t)
+	put(t, db)
+	if db.bolt.NoSync || db.bolt.NoGrowSync || db.bolt.NoFreelistSync {
+		t.Error("bbolt leaves out syncs")
+	}
+}
+
+func put(t *testing.T, db *DB) {
+	t.Helper()
+	if _, err := db.Update(t.Context(), func(tx store.Tx) error { return tx.Put("b", []byte("k"), nil) }); err != nil {
+		t.Fatal(err)
+	}
+}

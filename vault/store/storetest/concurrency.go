@@ -261,22 +261,31 @@ func seenNext(t *testing.T, m Maker) {
 func cancelled(t *testing.T, m Maker) {
 	e := open(t, m)
 	ctx, cancel := context.WithCancel(t.Context())
-	waiting := make(chan error, 1)
-	update(t, e, func(tx store.Tx) error {
-		go func() {
-			_, err := e.Update(ctx, func(tx store.Tx) error { return tx.Put("b", []byte("k"), nil) })
-			waiting <- err
-		}()
-		cancel()
-		// It waits for this update, or has not begun: either way it ends here.
-		if err := <-waiting; !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v, want that it was cancelled", err)
+	update(t, e, func(store.Tx) error { // the others wait for this one
+		var waiting sync.WaitGroup
+		for i := range 20 {
+			begins := make(chan struct{})
+			waiting.Go(func() {
+				close(begins)
+				_, err := e.Update(ctx, func(tx store.Tx) error { return tx.Put("b", fmt.Append(nil, i), nil) })
+				if !errors.Is(err, context.Canceled) {
+					t.Errorf("got %v, want that it was cancelled", err)
+				}
+			})
+			<-begins
+			for range 20 {
+				runtime.Gosched() // let it come to wait
+			}
 		}
+		cancel()
+		waiting.Wait()
 		return nil
 	})
 	put(t, e, "b", "other", "")
-	if got := read(t, e, "b", "k"); got != "-" {
-		t.Error("a cancelled update was run")
+	for i := range 20 {
+		if got := read(t, e, "b", strconv.Itoa(i)); got != "-" {
+			t.Errorf("cancelled update %d was run", i)
+		}
 	}
 	if err := e.View(ctx, func(store.Snapshot) error { return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("a view with a context that is done returned %v", err)
