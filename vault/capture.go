@@ -322,6 +322,9 @@ func (c *capture) person(ctx context.Context, tx store.Tx) (*person, error) {
 // phantom answers a capture for an ID that nobody has, or has any more. It is
 // recorded under the vault's key.
 func (c *capture) phantom(tx store.Tx) error {
+	if err := c.count(c.given); err != nil { // or the limit would tell who is known
+		return err
+	}
 	c.result = &CaptureResult{Subject: c.given, Created: true, Accepted: c.names()}
 	for _, a := range c.acts {
 		res, err := c.v.phantomConsent(tx, c.given, c.channel, a)

@@ -23,11 +23,8 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
 	if err != nil {
 		return err
 	}
-	if !c.counted { // fn can be called more than once
-		if err := c.v.limits.capture(c.channel, p.id); err != nil {
-			return err
-		}
-		c.counted = true
+	if err := c.count(p.id); err != nil {
+		return err
 	}
 	created := p.standing.Version == 0
 	res := &CaptureResult{Subject: p.id}
@@ -77,6 +74,19 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
 		res = &CaptureResult{Subject: p.id, Created: true, Accepted: c.names(), Consents: res.Consents}
 	}
 	c.result = res
+	return nil
+}
+
+// count holds the capture against the channel's limit, once: fn can be called
+// more than once.
+func (c *capture) count(id privacy.SubjectID) error {
+	if c.counted {
+		return nil
+	}
+	if err := c.v.limits.capture(c.channel, id); err != nil {
+		return err
+	}
+	c.counted = true
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -207,9 +208,28 @@ func (v *Vault) loadNobody(ctx context.Context) error {
 		if err == nil && p == nil {
 			err = fmt.Errorf("the vault's own standing is missing: %w", errIntegrity)
 		}
+		if err != nil {
+			return err
+		}
 		v.nobody = p
+		row, err := s.Get(bucketStanding, privacy.Nobody[:])
+		v.nobodyRow = bytes.Clone(row)
 		return err
 	})
+}
+
+// loadOwn loads the vault's own standing for a reference that found nobody, by
+// the steps that somebody's takes. By ID, a standing was looked for already.
+func (v *Vault) loadOwn(ctx context.Context, r store.Reader, ref *reference) (*person, error) {
+	if ref.field != nil {
+		return v.load(ctx, r, privacy.Nobody)
+	}
+	p, err := v.loadKeys(ctx, privacy.Nobody)
+	if err != nil || p == nil {
+		return nil, errors.Join(err, missing(p, privacy.Nobody))
+	}
+	p.standing, err = v.openStanding(p, v.nobodyRow)
+	return p, err
 }
 
 // sealed is a value of a person as it lies in the profile record.

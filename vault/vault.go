@@ -77,15 +77,16 @@ const (
 
 // Vault is an open vault. It is safe for concurrent use.
 type Vault struct {
-	cfg      Config
-	keyring  *keys.Keyring
-	id       keys.VaultID
-	follower *log.Follower
-	clock    *clock
-	nobody   *person
-	limits   *limits
-	ledger   *ledger
-	inForce  atomic.Pointer[regime] // the regime last seen; checked against the snapshot at each use
+	cfg       Config
+	keyring   *keys.Keyring
+	id        keys.VaultID
+	follower  *log.Follower
+	clock     *clock
+	nobody    *person
+	nobodyRow []byte // their standing as it lies in the store; it never changes
+	limits    *limits
+	ledger    *ledger
+	inForce   atomic.Pointer[regime] // the regime last seen; checked against the snapshot at each use
 
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes

@@ -3,6 +3,7 @@ package vault_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -67,6 +68,36 @@ func (w *watched) Update(ctx context.Context, fn func(store.Tx) error) ([]uint64
 
 func (w *watched) View(ctx context.Context, fn func(store.Snapshot) error) error {
 	return w.LogEngine.View(ctx, func(s store.Snapshot) error { return fn(&counted{s, w}) })
+}
+
+// watchedKeys is a keys engine whose looks are counted with the store's.
+type watchedKeys struct {
+	store.Engine
+	w *watched
+}
+
+func (w *watched) wrapKeys(e store.Engine) store.Engine { return &watchedKeys{e, w} }
+
+func (k *watchedKeys) View(ctx context.Context, fn func(store.Snapshot) error) error {
+	return k.Engine.View(ctx, func(s store.Snapshot) error { return fn(&counted{s, k.w}) })
+}
+
+// count begins to count looks, counted ends it and tells them, but for those
+// of the log's follower, which comes and goes.
+func (w *watched) count() {
+	w.set(func(w *watched) { w.gets, w.scans = map[store.Bucket]int{}, map[store.Bucket]int{} })
+}
+
+func (w *watched) counted() (looks string) {
+	w.set(func(w *watched) {
+		for _, b := range []store.Bucket{"meta", "governance", "registers", "policies", "standing", "standings", "profiles", "history", "index", "consents", "deks"} {
+			if w.gets[b]+w.scans[b] > 0 {
+				looks += fmt.Sprintf("%s %d+%d ", b, w.gets[b], w.scans[b])
+			}
+		}
+		w.gets, w.scans = nil, nil
+	})
+	return looks
 }
 
 // counted is a snapshot whose looks are counted.
