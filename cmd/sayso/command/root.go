@@ -75,6 +75,7 @@ leaves a record that the person can check.`,
 		newSubject(),
 		newOfficer(),
 		newLog(),
+		newDemo(),
 		newImport(),
 	)
 	return root
