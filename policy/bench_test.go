@@ -32,6 +32,14 @@ func BenchmarkDecide(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
+				if d, err := r.decide(b.Context(), in); err != nil || !d.Releases() {
+					b.Fatal(d, err)
+				}
+			}
+		})
+		b.Run(name+", seen before", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
 				if d, err := r.Decide(b.Context(), in); err != nil || !d.Releases() {
 					b.Fatal(d, err)
 				}

@@ -15,13 +15,14 @@ import (
 // about a tenth of a millisecond; the rest is for a busy machine.
 const DefaultDeadline = 50 * time.Millisecond
 
-// Revision is one rule set, checked and prepared. It is immutable and safe for
-// concurrent use.
+// Revision is one rule set, checked and prepared. It decides the same for ever,
+// remembers what it decided, and is safe for concurrent use.
 type Revision struct {
 	schema   *index
 	prepared rego.PreparedEvalQuery
 	looks    looks
 	deadline time.Duration
+	reuse    *reuse
 }
 
 // Compile checks officers' modules (file name → text) against schema, joins
@@ -52,7 +53,7 @@ func Compile(ctx context.Context, schema Schema, modules map[string]string) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("preparing rules: %w", err)
 	}
-	return &Revision{schema: ix, prepared: prepared, looks: checked.looks, deadline: DefaultDeadline}, nil
+	return &Revision{schema: ix, prepared: prepared, looks: checked.looks, deadline: DefaultDeadline, reuse: newReuse(ix, checked.looks)}, nil
 }
 
 // Check returns what Compile has against the modules: nil, a *ProblemsError, or
@@ -70,6 +71,7 @@ func (r *Revision) WithDeadline(d time.Duration) *Revision {
 	}
 	other := *r
 	other.deadline = d
+	other.reuse = newReuse(r.schema, r.looks)
 	return &other
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -20,6 +21,37 @@ import (
 // Decision is empty and the caller denies the read. An error names rules and
 // paths, never a value of the input's context.
 func (r *Revision) Decide(ctx context.Context, in *Input) (Decision, error) {
+	d, ok, err := r.Seen(in)
+	if ok || err != nil {
+		return d, err
+	}
+	d, err = r.decide(ctx, in)
+	if err != nil {
+		return Decision{}, err
+	}
+	if key, ok := r.reuse.key(nil, in); ok {
+		r.reuse.keep(key, Decision{Outcomes: slices.Clone(d.Outcomes)})
+	}
+	return d, nil
+}
+
+// Seen returns the decision for an input if the same was decided before, which
+// takes no evaluation. It is false if it was not.
+func (r *Revision) Seen(in *Input) (Decision, bool, error) {
+	if err := r.fits(in); err != nil {
+		return Decision{}, false, err
+	}
+	var space [512]byte
+	key, ok := r.reuse.key(space[:0], in)
+	if !ok {
+		return Decision{}, false, nil
+	}
+	d, ok := r.reuse.seen(key)
+	return d, ok, nil
+}
+
+// decide evaluates.
+func (r *Revision) decide(ctx context.Context, in *Input) (Decision, error) {
 	value, err := r.value(in)
 	if err != nil {
 		return Decision{}, err
