@@ -119,7 +119,9 @@ func TestABadCaptureNamesEachFieldAndStoresNothing(t *testing.T) {
 			t.Errorf("named: got %v, want %s among them", got, w)
 		}
 	}
-	if !slices.ContainsFunc(got, func(s string) bool { return s == "consents[0].method invalid_value" || s == "consents[0].method invalid_method" }) {
+	if !slices.ContainsFunc(got, func(s string) bool {
+		return s == "consents[0].method invalid_value" || s == "consents[0].method invalid_method"
+	}) {
 		t.Errorf("named: got %v, want the consent's method among them", got)
 	}
 	sameRows(t, before, rows(t, v))

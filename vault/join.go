@@ -137,7 +137,7 @@ func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register
 		if o.id == p.id {
 			continue
 		}
-		if heir == nil || o.standing.Value(f.Name).Verified && !heir.standing.Value(f.Name).Verified {
+		if heir == nil || before(o.standing.Value(f.Name), heir.standing.Value(f.Name)) {
 			heir = o
 		}
 	}
@@ -146,6 +146,15 @@ func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register
 	}
 	heir.standing.Value(f.Name).Holds = true
 	return c.saveMoved(tx, heir, f.Name)
+}
+
+// before reports whether who has an identifier as a comes before who has it as
+// b. IDs do not tell: within a millisecond they have no order.
+func before(a, b *consent.Value) bool {
+	if a.Verified != b.Verified {
+		return a.Verified
+	}
+	return a.Recorded.Before(b.Recorded)
 }
 
 // inherit takes over the noes of somebody known only by them, unless p said

@@ -332,7 +332,7 @@ func (v *Vault) refusal(err error) error {
 	var refused *Error
 	var denied *DeniedError
 	switch {
-	case errors.As(err, &refused), errors.As(err, &denied), errors.Is(err, ErrInvalidClient):
+	case errors.As(err, &refused), errors.As(err, &denied):
 		return err
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
 		return err
