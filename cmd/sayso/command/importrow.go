@@ -91,28 +91,6 @@ func quoted(text string) []byte {
 	return raw
 }
 
-// day reads a date as the mapping says it is written.
-func (s source) day(text string) (time.Time, *reject) {
-	day, err := time.Parse(s.layout, text)
-	if err != nil {
-		return day, &reject{code: rejectDate, detail: "expected a date written " + s.date}
-	}
-	return day, nil
-}
-
-// moment reads a time: RFC 3339, or the beginning of a day.
-func (s source) moment(text string) (time.Time, *reject) {
-	if s.layout != "" {
-		return s.day(text)
-	}
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if at, err := time.Parse(layout, text); err == nil {
-			return at, nil
-		}
-	}
-	return time.Time{}, &reject{code: rejectDate, detail: "expected a time such as 2026-03-01T12:00:00Z, or a date such as 2026-03-01"}
-}
-
 // capture makes a capture of a row, or says everything that is wrong with it.
 func (m *mapping) capture(r *row) (*wire.CaptureRequest, []reject) {
 	req := &wire.CaptureRequest{Fields: wire.Values{}, Purposes: m.purposes}
