@@ -137,8 +137,10 @@ func (v *Vault) load(ctx context.Context, r store.Reader, id privacy.SubjectID) 
 	if p == nil {
 		return nil, fmt.Errorf("the keys of %s are missing: %w", id, errIntegrity)
 	}
-	p.standing, err = v.openStanding(p, row)
-	return p, err
+	if p.standing, err = v.openStanding(p, row); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 func (v *Vault) openStanding(p *person, row []byte) (*consent.Standing, error) {

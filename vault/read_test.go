@@ -424,7 +424,7 @@ func getRow(t testing.TB, v *vaulttest.Vault, b store.Bucket, key []byte) (row [
 	if b == "deks" {
 		e = v.Keys
 	}
-	err := e.View(t.Context(), func(s store.Snapshot) error {
+	err := e.View(context.Background(), func(s store.Snapshot) error {
 		value, err := s.Get(b, key)
 		row = bytes.Clone(value)
 		return err
@@ -441,7 +441,7 @@ func putRow(t testing.TB, v *vaulttest.Vault, b store.Bucket, key, row []byte) {
 	if b == "deks" {
 		e = v.Keys
 	}
-	_, err := e.Update(t.Context(), func(tx store.Tx) error {
+	_, err := e.Update(context.Background(), func(tx store.Tx) error {
 		if row == nil {
 			return tx.Delete(b, key)
 		}

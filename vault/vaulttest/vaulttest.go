@@ -203,6 +203,19 @@ func (v *Vault) Reopen() error {
 	return err
 }
 
+// Mend gives the stores of a stopped vault to fn, to look at or to damage.
+func (v *Vault) Mend(fn func(data store.LogEngine, deks store.Engine) error) {
+	v.T.Helper()
+	_, err := v.engines(false)
+	if err == nil {
+		err = fn(v.Store, v.Keys)
+	}
+	if err != nil {
+		v.T.Errorf("a stopped vault: %v", err)
+	}
+	v.closeEngines()
+}
+
 // At is this vault, stopped, as it lies in another folder: a copy that was made
 // of its files. The keyring, the credentials and the clock are the same, the
 // wrappers of Options are not.
