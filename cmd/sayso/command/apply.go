@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -40,9 +41,12 @@ The credentials of new channels are printed once.`,
 			if err != nil {
 				return inFile(err, args[0])
 			}
-			if !forMachines(cmd) {
-				for _, w := range applied.Warnings {
-					fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
+			for i, w := range applied.Warnings {
+				if rest, ok := strings.CutPrefix(w, "register.yaml:"); ok { // as the vault calls it
+					applied.Warnings[i] = args[0] + ":" + rest
+				}
+				if !forMachines(cmd) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", applied.Warnings[i])
 				}
 			}
 			return answer(cmd, applied, func(w io.Writer) error { return showApplied(w, applied, o.DryRun) })

@@ -169,8 +169,17 @@ func makeVault(ctx context.Context, dir string, root keys.Root) (officer vault.C
 	if err != nil {
 		return officer, err
 	}
-	officer, err = vault.Init(ctx, s.config(keyring, logger))
-	return officer, errors.Join(err, s.Close())
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if officer, err = vault.Init(ctx, s.config(keyring, logger)); err != nil {
+		return officer, err
+	}
+	// Brought up once, it has a checkpoint and a ledger that others can be held
+	// against before anybody serves it.
+	v, err := vault.Open(ctx, s.config(keyring, logger))
+	if err != nil {
+		return officer, err
+	}
+	return officer, v.Close()
 }
 
 // writeFile writes a new file durably, for the owner alone.

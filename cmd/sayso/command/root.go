@@ -58,7 +58,8 @@ leaves a record that the person can check.`,
 			if len(args) > 0 {
 				return misuse("there is no command %q", args[0])
 			}
-			return cmd.Help()
+			_ = cmd.Help()
+			return misuse("a command is missing")
 		},
 	}
 	root.PersistentFlags().VarP(new(format), "output", "o", "text for people, json for machines")
