@@ -20,11 +20,16 @@ type change struct {
 // behind the horizon only costs its reader another look.
 const (
 	rememberCommits = 1024
-	rememberKeys    = 1 << 17
+	rememberKeys    = 1 << 16
 )
 
+// add remembers a commit; nil keys stand for any.
 func (c *changes) add(tx uint64, keys map[ref]struct{}) {
 	c.last = tx
+	if keys == nil {
+		c.commits, c.keys, c.horizon = nil, 0, tx
+		return
+	}
 	c.commits = append(c.commits, change{tx, keys})
 	c.keys += len(keys)
 	drop := 0

@@ -178,7 +178,7 @@ func TestADamagedPageKillsNobody(t *testing.T) {
 	}
 	used := bytes.LastIndexFunc(whole, func(r rune) bool { return r != 0 }) + 1
 	r := rand.New(rand.NewPCG(7, 7))
-	flips, damaged := 300, 0
+	flips, damaged := 120, 0
 	if testing.Short() {
 		flips = 40
 	}

@@ -199,32 +199,39 @@ func (t *tx) keys(b store.Bucket, from, to []byte) []string {
 // is several times faster than any other order.
 func (t *tx) apply() (err error) {
 	defer damage(&err)()
-	refs := make([]ref, 0, len(t.writes))
-	for r := range t.writes {
-		refs = append(refs, r)
+	type put struct {
+		ref
+		write
 	}
-	slices.SortFunc(refs, func(a, b ref) int {
-		return cmp.Or(cmp.Compare(a.bucket, b.bucket), cmp.Compare(a.key, b.key))
+	puts := make([]put, 0, len(t.writes))
+	for r, w := range t.writes {
+		puts = append(puts, put{r, w})
+	}
+	slices.SortFunc(puts, func(a, b put) int {
+		if a.bucket != b.bucket {
+			return cmp.Compare(a.bucket, b.bucket)
+		}
+		return cmp.Compare(a.key, b.key)
 	})
 	var bucket *bbolt.Bucket
-	for i, r := range refs {
-		if i == 0 || refs[i-1].bucket != r.bucket {
-			if bucket, err = t.base.CreateBucketIfNotExists([]byte(r.bucket)); err != nil {
-				return fmt.Errorf("making bucket %q: %w", r.bucket, err)
+	for i, p := range puts {
+		if i == 0 || puts[i-1].bucket != p.bucket {
+			if bucket, err = t.base.CreateBucketIfNotExists([]byte(p.bucket)); err != nil {
+				return fmt.Errorf("making bucket %q: %w", p.bucket, err)
 			}
 			// Keys after the last one will be followed by more of their kind:
 			// leave no room between them.
-			if last, _ := bucket.Cursor().Last(); last != nil && string(last) < r.key {
+			if last, _ := bucket.Cursor().Last(); last != nil && string(last) < p.key {
 				bucket.FillPercent = fillAscending
 			}
 		}
-		if w := t.writes[r]; w.deleted {
-			err = bucket.Delete([]byte(r.key))
+		if p.deleted {
+			err = bucket.Delete([]byte(p.key))
 		} else {
-			err = bucket.Put([]byte(r.key), w.value)
+			err = bucket.Put([]byte(p.key), p.value)
 		}
 		if err != nil {
-			return fmt.Errorf("writing to bucket %q: %w", r.bucket, err)
+			return fmt.Errorf("writing to bucket %q: %w", p.bucket, err)
 		}
 	}
 	return nil

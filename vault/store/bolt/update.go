@@ -220,10 +220,13 @@ func (db *DB) finish(b *batch, btx *bbolt.Tx, changed, size int) error {
 		db.snapshots.install(next)
 		return nil
 	}
-	keys := make(map[ref]struct{}, changed)
-	for _, t := range b.txs {
-		for r := range t.writes {
-			keys[r] = struct{}{}
+	var keys map[ref]struct{} // nil: too many to remember
+	if changed <= rememberKeys {
+		keys = make(map[ref]struct{}, changed)
+		for _, t := range b.txs {
+			for r := range t.writes {
+				keys[r] = struct{}{}
+			}
 		}
 	}
 	l := db.log
