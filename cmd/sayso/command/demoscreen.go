@@ -16,10 +16,13 @@ type screen struct {
 	err    error
 }
 
+// noColour is the variable by which people refuse colour (https://no-color.org).
+const noColour = "NO_COLOR" //nolint:misspell // the name is not ours
+
 // newScreen returns a screen that uses colour on a terminal alone, and not
-// there if NO_COLOR is set.
+// there if its user refuses it.
 func newScreen(w io.Writer) *screen {
-	return &screen{w: w, colour: isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return &screen{w: w, colour: isTerminal(w) && os.Getenv(noColour) == "" && os.Getenv("TERM") != "dumb"}
 }
 
 // The colours, as ECMA-48 has them.
