@@ -11,6 +11,7 @@ import (
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/store"
 	"github.com/sayso-vault/sayso/vault/store/bolt"
 )
 
@@ -139,6 +140,9 @@ func verifyFolder(ctx context.Context, dir string, root keys.Root, progress func
 	}
 	logger := slog.New(slog.DiscardHandler)
 	s, err := openStores(dir, false, logger)
+	if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrOlder) {
+		return nil, &badLog{why: explain(dir, err).Error()}
+	}
 	if err != nil {
 		return nil, explain(dir, err)
 	}

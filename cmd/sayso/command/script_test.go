@@ -35,7 +35,7 @@ import (
 //	remember DIR     note every file of a folder, to compare
 //	unchanged DIR    no file of it changed since
 //	shorten FILE N   cut a file to N bytes
-//	flip FILE TEXT   change one bit in the first place the text stands
+//	flip FILE TEXT   change one bit in the first place the text stands, or at @N
 //	certificate      make cert.pem and key.pem of this machine
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
@@ -167,6 +167,10 @@ func flip(s *script, _ bool, args []string) {
 	b, err := os.ReadFile(path)
 	s.check(err)
 	at := strings.Index(string(b), args[1])
+	if offset, ok := strings.CutPrefix(args[1], "@"); ok {
+		at, err = strconv.Atoi(offset)
+		s.check(err)
+	}
 	if at < 0 {
 		s.fatalf("%s holds no %q", args[0], args[1])
 	}

@@ -47,79 +47,95 @@ var errNotServed = errors.New("nobody serves the folder")
 // longestSocket is how long the path of a socket may be (sun_path of unix(7)).
 const longestSocket = 107
 
-// listenSocket makes a socket and writes down where it is. The caller has the
-// folder to itself, so one that is written down already is a dead process's.
+// listenSocket makes a folder's socket and writes down where it is. The caller
+// has the folder to itself, so one that is there already is a dead process's.
 func listenSocket(dir string) (l net.Listener, release func() error, err error) {
-	place := filepath.Join(dir, fileSocket)
-	if dead, err := ownSocket(place); err == nil {
-		_ = os.RemoveAll(filepath.Dir(dead))
-	}
-	if err := os.Remove(place); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	name, _, err := socketName(dir)
+	if err != nil {
 		return nil, nil, err
 	}
-	err = errors.New("there is no folder for it")
+	err = errors.New("there is no place for it")
 	for _, parent := range []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"} {
 		if parent == "" {
 			continue
 		}
-		if l, release, err = listenIn(parent, place); err == nil {
+		if l, release, err = listenIn(filepath.Join(parent, name), filepath.Join(dir, fileSocket)); err == nil {
 			return l, release, nil
 		}
 	}
 	return nil, nil, err
 }
 
-func listenIn(parent, place string) (_ net.Listener, _ func() error, err error) {
-	own, err := os.MkdirTemp(parent, socketFolder)
-	if err != nil {
-		return nil, nil, err
-	}
-	path := filepath.Join(own, "sock")
-	release := func() error { return errors.Join(os.RemoveAll(place), os.RemoveAll(own)) }
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, release())
-		}
-	}()
+func listenIn(own, place string) (_ net.Listener, _ func() error, err error) {
+	path := filepath.Join(own, socketFile)
 	if len(path) > longestSocket {
 		return nil, nil, errors.New("its path would be too long")
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
+	release := func() error {
+		return errors.Join(removeIfThere(place), removeIfThere(path), removeIfThere(own))
+	}
+	if err := release(); err != nil {
 		return nil, nil, err
 	}
-	if err := errors.Join(os.Chmod(path, 0o600), writeFile(place, []byte(path+"\n"))); err != nil {
-		return nil, nil, errors.Join(err, l.Close())
+	if err := os.Mkdir(own, 0o700); err != nil {
+		return nil, nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err == nil {
+		err = errors.Join(os.Chmod(path, 0o600), writeFile(place, []byte(path+"\n")))
+	}
+	if err != nil && l != nil {
+		err = errors.Join(err, l.Close())
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, release())
 	}
 	return l, release, nil
 }
 
-// socketFolder begins the name of the folder that a socket lies in.
-const socketFolder = "sayso-"
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
 
-// ownSocket reads where a folder's socket is. One that others could have put
-// there is not believed.
-func ownSocket(place string) (string, error) {
-	text, err := os.ReadFile(place)
+const socketFile = "sock"
+
+// socketName returns the name of the folder that a vault's socket lies in, and
+// the vault's owner. The name is of this very folder: a copy of it, which holds
+// a copy of what was written down, has another.
+func socketName(dir string) (name string, owner uint32, err error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return "", 0, err
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", 0, errors.New("the system does not tell folders apart")
+	}
+	return fmt.Sprintf("sayso-%d-%d", stat.Dev, stat.Ino), stat.Uid, nil
+}
+
+// ownSocket reads where a folder's socket is. One that is another folder's, or
+// that others than the owner could have put there, is not believed.
+func ownSocket(dir string) (string, error) {
+	name, owner, err := socketName(dir)
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, fileSocket))
 	if err != nil {
 		return "", err
 	}
 	path := strings.TrimSuffix(string(text), "\n")
 	own := filepath.Dir(path)
-	if !filepath.IsAbs(path) || !strings.HasPrefix(filepath.Base(own), socketFolder) {
-		return "", errNotServed
-	}
 	info, err := os.Lstat(own)
 	if err != nil {
 		return "", err
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
-	folder, err := os.Stat(filepath.Dir(place))
-	if err != nil {
-		return "", err
-	}
-	owner, ok2 := folder.Sys().(*syscall.Stat_t)
-	if !ok || !ok2 || stat.Uid != owner.Uid || !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
+	if !ok || filepath.Base(own) != name || stat.Uid != owner || !info.IsDir() || info.Mode().Perm() != 0o700 {
 		return "", errNotServed
 	}
 	return path, nil
@@ -196,7 +212,7 @@ type socket struct{ http *http.Client }
 
 // dialSocket finds the process that serves a folder, or returns errNotServed.
 func dialSocket(ctx context.Context, dir string) (*socket, error) {
-	path, err := ownSocket(filepath.Join(dir, fileSocket))
+	path, err := ownSocket(dir)
 	if err != nil {
 		return nil, errNotServed // if there is no such folder, who opens it says so
 	}

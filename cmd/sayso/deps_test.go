@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/sayso-vault/sayso/"
+
+// floors are the house: a package imports only what lies below it. A package
+// that is not listed has no place yet: give it one.
+//
+// What lies beside each other on a floor may be named after the colon: the
+// packages of its own floor that it may import.
+var floors = [][]string{
+	{ // 0: the words, the engine contract, the keys
+		"vault/privacy:",
+		"vault/store:",
+		"keys: vault/privacy",
+	},
+	{ // 1: the pure decision, what the vault keeps, the engines
+		"policy:",
+		"vault/internal/register:",
+		"vault/internal/profile: vault/internal/register",
+		"vault/internal/consent: vault/internal/register",
+		"vault/internal/log:",
+		"vault/store/bolt:",
+		"vault/store/storetest:",
+	},
+	{ // 2: the vault, a file per verb
+		"vault:",
+		"vault/vaulttest: vault vault/store/bolt",
+	},
+	{ // 3: HTTP
+		"api/wire:",
+		"api/client: api/wire",
+		"api/authn: api/wire",
+		"api: api/authn api/wire",
+	},
+	{ // 4: the only place that names an engine or a root key
+		"cmd/sayso/command: examples",
+		"examples:",
+	},
+	{ // 5: one call
+		"cmd/sayso:",
+	},
+}
+
+// only are packages that reach less than their floor would let them.
+var only = map[string][]string{
+	"policy":                {"vault/privacy"},
+	"vault/store/bolt":      {"vault/store"},
+	"vault/store/storetest": {"vault/store"},
+	"api/wire":              {"vault/privacy"},
+	"api/client":            {"api/wire", "vault/privacy"},
+	"cmd/sayso":             {"cmd/sayso/command"},
+	"examples":              {},
+}
+
+// never are imports from outside that a package must not have: the vault knows
+// no HTTP, what is pure does no input or output, and only the engine and what
+// names it know bbolt.
+var never = map[string][]string{
+	"keys":                    {"os", "net", "net/http", "io/fs", "path/filepath"},
+	"policy":                  {"os", "net", "net/http", "path/filepath", "database/sql"},
+	"vault":                   {"os", "net", "net/http", "path/filepath", "go.etcd.io/bbolt"},
+	"vault/privacy":           {"os", "net", "net/http"},
+	"vault/store":             {"os", "net", "net/http"},
+	"vault/internal/register": {"os", "net/http"},
+	"vault/internal/profile":  {"os", "net/http"},
+	"vault/internal/consent":  {"os", "net/http"},
+	"vault/internal/log":      {"os", "net/http"},
+	"api":                     {"go.etcd.io/bbolt"},
+	"cmd/sayso/command":       {"go.etcd.io/bbolt"},
+}
+
+type place struct {
+	floor  int
+	beside []string
+}
+
+func TestImportsGoDown(t *testing.T) {
+	places := map[string]place{}
+	for n, floor := range floors {
+		for _, line := range floor {
+			name, beside, _ := strings.Cut(line, ":")
+			places[name] = place{n, strings.Fields(beside)}
+		}
+	}
+	for name, imports := range packages(t) {
+		here, ok := places[name]
+		if !ok {
+			t.Errorf("%s stands on no floor: give it a place in the table", name)
+			continue
+		}
+		for _, path := range imports {
+			inside, ours := strings.CutPrefix(path, module)
+			if !ours {
+				if slices.Contains(never[name], path) {
+					t.Errorf("%s imports %s: it must know nothing of it", name, path)
+				}
+				continue
+			}
+			there, ok := places[inside]
+			switch reach, narrow := only[name]; {
+			case !ok: // told above
+			case there.floor > here.floor:
+				t.Errorf("%s (floor %d) imports %s (floor %d): imports go down only", name, here.floor, inside, there.floor)
+			case there.floor == here.floor && !slices.Contains(here.beside, inside):
+				t.Errorf("%s imports %s, which stands beside it on floor %d", name, inside, here.floor)
+			case narrow && !slices.Contains(reach, inside):
+				t.Errorf("%s imports %s: it reaches only %v", name, inside, reach)
+			case inside == "vault/store/bolt" && name != "cmd/sayso/command" && name != "vault/vaulttest":
+				t.Errorf("%s names an engine", name)
+			}
+		}
+		delete(places, name)
+	}
+	for name := range places {
+		t.Errorf("%s has a place in the table, but there is no such package", name)
+	}
+}
+
+// packages returns what each package of the module imports, tests left out.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,GoFiles", module+"...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("listing packages: %v", err)
+	}
+	found := map[string][]string{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+			GoFiles    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return found
+		} else if err != nil {
+			t.Fatalf("listing packages: %v", err)
+		}
+		if len(p.GoFiles) > 0 { // else tests alone
+			found[strings.TrimPrefix(p.ImportPath, module)] = p.Imports
+		}
+	}
+}
