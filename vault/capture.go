@@ -287,6 +287,9 @@ func (c *capture) run(ctx context.Context) (err error) {
 		used = c.fresh != nil && p.id == c.fresh.id
 		return c.keep(ctx, tx, p)
 	})
+	if narrows(c.acts) {
+		err = c.v.ledger.done(ctx, err)
+	}
 	return err
 }
 
@@ -357,5 +360,5 @@ type captureRecord struct {
 	Verified   []privacy.FieldName `json:"verified,omitempty"`
 	Grounds    []privacy.PurposeID `json:"grounds,omitempty"`
 	Moved      privacy.FieldName   `json:"moved,omitempty"` // an identifier that finds somebody else from now on
-	Standing   standingDigest      `json:"standing"`
+	Standing   rowDigest           `json:"standing"`
 }

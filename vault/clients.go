@@ -272,6 +272,8 @@ type clientEvent struct {
 	Client  string    `json:"client"`
 	Act     string    `json:"act"`
 	Secret  string    `json:"secret,omitempty"` // its ID
+
+	Governance rowDigest `json:"governance"`
 }
 
 // SuspendChannel ends a channel's access at once: its tokens, and new ones.
@@ -337,7 +339,7 @@ func (v *Vault) changeClient(ctx context.Context, by Caller, id privacy.ChannelI
 		if !ok {
 			return refuse(CodeNotFound, "the register in force has no channel of this ID")
 		}
-		err = v.govern(tx, func(gov *governance) error {
+		digest, err := v.govern(tx, func(gov *governance) error {
 			record := gov.Channels[id]
 			if record == nil {
 				record = &clientRecord{}
@@ -353,7 +355,7 @@ func (v *Vault) changeClient(ctx context.Context, by Caller, id privacy.ChannelI
 			return err
 		}
 		at := micro(v.cfg.Now())
-		return v.note(tx, log.Client, privacy.NewID(at), clientEvent{Format: 1, At: at, Officer: by.Client.Officer, Client: string(id), Act: what, Secret: secretID})
+		return v.note(tx, log.Client, privacy.NewID(at), clientEvent{Format: 1, At: at, Officer: by.Client.Officer, Client: string(id), Act: what, Secret: secretID, Governance: digest})
 	})
 	if err != nil {
 		return nil, v.refusal(err)

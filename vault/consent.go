@@ -114,6 +114,9 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 		res = done
 		return v.putConsent(tx, p, record, digest)
 	})
+	if a.req.Status.Narrows() {
+		err = v.ledger.done(ctx, err)
+	}
 	return res, err
 }
 
@@ -210,7 +213,7 @@ func (v *Vault) phantomConsent(tx store.Tx, id privacy.SubjectID, ch *register.C
 		return nil, err
 	}
 	return &ConsentResult{Consent: a.id, Status: a.req.Status, Effective: true, Receipt: receipt},
-		v.putConsent(tx, v.nobody, record, standingDigest{})
+		v.putConsent(tx, v.nobody, record, rowDigest{})
 }
 
 // consentRecord is a consent record with the fields of ISO/IEC TS 27560. It is
@@ -260,11 +263,11 @@ func (v *Vault) consentRecord(id privacy.SubjectID, ch *register.Channel, a *act
 // consentEntry is the log's record of an act.
 type consentEntry struct {
 	consentRecord
-	Standing standingDigest `json:"standing"`
+	Standing rowDigest `json:"standing"`
 }
 
 // putConsent writes a consent record and its log entry.
-func (v *Vault) putConsent(tx store.Tx, p *person, record consentRecord, digest standingDigest) error {
+func (v *Vault) putConsent(tx store.Tx, p *person, record consentRecord, digest rowDigest) error {
 	plain, err := json.Marshal(record)
 	if err != nil {
 		return err

@@ -119,29 +119,31 @@ func (v *Vault) openGovernance(raw []byte) (*governance, error) {
 	return &gov, nil
 }
 
-// govern changes what is in force.
-func (v *Vault) govern(tx store.Tx, change func(*governance) error) error {
+// govern changes what is in force, and returns what ties the record of the
+// change to it.
+func (v *Vault) govern(tx store.Tx, change func(*governance) error) (rowDigest, error) {
 	raw, err := tx.Get(bucketGovernance, keyCurrent)
 	if err != nil {
-		return err
+		return rowDigest{}, err
 	}
 	gov, err := v.openGovernance(raw)
 	if err != nil {
-		return err
+		return rowDigest{}, err
 	}
 	if err := change(gov); err != nil {
-		return err
+		return rowDigest{}, err
 	}
 	gov.Version++
 	return v.putGovernance(tx, gov)
 }
 
-func (v *Vault) putGovernance(tx store.Tx, gov *governance) error {
+func (v *Vault) putGovernance(tx store.Tx, gov *governance) (rowDigest, error) {
 	sealed, err := v.sealOwn("governance", gov.Version, gov)
 	if err != nil {
-		return err
+		return rowDigest{}, err
 	}
-	return tx.Put(bucketGovernance, keyCurrent, append(binary.AppendUvarint(nil, gov.Version), sealed...))
+	row := append(binary.AppendUvarint(nil, gov.Version), sealed...)
+	return digestOf(gov.Version, row), tx.Put(bucketGovernance, keyCurrent, row)
 }
 
 // sealOwn seals a record of the vault itself, which is nobody's.

@@ -37,7 +37,7 @@ type groundRecord struct {
 	Status   string            `json:"status"`
 	Ref      string            `json:"ref,omitempty"`
 	Unknown  bool              `json:"unknown,omitempty"`
-	Standing standingDigest    `json:"standing"`
+	Standing rowDigest         `json:"standing"`
 }
 
 // RecordGround records that a ground began or ended. A channel begins grounds
@@ -73,7 +73,7 @@ func (v *Vault) recordGround(ctx context.Context, by Caller, req GroundRequest) 
 			return err
 		}
 	}
-	return v.update(ctx, func(tx store.Tx) error {
+	err = v.update(ctx, func(tx store.Tx) error {
 		p, err := w.hit(ctx, tx)
 		if err != nil {
 			return err
@@ -99,6 +99,10 @@ func (v *Vault) recordGround(ctx context.Context, by Caller, req GroundRequest) 
 		}
 		return v.noteOf(tx, p, log.Ground, id, record)
 	})
+	if req.Status == GroundEnded {
+		err = v.ledger.done(ctx, err)
+	}
+	return err
 }
 
 func checkGround(r *regime, ch *register.Channel, by Caller, req GroundRequest, now time.Time, believed bool) error {

@@ -48,7 +48,8 @@ func Init(ctx context.Context, cfg Config) (Credentials, error) {
 		}
 		gov := &governance{Version: 1, Policy: Guardrails, Channels: map[privacy.ChannelID]*clientRecord{},
 			Officers: map[string]*clientRecord{firstOfficer: {Secrets: []secretInfo{secret}}}}
-		if err := v.putGovernance(tx, gov); err != nil {
+		digest, err := v.putGovernance(tx, gov)
+		if err != nil {
 			return err
 		}
 		if err := v.note(tx, log.Start, privacy.NewID(now), startRecord{Format: 1, At: now.Unix(), Vault: v.id.String()}); err != nil {
@@ -58,7 +59,7 @@ func Init(ctx context.Context, cfg Config) (Credentials, error) {
 		if err := v.note(tx, log.Key, privacy.NewID(now), event); err != nil {
 			return err
 		}
-		return v.note(tx, log.Client, privacy.NewID(now), clientEvent{Format: 1, At: now, Officer: firstOfficer, Client: officer.ClientID, Act: "made", Secret: secret.ID})
+		return v.note(tx, log.Client, privacy.NewID(now), clientEvent{Format: 1, At: now, Officer: firstOfficer, Client: officer.ClientID, Act: "made", Secret: secret.ID, Governance: digest})
 	})
 	return officer, err
 }

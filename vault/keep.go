@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"slices"
 	"time"
@@ -231,16 +230,15 @@ func (v *Vault) putPast(tx store.Tx, p *person, dek *keys.DEK, fact consent.Valu
 }
 
 // saveDigest saves the standing and returns what ties a record to it.
-func (v *Vault) saveDigest(tx store.Tx, p *person) (standingDigest, error) {
+func (v *Vault) saveDigest(tx store.Tx, p *person) (rowDigest, error) {
 	if err := v.save(tx, p); err != nil {
-		return standingDigest{}, err
+		return rowDigest{}, err
 	}
 	row, err := tx.Get(bucketStanding, p.id[:])
 	if err != nil {
-		return standingDigest{}, err
+		return rowDigest{}, err
 	}
-	sum := sha256.Sum256(row)
-	return standingDigest{Version: p.standing.Version, Hash: sum[:]}, nil
+	return digestOf(p.standing.Version, row), nil
 }
 
 // saveMoved saves somebody else's standing of whom an identifier was taken, or

@@ -108,7 +108,7 @@ type ledger struct {
 }
 
 // headEvery is how often a growing log's head is noted.
-const headEvery = 30 * time.Second
+const headEvery = 10 * time.Second
 
 func openLedger(v *Vault) (*ledger, error) {
 	l := &ledger{v: v}
@@ -177,6 +177,15 @@ func (l *ledger) subject(id privacy.SubjectID) [16]byte {
 func (l *ledger) purpose(id privacy.PurposeID) [16]byte {
 	sum := l.v.keyring.MAC("ledger purpose", []byte(id))
 	return [16]byte(sum[:16])
+}
+
+// done notes the log's head once a promised act stands in the log, before the
+// act is answered: a log that lacks the act is then shorter than the ledger saw.
+func (l *ledger) done(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return l.noteHead(ctx)
 }
 
 // noteHead writes the log's head if it grew since the last note.
@@ -323,7 +332,7 @@ type finishedRecord struct {
 	At       time.Time         `json:"at"`
 	Kind     byte              `json:"ledger"`
 	Act      privacy.ConsentID `json:"consent"`
-	Standing standingDigest    `json:"standing"`
+	Standing rowDigest         `json:"standing"`
 }
 
 func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry) {

@@ -76,6 +76,8 @@ type policyRecord struct {
 	Act     string    `json:"act"`
 	Before  string    `json:"before,omitempty"`
 	Note    string    `json:"note,omitempty"`
+
+	Governance rowDigest `json:"governance,omitzero"` // none of a draft
 }
 
 // DraftPolicy keeps modules as a draft, or refuses them with *PolicyProblems.
@@ -274,7 +276,8 @@ func (v *Vault) ActivatePolicy(ctx context.Context, by Caller, id string) (*Poli
 			return err
 		}
 		before := now.gov.Policy
-		if err := v.govern(tx, func(gov *governance) error { gov.Policy = id; return nil }); err != nil {
+		digest, err := v.govern(tx, func(gov *governance) error { gov.Policy = id; return nil })
+		if err != nil {
 			return err
 		}
 		if row.Activated = true; id != Guardrails {
@@ -284,7 +287,7 @@ func (v *Vault) ActivatePolicy(ctx context.Context, by Caller, id string) (*Poli
 		}
 		view = row.view(id)
 		at := micro(v.cfg.Now())
-		return v.note(tx, log.Policy, privacy.NewID(at), policyRecord{Format: 1, At: at, Officer: by.Client.Officer, Policy: id, Act: "activated", Before: before})
+		return v.note(tx, log.Policy, privacy.NewID(at), policyRecord{Format: 1, At: at, Officer: by.Client.Officer, Policy: id, Act: "activated", Before: before, Governance: digest})
 	})
 	if err != nil {
 		return nil, v.refusal(err)

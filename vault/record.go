@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 
 	"github.com/sayso-vault/sayso/vault/internal/log"
@@ -36,9 +37,14 @@ func (v *Vault) note(tx store.Tx, kind log.Kind, id privacy.ID, record any) erro
 	return v.noteOf(tx, v.nobody, kind, id, record)
 }
 
-// standingDigest ties a record of an act to the standing it led to, so that a
-// standing that was put back is found by log verify.
-type standingDigest struct {
+// rowDigest ties a record of an act to the standing it led to, or to what was in
+// force after it, so that either is found by log verify if it was put back.
+type rowDigest struct {
 	Version uint64 `json:"version"`
 	Hash    []byte `json:"hash"`
+}
+
+func digestOf(version uint64, row []byte) rowDigest {
+	sum := sha256.Sum256(row)
+	return rowDigest{Version: version, Hash: sum[:]}
 }

@@ -96,6 +96,8 @@ type registerRecord struct {
 	Officer  string    `json:"officer"`
 	Revision uint64    `json:"revision"`
 	Changes  []Change  `json:"changes"`
+
+	Governance rowDigest `json:"governance"`
 }
 
 // ApplyRegister puts a register in force as the next revision, or changes
@@ -181,7 +183,7 @@ func (v *Vault) putRegister(tx store.Tx, by Caller, next *register.Register, yam
 	if err := tx.Put(bucketRegisters, revisionKey(applied.Revision), sealed); err != nil {
 		return err
 	}
-	err = v.govern(tx, func(gov *governance) error {
+	digest, err := v.govern(tx, func(gov *governance) error {
 		gov.Register = applied.Revision
 		for i := range next.Channels {
 			id := next.Channels[i].ID
@@ -199,12 +201,12 @@ func (v *Vault) putRegister(tx store.Tx, by Caller, next *register.Register, yam
 		return err
 	}
 	for _, c := range applied.Channels {
-		event := clientEvent{Format: 1, At: at, Officer: by.Client.Officer, Client: string(c.ID), Act: "made", Secret: c.SecretID}
+		event := clientEvent{Format: 1, At: at, Officer: by.Client.Officer, Client: string(c.ID), Act: "made", Secret: c.SecretID, Governance: digest}
 		if err := v.note(tx, log.Client, privacy.NewID(at), event); err != nil {
 			return err
 		}
 	}
-	return v.note(tx, log.Register, privacy.NewID(at), registerRecord{Format: 1, At: at, Officer: by.Client.Officer, Revision: applied.Revision, Changes: applied.Changes})
+	return v.note(tx, log.Register, privacy.NewID(at), registerRecord{Format: 1, At: at, Officer: by.Client.Officer, Revision: applied.Revision, Changes: applied.Changes, Governance: digest})
 }
 
 // checkRules refuses a register that the rules in force could not be decided

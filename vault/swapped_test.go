@@ -278,3 +278,47 @@ func TestAPersonWhoWasPutBackIsFoundByLogVerify(t *testing.T) {
 		t.Errorf("verifying without her: got %v, want record %d named", err, withdrawn)
 	}
 }
+
+// It stays found when the person acts again: the log tells that their standing
+// was made twice.
+func TestAPersonWhoWasPutBackIsFoundAfterTheyActAgain(t *testing.T) {
+	v, ana, _ := two(t)
+	standing := getRow(t, v, "standing", ana.ID[:])
+	v.As("sms").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	putRow(t, v, "standing", ana.ID[:], standing)
+	again := v.Store.Size()
+	v.As("web").For("order-fulfilment").Ground(ana, vault.GroundEnded)
+	_, err := v.VerifyLog(t.Context(), nil)
+	var bad *log.BadIndexError
+	if !errors.As(err, &bad) || bad.Index != again {
+		t.Errorf("verifying: got %v, want record %d named", err, again)
+	}
+}
+
+// What is in force can be put back too: a channel that was suspended, a rule
+// that withheld. Log verify tells.
+func TestWhatIsInForceThatWasPutBackIsFoundByLogVerify(t *testing.T) {
+	v, _, _ := two(t)
+	before := getRow(t, v, "governance", []byte("current"))
+	if _, err := v.VerifyLog(t.Context(), nil); err != nil {
+		t.Fatalf("verifying: %v", err)
+	}
+	suspended := v.Store.Size()
+	if _, err := v.SuspendChannel(t.Context(), v.Officer, "sms"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.VerifyLog(t.Context(), nil); err != nil {
+		t.Fatalf("verifying: %v", err)
+	}
+	putRow(t, v, "governance", []byte("current"), before)
+	_, err := v.VerifyLog(t.Context(), nil)
+	var bad *log.BadIndexError
+	if !errors.As(err, &bad) || bad.Index != suspended {
+		t.Errorf("verifying: got %v, want the suspension's record %d named", err, suspended)
+	}
+	again := v.Store.Size()
+	v.Activate("package sayso.rules\nimport rego.v1\nwithhold contains {\"field\": \"email\", \"reason\": \"hush\"} if input.channel.id == \"web\"")
+	if _, err = v.VerifyLog(t.Context(), nil); !errors.As(err, &bad) || bad.Index != again+1 {
+		t.Errorf("verifying after another change: got %v, want record %d named", err, again+1)
+	}
+}

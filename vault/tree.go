@@ -83,8 +83,8 @@ func (v *Vault) VerifyLog(ctx context.Context, progress func(stage string, done,
 // Verify walks the whole log of a vault that is not open, one that Open refuses
 // too: it holds every opening against its commitment, the tree against its
 // checkpoint and the ledger, and every person's standing against the act that
-// the log says made it, so that a person who was put back is found. The error
-// names the first bad index. progress may be nil.
+// the log says made it, so that a person who was put back is found; what is in
+// force likewise. The error names the first bad index. progress may be nil.
 func Verify(ctx context.Context, cfg Config, progress func(stage string, done, of uint64)) (*LogReport, error) {
 	cfg = cfg.withDefaults()
 	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID()}
@@ -101,10 +101,26 @@ func Verify(ctx context.Context, cfg Config, progress func(stage string, done, o
 	return v.verify(ctx, progress)
 }
 
-// led is the standing that the log says a person has, and where it says so.
+// led is the row that the log led to, of a person's standing or of what is in
+// force, and where the log says so.
 type led struct {
-	standingDigest
+	rowDigest
 	index uint64
+}
+
+// follow takes the next record of the row. A version that was made before tells
+// that the row was put back in between.
+func (l *led) follow(next rowDigest, index uint64, what string) error {
+	switch {
+	case next.Version == 0: // not of this row
+		return nil
+	case next.Version > l.Version:
+		*l = led{next, index}
+		return nil
+	case next.Version == l.Version && string(next.Hash) == string(l.Hash):
+		return nil // more records of one act
+	}
+	return &log.BadIndexError{Index: index, Why: fmt.Sprintf("version %d of %s was made before, at record %d: it was put back in between", next.Version, what, l.index)}
 }
 
 func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of uint64)) (*LogReport, error) {
@@ -115,20 +131,28 @@ func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of
 	if err != nil {
 		return nil, err
 	}
-	standings := map[privacy.SubjectID]led{}
+	standings, inForce := map[privacy.SubjectID]led{}, led{}
 	report, err := log.Verify(ctx, log.VerifyConfig{Store: v.cfg.Store, Vault: v.id, VerifierKey: key, HistoryKey: v.historyKey,
 		Each: func(index uint64, e log.Entry, o *log.Opening) error {
-			if o == nil || e.Subject == privacy.Nobody || e.Kind == log.Access || e.Kind == log.Lookup {
+			if o == nil || e.Kind == log.Access || e.Kind == log.Lookup {
 				return nil
 			}
 			var record struct {
-				Standing standingDigest `json:"standing"`
+				Standing   rowDigest `json:"standing"`
+				Governance rowDigest `json:"governance"`
 			}
 			if err := json.Unmarshal(o.Record, &record); err != nil {
 				return err
 			}
-			if record.Standing.Version >= standings[e.Subject].Version {
-				standings[e.Subject] = led{record.Standing, index}
+			if e.Subject == privacy.Nobody {
+				return inForce.follow(record.Governance, index, "what is in force")
+			}
+			l := standings[e.Subject]
+			if err := l.follow(record.Standing, index, "the standing of "+e.Subject.String()); err != nil {
+				return err
+			}
+			if l.Version > 0 {
+				standings[e.Subject] = l
 			}
 			return nil
 		},
@@ -137,6 +161,9 @@ func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of
 		return nil, err
 	}
 	if err := v.ledger.checkHead(ctx, report.Checkpoint); err != nil {
+		return nil, err
+	}
+	if err := v.verifyInForce(ctx, inForce); err != nil {
 		return nil, err
 	}
 	done := uint64(0)
@@ -149,6 +176,23 @@ func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of
 	}
 	return &LogReport{Entries: report.Entries, Hashed: report.Hashed, Opened: report.Opened, Erased: report.Erased, Trails: report.Trails,
 		Standings: done, Root: report.Checkpoint.Root.String()}, nil
+}
+
+func (v *Vault) verifyInForce(ctx context.Context, want led) error {
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		row, err := s.Get(bucketGovernance, keyCurrent)
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(row); row != nil && string(sum[:]) == string(want.Hash) {
+			return nil
+		}
+		gov, err := v.openGovernance(row)
+		if err == nil && gov.Version > want.Version {
+			return nil // it changed while we looked
+		}
+		return &log.BadIndexError{Index: want.index, Why: "what is in force is not what this record made"}
+	})
 }
 
 func (v *Vault) verifyStanding(ctx context.Context, id privacy.SubjectID, want led) error {
