@@ -82,7 +82,7 @@ func tellsItsStory(t *testing.T, program string) {
 		"6  Now the sender", "200  given_name    Mina", "phone_number  +491713920042", "record",
 		"7  Mina answers STOP", "201  withdrawn",
 		"8  The sender asks again", "403  denied: given_name no_consent, phone_number no_consent",
-		"9  All of it", "/log/checkpoint", "200  20 records, head ", "each of 20 records", "3 people",
+		"9  All of it", "/log/checkpoint", " records, head ", "Verified: ", "3 people",
 	} {
 		at := strings.Index(rest, passage)
 		if at < 0 {
@@ -97,6 +97,10 @@ func tellsItsStory(t *testing.T, program string) {
 			t.Errorf("the log does not grow: record %d after %d", index, last)
 		}
 		last = index
+	}
+	counts := regexp.MustCompile(`(?s)200  (\d+) records, head .*each of (\d+) records`).FindStringSubmatch(story)
+	if counts == nil || counts[1] != counts[2] || counts[1] != strconv.Itoa(last+1) {
+		t.Errorf("the signed head, the verified records and the last record, %d, do not agree: %q", last, counts)
 	}
 	if strings.Contains(story, "\x1b") {
 		t.Error("there is colour where there is no terminal")
