@@ -15,7 +15,7 @@ import (
 // An answer that does not tell of every line is no answer: whoever imports must
 // not take rows for imported of which nothing is known.
 func TestABatchIsAnsweredWholeOrNotAtAll(t *testing.T) {
-	const kept = `{"n":1,"status":201,"subject":"sub_00000000000000000000000001","created":true,"accepted":["given_name"],"unchanged":[],"superseded":[]}` + "\n"
+	kept := `{"n":1,"status":201,"subject":"` + privacy.SubjectID{1}.String() + `","created":true,"accepted":["given_name"],"unchanged":[],"superseded":[]}` + "\n"
 	const refused = `{"n":2,"status":422,"code":"invalid_request","errors":[{"field":"email","code":"invalid_email","detail":"…"}],"newer":"member"}` + "\n"
 	const end = `{"end":true,"lines":2}` + "\n"
 	var answer, sent string
