@@ -188,13 +188,18 @@ func (l *ledger) done(ctx context.Context, err error) error {
 	return l.noteHead(ctx)
 }
 
-// noteHead writes the log's head if it grew since the last note.
+// noteHead writes the log's head, and the tree under it, if it grew since the
+// last note. What is hashed by then cannot be put back and grown another way.
 func (l *ledger) noteHead(ctx context.Context) error {
+	size := l.v.cfg.Store.Size()
 	l.mu.Lock()
-	seen := l.seen.Size
+	seen := l.seen.Tree
 	l.mu.Unlock()
-	if l.v.cfg.Store.Size() == seen {
+	if size == seen {
 		return nil
+	}
+	if err := l.v.follower.CatchUp(ctx, size); err != nil {
+		l.v.cfg.Logger.Warn("noting a head of the log that is not hashed yet", "err", err)
 	}
 	now, believed, _ := l.v.clock.now()
 	if !believed {
