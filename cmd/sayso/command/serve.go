@@ -87,6 +87,9 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 		if config != nil {
 			issuer = "https://" + l.Addr().String()
 		}
+		if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsUnspecified() {
+			logger.Warn("clients cannot reach the address that tokens are issued by: give --url", "url", issuer)
+		}
 	}
 	return serveVault(cmd.Context(), f.vault, l, serving{issuer: issuer, tls: config, logger: logger, ready: func() error {
 		return answer(cmd, map[string]string{"url": issuer}, func(w io.Writer) error {
