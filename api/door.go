@@ -27,6 +27,7 @@ type door interface {
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
 	RecordGround(context.Context, vault.Caller, vault.GroundRequest) error
 	ConsentState(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) (*vault.ConsentState, error)
+	Missing(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) ([]vault.Missing, error)
 
 	Register(context.Context, vault.Caller) (*vault.RegisterView, error)
 	ApplyRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)

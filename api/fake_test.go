@@ -117,6 +117,9 @@ func (f *fake) RecordGround(context.Context, vault.Caller, vault.GroundRequest) 
 func (f *fake) ConsentState(_ context.Context, _ vault.Caller, id privacy.SubjectID, p privacy.PurposeID) (*vault.ConsentState, error) {
 	return &vault.ConsentState{Subject: id, Purpose: p, Allowed: true, Until: morning}, f.called("state")
 }
+func (f *fake) Missing(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) ([]vault.Missing, error) {
+	return []vault.Missing{{Field: "birthdate", Why: vault.WhyAbsent}}, f.called("missing")
+}
 func (f *fake) Register(context.Context, vault.Caller) (*vault.RegisterView, error) {
 	return &vault.RegisterView{Revision: 7, YAML: []byte("controller: {name: Northgate}\n"), At: morning, By: "first"}, f.called("register")
 }

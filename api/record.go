@@ -89,13 +89,9 @@ func recordGround(x *exchange, in *wire.GroundRequest) (int, *wire.GroundAnswer,
 }
 
 func consentState(x *exchange) (*wire.ConsentStateAnswer, error) {
-	id, err := privacy.ParseSubjectID(x.r.PathValue("id"))
-	if err != nil || id == privacy.Nobody {
-		return nil, unprocessable("subject", wire.CodeInvalid, `"sub_…" was expected`)
-	}
-	purpose := privacy.PurposeID(x.query.Get("purpose"))
-	if purpose == "" {
-		return nil, unprocessable("purpose", wire.CodeRequired, "is required")
+	id, purpose, err := x.personAndPurpose()
+	if err != nil {
+		return nil, err
 	}
 	out, err := x.door.ConsentState(x.ctx, x.caller, id, purpose)
 	if err != nil {
@@ -106,6 +102,35 @@ func consentState(x *exchange) (*wire.ConsentStateAnswer, error) {
 		answer.Until = &out.Until
 	}
 	return &answer, nil
+}
+
+func missing(x *exchange) (*wire.MissingAnswer, error) {
+	id, purpose, err := x.personAndPurpose()
+	if err != nil {
+		return nil, err
+	}
+	out, err := x.door.Missing(x.ctx, x.caller, id, purpose)
+	if err != nil {
+		return nil, err
+	}
+	answer := wire.MissingAnswer{Missing: []wire.Missing{}}
+	for _, m := range out {
+		answer.Missing = append(answer.Missing, wire.Missing(m))
+	}
+	return &answer, nil
+}
+
+// personAndPurpose reads what a question in a path is about.
+func (x *exchange) personAndPurpose() (privacy.SubjectID, privacy.PurposeID, error) {
+	id, err := privacy.ParseSubjectID(x.r.PathValue("id"))
+	if err != nil || id == privacy.Nobody {
+		return id, "", unprocessable("subject", wire.CodeInvalid, `"sub_…" was expected`)
+	}
+	purpose := privacy.PurposeID(x.query.Get("purpose"))
+	if purpose == "" {
+		return id, "", unprocessable("purpose", wire.CodeRequired, "is required")
+	}
+	return id, purpose, nil
 }
 
 func whoami(x *exchange) (*wire.Whoami, error) {

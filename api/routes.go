@@ -68,6 +68,7 @@ func routes() []route {
 		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: eitherRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},
 		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},
 		{method: "GET", pattern: "/v1/subjects/{id}/consents", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(consentState), summary: "Whether a purpose is allowed for a person now"},
+		{method: "GET", pattern: "/v1/subjects/{id}/missing", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(missing), summary: "Which fields of a purpose a person would have to tell this channel"},
 
 		{method: "GET", pattern: "/v1/register", role: officerRole, deadline: quick, do: showRegisterHandler, summary: "The register in force"},
 		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},

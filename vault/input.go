@@ -58,7 +58,7 @@ func facts(reg *register.Register, q *question, s *consent.Standing, cover conse
 		return policy.Facts{}
 	}
 	stale := false
-	if fact := s.Value(name); fact != nil && !f.MaxAge.IsZero() {
+	if fact := s.Value(name); fact != nil && !f.MaxAge.IsZero() && !q.fresh {
 		stale = !at.Before(f.MaxAge.After(fact.Observed))
 	}
 	return policy.Facts{

@@ -89,7 +89,7 @@ type ConsentState struct {
 // alike.
 func (v *Vault) ConsentState(ctx context.Context, by Caller, id privacy.SubjectID, purpose privacy.PurposeID) (*ConsentState, error) {
 	for range attempts {
-		a, err := v.decide(ctx, by, ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose}, false)
+		a, err := v.decide(ctx, by, ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose}, whether)
 		if err != nil {
 			return nil, v.refusal(err)
 		}

@@ -51,6 +51,12 @@ type MaskedValue struct {
 	Mask  privacy.Mask
 }
 
+// Why an allowed field has nothing to release.
+const (
+	WhyAbsent = "absent" // there is no value, or one past its retention
+	WhyStale  = "stale"  // there is one, older than the register allows
+)
+
 // Missing is an allowed field without a value.
 type Missing struct {
 	Field privacy.FieldName `json:"field"`
@@ -72,7 +78,7 @@ const attempts = 3
 // no say-so, by the same steps.
 func (v *Vault) Read(ctx context.Context, by Caller, req ReadRequest) (*ReadResult, error) {
 	for range attempts {
-		a, err := v.decide(ctx, by, req, true)
+		a, err := v.decide(ctx, by, req, values)
 		if err != nil {
 			return nil, v.refusal(err)
 		}
@@ -103,9 +109,17 @@ type answer struct {
 	until      time.Time // when what allows it ends, as far as that is known
 }
 
-// decide does everything of a read but make it durable. With open false no
-// value is opened: the caller asks only whether it would be.
-func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, open bool) (*answer, error) {
+// look is what a question about a person wants to know. Only values opens any.
+type look byte
+
+const (
+	values  look = iota // what may be released
+	whether             // whether anything would be released
+	gaps                // which fields would be, if there were a value or a fresher one
+)
+
+// decide does everything of a read but make it durable.
+func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want look) (*answer, error) {
 	var a *answer
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		now, err := v.regime(ctx, s)
@@ -144,30 +158,27 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, open boo
 			}
 		}
 		a.conditions = append(a.conditions, s.Unchanged(bucketStanding, p.id[:]))
-		return v.answer(ctx, s, &q, p, open, a)
+		return v.answer(ctx, s, &q, p, want, a)
 	})
 	return a, err
 }
 
 // answer decides about one person and prepares what to say and to record.
-func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *person, open bool, a *answer) error {
+func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *person, want look, a *answer) error {
 	t, believed, other := v.clock.now()
-	outcomes, err := v.outcomes(ctx, q, p, t)
+	at := moments{t, other}
+	if believed {
+		at = at[:1]
+	}
+	outcomes, err := v.outcomesAt(ctx, q, p, at)
 	if err != nil {
 		return err
 	}
-	if !believed { // take whichever time releases less
-		more, err := v.outcomes(ctx, q, p, other)
-		if err != nil {
-			return err
-		}
-		outcomes = narrower(outcomes, more)
-	}
 	id := privacy.NewDecisionID(t)
 	res := &ReadResult{Decision: id, Subject: p.id, Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision}
-	values := &valuesOf{v: v, p: p}
-	if open {
-		if values, err = v.valuesOf(s, p); err != nil {
+	opened := &valuesOf{v: v, p: p}
+	if want == values {
+		if opened, err = v.valuesOf(s, p); err != nil {
 			return err
 		}
 	}
@@ -177,16 +188,16 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 			continue
 		}
 		a.allowed = true
-		if !open {
+		if want != values {
 			continue
 		}
 		field, _ := q.regime.register.Field(o.Field)
-		fact := p.standing.Value(o.Field)
-		if fact == nil || v.ended(q.regime.register, p.standing, field, fact, t) || !believed && v.ended(q.regime.register, p.standing, field, fact, other) {
-			res.Missing = append(res.Missing, Missing{Field: o.Field, Why: "absent"})
+		fact := v.present(q, p, field, at)
+		if fact == nil {
+			res.Missing = append(res.Missing, Missing{Field: o.Field, Why: WhyAbsent})
 			continue
 		}
-		value, err := values.open(fact)
+		value, err := opened.open(fact)
 		if err != nil {
 			return err
 		}
@@ -200,6 +211,11 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 		}
 		res.Masked = append(res.Masked, MaskedValue{Field: o.Field, Value: shown, Mask: o.Mask})
 	}
+	if want == gaps && (a.allowed || !q.silent()) {
+		if res.Missing, err = v.gaps(ctx, q, p, outcomes, at); err != nil {
+			return err
+		}
+	}
 	a.result = res
 	if !a.allowed {
 		if !p.known() && !q.silent() {
@@ -211,8 +227,39 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 	} else if q.asked.Basis == privacy.Consent {
 		a.until = p.standing.Covers(q.regime.register, q.asked, q.channel, t).Until
 	}
-	a.entry, err = v.recordAccess(q, p, res, t, !open)
+	a.entry, err = v.recordAccess(q, p, res, t, want != values)
 	return err
+}
+
+// moments are the times a read is decided at: now, and while the clock is not
+// believed the other time it could be.
+type moments []time.Time
+
+// outcomesAt decides at each moment and takes what releases less.
+func (v *Vault) outcomesAt(ctx context.Context, q *question, p *person, at moments) ([]policy.Outcome, error) {
+	outcomes, err := v.outcomes(ctx, q, p, at[0])
+	for _, t := range at[1:] {
+		if err != nil {
+			return nil, err
+		}
+		var more []policy.Outcome
+		if more, err = v.outcomes(ctx, q, p, t); err == nil {
+			outcomes = narrower(outcomes, more)
+		}
+	}
+	return outcomes, err
+}
+
+// present says what there is of a field, nil if there is no value or one that
+// is past its retention at any of the moments.
+func (v *Vault) present(q *question, p *person, f *register.Field, at moments) *consent.Value {
+	fact := p.standing.Value(f.Name)
+	for _, t := range at {
+		if fact == nil || v.ended(q.regime.register, p.standing, f, fact, t) {
+			return nil
+		}
+	}
+	return fact
 }
 
 // question is a read as it was asked, with what is in force.
@@ -223,6 +270,7 @@ type question struct {
 	purpose privacy.PurposeID
 	fields  []privacy.FieldName
 	context map[string]any
+	fresh   bool // as if no value were too old
 
 	asked *register.Purpose // set by mayAsk
 }

@@ -53,7 +53,12 @@ type Withheld struct {
 // Missing is an allowed field without a value.
 type Missing struct {
 	Field privacy.FieldName `json:"field"`
-	Why   string            `json:"why"`
+	Why   string            `json:"why" enum:"absent,stale"`
+}
+
+// MissingAnswer is what a person would have to tell for a purpose.
+type MissingAnswer struct {
+	Missing []Missing `json:"missing"`
 }
 
 // LogPosition is where the record of an act stands.
