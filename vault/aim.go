@@ -49,7 +49,11 @@ func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, check fu
 	if err != nil {
 		return nil, err
 	}
-	if w.found == privacy.Nobody && w.ref.field != nil {
+	switch {
+	case w.ref.field == nil:
+	case w.found != privacy.Nobody:
+		err = v.touchKeys(ctx, w.found)
+	default:
 		w.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID(v.cfg.Now()))
 	}
 	return w, err

@@ -148,8 +148,8 @@ func (v *Vault) checkConsent(r store.Reader, now *regime, ch *register.Channel, 
 		return nil, invalid("jurisdiction", "invalid_value", "expected a country or state, such as DE or US-CA")
 	case req.By != nil && !slices.Contains([]privacy.Role{privacy.BySubject, privacy.ByGuardian, privacy.ByAgent}, req.By.Role):
 		return nil, invalid("by.role", "invalid_value", "expected subject, guardian or agent")
-	case req.By != nil && len(req.By.Ref) > 256:
-		return nil, invalid("by.ref", "too_long", "expected at most 256 bytes")
+	case req.By != nil && len(req.By.Ref) > 200:
+		return nil, invalid("by.ref", "too_long", "expected at most 200 bytes")
 	case len(req.NoticeVersion) > 64:
 		return nil, invalid("notice_version", "too_long", "expected at most 64 bytes")
 	}

@@ -67,7 +67,6 @@ func (v *Vault) PastValues(ctx context.Context, id privacy.SubjectID) (past []st
 
 // SealedValue is one value of a profile record.
 type SealedValue struct {
-	Field    privacy.FieldName
 	Version  uint64
 	Envelope []byte
 }
@@ -76,7 +75,7 @@ type SealedValue struct {
 func UnpackProfile(row []byte) (values []SealedValue, err error) {
 	sealed, err := unpackProfile(row)
 	for _, s := range sealed {
-		values = append(values, SealedValue{s.field, s.version, s.envelope})
+		values = append(values, SealedValue{s.version, s.envelope})
 	}
 	return values, err
 }
@@ -84,7 +83,7 @@ func UnpackProfile(row []byte) (values []SealedValue, err error) {
 func PackProfile(values []SealedValue) []byte {
 	var sealed []sealedValue
 	for _, s := range values {
-		sealed = append(sealed, sealedValue{s.Field, s.Version, s.Envelope})
+		sealed = append(sealed, sealedValue{s.Version, s.Envelope})
 	}
 	return packProfile(sealed)
 }

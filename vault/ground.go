@@ -112,8 +112,8 @@ func checkGround(r *regime, ch *register.Channel, by Caller, req GroundRequest, 
 		return refuse(CodeUnknownPurpose, "the register in force has no purpose of this name")
 	case req.Status != GroundBegun && req.Status != GroundEnded:
 		return invalid("status", "invalid_value", "expected begun or ended")
-	case len(req.Ref) > 128:
-		return invalid("ref", "too_long", "expected at most 128 bytes")
+	case len(req.Ref) > 200:
+		return invalid("ref", "too_long", "expected at most 200 bytes")
 	case micro(req.At).After(now.Add(aheadTolerance)):
 		return invalid("at", "in_future", "expected a time at most 60 s ahead")
 	case req.Status == GroundEnded:

@@ -133,7 +133,10 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 	if err != nil {
 		return err
 	}
-	sealed := slices.Clone(values.sealed)
+	sealed := make(map[privacy.FieldName]sealedValue, len(values.sealed)+len(c.values))
+	for i := range p.standing.Values {
+		sealed[p.standing.Values[i].Field] = values.sealed[i]
+	}
 	for _, k := range c.values {
 		name := k.field.Name
 		old := p.standing.Value(name)
@@ -179,14 +182,17 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		if err != nil {
 			return err
 		}
-		sealed = slices.DeleteFunc(sealed, func(s sealedValue) bool { return s.field == name })
-		sealed = append(sealed, sealedValue{field: name, version: fact.Version, envelope: envelope})
+		sealed[name] = sealedValue{version: fact.Version, envelope: envelope}
 		p.standing.SetValue(fact)
 		plain[name] = k.value.JSON
 		res.Accepted = append(res.Accepted, name)
 	}
 	c.derive(p.standing, plain)
-	return tx.Put(bucketProfiles, bytes.Clone(p.id[:]), packProfile(sealed))
+	ordered := make([]sealedValue, len(p.standing.Values))
+	for i := range p.standing.Values {
+		ordered[i] = sealed[p.standing.Values[i].Field]
+	}
+	return tx.Put(bucketProfiles, bytes.Clone(p.id[:]), packProfile(ordered))
 }
 
 // derive keeps the facts that rules may know of a person in the standing.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
@@ -82,6 +83,20 @@ func (v *Vault) makeKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 	}
 	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return tx.Put(bucketDEKs, id[:], row) })
 	return p, err
+}
+
+// touchKeys writes a subject's keys as they are. An act by an identifier takes
+// it for somebody known, so that it lasts as long as for somebody new, whose
+// keys are made.
+func (v *Vault) touchKeys(ctx context.Context, id privacy.SubjectID) error {
+	_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
+		row, err := tx.Get(bucketDEKs, id[:])
+		if row == nil || err != nil {
+			return err
+		}
+		return tx.Put(bucketDEKs, id[:], bytes.Clone(row))
+	})
+	return err
 }
 
 // dropKeys removes keys that were made for subjects that did not come to be.
@@ -234,24 +249,23 @@ func (v *Vault) loadOwn(ctx context.Context, r store.Reader, ref *reference) (*p
 	return p, err
 }
 
-// sealed is a value of a person as it lies in the profile record.
+// sealedValue is a value of a person as it lies in the profile record.
 type sealedValue struct {
-	field    privacy.FieldName
 	version  uint64
 	envelope []byte
 }
 
 // A profile record holds the sealed values of one person side by side, since
-// they are mostly read together:
+// they are mostly read together, in the order in which the standing names them.
+// It names no field itself: whose values there are of is nobody's to see
+// either.
 //
-//	profile = 0x01 count { len field version len envelope }*
+//	profile = 0x01 count { version len envelope }*
 const profileFormat = 1
 
 func packProfile(values []sealedValue) []byte {
 	b := binary.AppendUvarint([]byte{profileFormat}, uint64(len(values)))
 	for _, s := range values {
-		b = binary.AppendUvarint(b, uint64(len(s.field)))
-		b = append(b, s.field...)
 		b = binary.AppendUvarint(b, s.version)
 		b = binary.AppendUvarint(b, uint64(len(s.envelope)))
 		b = append(b, s.envelope...)
@@ -282,14 +296,9 @@ func unpackProfile(b []byte) ([]sealedValue, error) {
 	}
 	values := make([]sealedValue, 0, count)
 	for range count {
+		s := sealedValue{version: number()}
 		n := number()
 		if n > uint64(len(b)) {
-			return nil, errIntegrity
-		}
-		s := sealedValue{field: privacy.FieldName(b[:n])}
-		b = b[n:]
-		s.version = number()
-		if n = number(); n > uint64(len(b)) {
 			return nil, errIntegrity
 		}
 		s.envelope, b = b[:n], b[n:]
@@ -306,7 +315,7 @@ func unpackProfile(b []byte) ([]sealedValue, error) {
 type valuesOf struct {
 	v      *Vault
 	p      *person
-	sealed []sealedValue
+	sealed []sealedValue // in the order of the standing's values when it was read
 	dek    *keys.DEK
 }
 
@@ -319,30 +328,28 @@ func (v *Vault) valuesOf(r store.Reader, p *person) (*valuesOf, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the profile of %s: %w", p.id, err)
 	}
+	if len(sealed) != len(p.standing.Values) {
+		return nil, fmt.Errorf("the profile of %s has %d values, their standing names %d: %w", p.id, len(sealed), len(p.standing.Values), errIntegrity)
+	}
 	return &valuesOf{v: v, p: p, sealed: sealed}, nil
 }
 
 // open opens one value that the standing names. That it is not there, of
 // another version, or does not verify is damage.
 func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
-	for _, s := range o.sealed {
-		if s.field != fact.Field {
-			continue
-		}
-		if s.version != fact.Version {
-			return privacy.Sensitive{}, fmt.Errorf("the value of %s of %s has another version than its standing says: %w", s.field, o.p.id, errIntegrity)
-		}
-		dek, err := o.key()
-		if err != nil {
-			return privacy.Sensitive{}, err
-		}
-		plain, err := keys.Unseal(dek, o.v.bind(o.p.id, "value/"+string(s.field), s.version), s.envelope)
-		if err != nil {
-			return privacy.Sensitive{}, fmt.Errorf("opening %s of %s: %w", s.field, o.p.id, err)
-		}
-		return privacy.NewSensitive(plain), nil
+	at := slices.IndexFunc(o.p.standing.Values, func(v consent.Value) bool { return v.Field == fact.Field })
+	if at < 0 || at >= len(o.sealed) || o.sealed[at].version != fact.Version {
+		return privacy.Sensitive{}, fmt.Errorf("the value of %s of %s is not there in the version its standing names: %w", fact.Field, o.p.id, errIntegrity)
 	}
-	return privacy.Sensitive{}, fmt.Errorf("the value of %s of %s is missing: %w", fact.Field, o.p.id, errIntegrity)
+	dek, err := o.key()
+	if err != nil {
+		return privacy.Sensitive{}, err
+	}
+	plain, err := keys.Unseal(dek, o.v.bind(o.p.id, "value/"+string(fact.Field), fact.Version), o.sealed[at].envelope)
+	if err != nil {
+		return privacy.Sensitive{}, fmt.Errorf("opening %s of %s: %w", fact.Field, o.p.id, err)
+	}
+	return privacy.NewSensitive(plain), nil
 }
 
 func (o *valuesOf) key() (*keys.DEK, error) {

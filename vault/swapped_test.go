@@ -3,10 +3,12 @@ package vault_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -39,18 +41,29 @@ func flip(row []byte) []byte {
 	return row
 }
 
+// place is where in a person's profile a field lies: where their standing names
+// it.
+func place(t *testing.T, v *vaulttest.Vault, who vaulttest.Person, field privacy.FieldName) int {
+	t.Helper()
+	s, err := v.StandingOf(t.Context(), who.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(s.Values, func(v consent.Value) bool { return v.Field == field })
+	if at < 0 {
+		t.Fatalf("no %s", field)
+	}
+	return at
+}
+
 // profile changes one value of a profile record.
-func profile(t *testing.T, row []byte, field privacy.FieldName, change func(*vault.SealedValue)) []byte {
+func profile(t *testing.T, row []byte, at int, change func(*vault.SealedValue)) []byte {
 	t.Helper()
 	values, err := vault.UnpackProfile(row)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range values {
-		if values[i].Field == field {
-			change(&values[i])
-		}
-	}
+	change(&values[at])
 	return vault.PackProfile(values)
 }
 
@@ -60,14 +73,9 @@ func valueIn(t *testing.T, v *vaulttest.Vault, who vaulttest.Person, field priva
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range values {
-		if s.Field == field {
-			s.Envelope = bytes.Clone(s.Envelope)
-			return s
-		}
-	}
-	t.Fatalf("no %s", field)
-	return vault.SealedValue{}
+	s := values[place(t, v, who, field)]
+	s.Envelope = bytes.Clone(s.Envelope)
+	return s
 }
 
 // Whoever can write the files of the vault can destroy what is in it, but not
@@ -80,25 +88,26 @@ func TestAValueThatWasSwappedReplayedOrEditedIsNeverServed(t *testing.T) {
 	if res.Subject != ana.ID {
 		t.Fatal("captured somebody else")
 	}
+	name := place(t, v, ana, "given_name")
 	for story, change := range map[string]func(row []byte) []byte{
 		"of somebody else": func(row []byte) []byte {
-			return profile(t, row, "given_name", func(s *vault.SealedValue) { s.Envelope = valueIn(t, v, ben, "given_name").Envelope })
+			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = valueIn(t, v, ben, "given_name").Envelope })
 		},
 		"of another field": func(row []byte) []byte {
-			return profile(t, row, "given_name", func(s *vault.SealedValue) { s.Envelope = valueIn(t, v, ana, "family_name").Envelope })
+			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = valueIn(t, v, ana, "family_name").Envelope })
 		},
-		"an old one": func(row []byte) []byte { return profile(t, row, "given_name", func(s *vault.SealedValue) { *s = old }) },
+		"an old one": func(row []byte) []byte { return profile(t, row, name, func(s *vault.SealedValue) { *s = old }) },
 		"an old one under the new number": func(row []byte) []byte {
-			return profile(t, row, "given_name", func(s *vault.SealedValue) { s.Envelope = old.Envelope })
+			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = old.Envelope })
 		},
 		"edited": func(row []byte) []byte {
-			return profile(t, row, "given_name", func(s *vault.SealedValue) { s.Envelope = flip(s.Envelope) })
+			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = flip(s.Envelope) })
 		},
 		"cut": func(row []byte) []byte {
-			return profile(t, row, "given_name", func(s *vault.SealedValue) { s.Envelope = s.Envelope[:20] })
+			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = s.Envelope[:20] })
 		},
 		"gone": func(row []byte) []byte {
-			return profile(t, row, "given_name", func(s *vault.SealedValue) { s.Field = "nickname" })
+			return profile(t, row, name, func(s *vault.SealedValue) { *s = vault.SealedValue{} })
 		},
 		"the whole profile of somebody": func([]byte) []byte { return getRow(t, v, "profiles", ben.ID[:]) },
 		"half a profile":                func(row []byte) []byte { return row[:len(row)/2] },

@@ -65,7 +65,7 @@ const (
 	bucketStanding   store.Bucket = "standing"   // subject → version, sealed standing
 	bucketStandings  store.Bucket = "standings"  // subject, version → earlier standings
 	bucketProfiles   store.Bucket = "profiles"   // subject → sealed values
-	bucketHistory    store.Bucket = "history"    // subject, field, version → superseded values, sealed
+	bucketHistory    store.Bucket = "history"    // subject, ID → a value that lost to another, sealed
 	bucketIndex      store.Bucket = "index"      // blind index, subject → proof of the row
 	bucketConsents   store.Bucket = "consents"   // subject, consent → sealed consent record
 	bucketReceipts   store.Bucket = "receipts"   // consent → subject
@@ -158,6 +158,11 @@ func (v *Vault) Close() error {
 // can be.
 func (v *Vault) Ready() []string {
 	var why []string
+	for name, engine := range map[string]store.Engine{"vault.db": v.cfg.Store, "keys.db": v.cfg.Keys} {
+		if err := engine.View(context.Background(), func(store.Snapshot) error { return nil }); err != nil {
+			why = append(why, name+" cannot be read or written any more: look at the disk and the log, then restart")
+		}
+	}
 	if _, believed, _ := v.clock.now(); !believed {
 		why = append(why, "the clock is not believed: it stands before the last commit or jumped; an officer confirms it with POST /v1/clock/confirm")
 	}
