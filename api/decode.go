@@ -80,7 +80,7 @@ func noNulls(body []byte) error {
 	for {
 		token, err := dec.ReadToken()
 		if err != nil {
-			return nil // the end: it was decoded before
+			return nil //nolint:nilerr // the end: it was decoded before
 		}
 		if token.Kind() != 'n' {
 			continue

@@ -228,7 +228,7 @@ func (f *Follower) advance(ctx context.Context, p *person, from uint64) (row []b
 		trailed = trailed || kind.Trailed()
 	}
 	if err != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // told above; the row stays
 	}
 	if trailed {
 		if trail, err = f.extend(ctx, s, trail, p.rows, from); err != nil {

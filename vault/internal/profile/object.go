@@ -84,7 +84,7 @@ var errObject = errors.New("not an object that can be kept")
 func compose(to *jsontext.Encoder, from *jsontext.Decoder) error {
 	for {
 		token, err := from.ReadToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

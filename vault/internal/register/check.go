@@ -26,7 +26,7 @@ func (p *parser) check(r *Register) {
 	for i := range r.Purposes {
 		at := fmt.Sprintf("purposes[%d]", i)
 		p.checkPurpose(r, at, &r.Purposes[i])
-		p.checkBasis(r, at, &r.Purposes[i])
+		p.checkBasis(at, &r.Purposes[i])
 		p.checkNotice(r, at, &r.Purposes[i])
 	}
 	for i := range r.Channels {
@@ -168,7 +168,7 @@ func within(r *Register, p *Purpose, id privacy.PurposeID) bool {
 
 var jurisdiction = regexp.MustCompile(`^[A-Z]{2}(-[A-Z0-9]{1,3})?$`)
 
-func (p *parser) checkBasis(r *Register, at string, purpose *Purpose) {
+func (p *parser) checkBasis(at string, purpose *Purpose) {
 	switch basis := purpose.Basis; {
 	case basis == privacy.Consent && !p.has(at+".consent"):
 		p.fault(at+".basis", "consent needs a consent block with the notice people are shown")

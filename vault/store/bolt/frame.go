@@ -153,7 +153,7 @@ func (s *frames) next() (frame, error) {
 			s.lo += size
 			s.off += int64(size)
 			return f, nil
-		case err != io.ErrShortBuffer:
+		case !errors.Is(err, io.ErrShortBuffer):
 			return f, err
 		case s.end-s.off < int64(size):
 			// No frame fits any more: an end if all that is left is zero.

@@ -95,8 +95,7 @@ func (db *DB) Update(ctx context.Context, fn func(store.Tx) error) ([]uint64, er
 	<-j.done
 	for _, tk := range j.tickets {
 		if err := db.log.wait(tk); err != nil && j.err == nil {
-			db.fail(err)
-			j.err = err
+			j.err = db.fail(err)
 		}
 	}
 	switch {
