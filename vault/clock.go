@@ -87,9 +87,13 @@ func (v *Vault) ConfirmClock(ctx context.Context, by Caller) error {
 		return err
 	}
 	now := v.clock.confirm()
-	return v.update(ctx, func(tx store.Tx) error {
+	err := v.update(ctx, func(tx store.Tx) error {
 		return v.note(tx, log.Clock, privacy.NewID(now), clockRecord{At: now, Officer: by.Client.Officer})
 	})
+	if err != nil {
+		return v.refusal(err)
+	}
+	return v.ledger.noteHead(ctx) // or the next start would doubt it again
 }
 
 type clockRecord struct {

@@ -104,7 +104,7 @@ type ledger struct {
 	pending []ledgerEntry // acts found at start, oldest first
 
 	mu   sync.Mutex  // guards seen
-	seen ledgerEntry // the furthest head, and the latest time
+	seen ledgerEntry // the furthest head, and the time of the last
 }
 
 // headEvery is how often a growing log's head is noted.
@@ -135,7 +135,9 @@ func (l *ledger) advance(e ledgerEntry) {
 	if e.Tree > l.seen.Tree {
 		l.seen.Tree, l.seen.Root = e.Tree, e.Root
 	}
-	if e.Written.After(l.seen.Written) {
+	// The last head tells the time, not the latest: an officer may have said
+	// since that what came before was wrong. One of a doubted clock tells none.
+	if e.Kind == ledgerHead && e.Written.After(time.UnixMicro(0)) {
 		l.seen.Written = e.Written
 	}
 }
