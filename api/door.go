@@ -21,6 +21,7 @@ type door interface {
 	Whoami(vault.Caller) (*vault.Whoami, error)
 
 	Read(context.Context, vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)
+	ReadBatch(context.Context, vault.Caller, []vault.ReadRequest) []vault.ReadOutcome
 	Capture(context.Context, vault.Caller, vault.CaptureRequest) (*vault.CaptureResult, error)
 	CaptureBatch(context.Context, vault.Caller, []vault.CaptureRequest) ([]vault.CaptureOutcome, error)
 	RecordConsent(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)

@@ -73,6 +73,9 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.code + ": " + r.detail }
 
+// seconds is when to try again, as Retry-After tells it.
+func (r refusal) seconds() int { return max(1, int(math.Ceil(r.retryAfter.Seconds()))) }
+
 var (
 	errSuspended = refusal{code: vault.CodeChannelSuspended, detail: "an officer suspended this channel"}
 	errWrongRole = refusal{code: vault.CodeForbidden, detail: "this route is not for clients of this kind", challenge: `Bearer realm="sayso", error="insufficient_scope"`}
@@ -122,7 +125,7 @@ func refusalOf(err error) (r refusal, known bool) {
 	switch {
 	case errors.Is(err, authn.ErrNoToken):
 		return refusal{code: "unauthenticated", detail: authn.ErrNoToken.Error(), challenge: `Bearer realm="sayso"`}, true
-	case errors.Is(err, authn.ErrToken):
+	case errors.Is(err, authn.ErrToken), errors.Is(err, vault.ErrInvalidClient): // the secret was revoked in between
 		return refusal{code: "invalid_token", detail: authn.ErrToken.Error(), challenge: `Bearer realm="sayso", error="invalid_token"`}, true
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return refusal{code: vault.CodeUnavailable, detail: "the answer took too long", retryAfter: time.Second}, true
@@ -140,8 +143,7 @@ func (x *exchange) refuse(err error) {
 	}
 	r, known := refusalOf(err)
 	if !known {
-		x.logger.LogAttrs(x.ctx, slog.LevelError, "a request failed", slog.String("route", x.route.pattern),
-			slog.String("request_id", x.requestID), slog.String("error", err.Error()))
+		x.failed(err)
 	}
 	entry := refusals[r.code]
 	if r.status == 0 {
@@ -158,7 +160,7 @@ func (x *exchange) refuse(err error) {
 		h.Set("Connection", "close")
 	}
 	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
-		wait := strconv.Itoa(max(1, int(math.Ceil(r.retryAfter.Seconds()))))
+		wait := strconv.Itoa(r.seconds())
 		h.Set("Retry-After", wait)
 		if r.status == http.StatusTooManyRequests {
 			h.Set("RateLimit", `"client";r=0;t=`+wait)
@@ -174,19 +176,29 @@ func (x *exchange) refuse(err error) {
 	x.write(r.status, mediaProblem, body)
 }
 
+// failed tells the operators of an error that clients are told nothing of.
+func (x *exchange) failed(err error) {
+	x.logger.LogAttrs(x.ctx, slog.LevelError, "a request failed", slog.String("route", x.route.pattern),
+		slog.String("request_id", x.requestID), slog.String("error", err.Error()))
+}
+
 // appendDenied appends the problem of a read that released nothing. It holds
 // the decision, the purpose, what was withheld, and nothing else: with the same
 // fields withheld for the same reasons it has the same members and the same
 // length, whoever was asked about.
 func appendDenied(b []byte, d *vault.DeniedError) []byte {
-	b = append(b, `{"type":"`+typePrefix+codeDenied+`","title":"Nothing may be released","status":403,"code":"`+codeDenied+
+	return append(appendReasons(append(b, `{"status":403,`...), d), '}')
+}
+
+// appendReasons appends the members of such a problem but the status.
+func appendReasons(b []byte, d *vault.DeniedError) []byte {
+	b = append(b, `"type":"`+typePrefix+codeDenied+`","title":"Nothing may be released","code":"`+codeDenied+
 		`","detail":"nothing may be released for this purpose; the reasons stand in withheld","decision":"`...)
 	b = append(b, d.Decision.String()...)
 	b = append(b, `","purpose":`...)
 	b = quote(b, string(d.Purpose))
 	b = append(b, `,"withheld":`...)
-	b = appendWithheld(b, d.Withheld)
-	return append(b, '}')
+	return appendWithheld(b, d.Withheld)
 }
 
 // quote appends a JSON string. What is not UTF-8 is replaced.

@@ -102,21 +102,29 @@ func (x *exchange) decode(in any) error {
 	return decode(body, in)
 }
 
-// body reads the whole body, of one of the media types given.
-func (x *exchange) body(types ...string) ([]byte, error) {
-	limit := x.route.body
+// accepts refuses a body that is of none of the media types given.
+func (x *exchange) accepts(types ...string) error {
 	if x.r.ContentLength == 0 {
-		return nil, nil
+		return nil
 	}
 	if got := x.r.Header.Get("Content-Type"); !slices.Contains(types, got) {
 		kind, params, err := mime.ParseMediaType(got)
 		if cs, ok := params["charset"]; err != nil || !slices.Contains(types, kind) || (ok && !isUTF8(cs)) {
-			return nil, refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", detail: "the body must be " + types[0]}
+			return refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", detail: "the body must be " + types[0]}
 		}
 	}
 	if x.r.Header.Get("Content-Encoding") != "" {
-		return nil, refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", detail: "the body must not be compressed"}
+		return refusal{status: http.StatusUnsupportedMediaType, code: "unsupported_media_type", detail: "the body must not be compressed"}
 	}
+	return nil
+}
+
+// body reads the whole body, of one of the media types given.
+func (x *exchange) body(types ...string) ([]byte, error) {
+	if err := x.accepts(types...); err != nil || x.r.ContentLength == 0 {
+		return nil, err
+	}
+	limit := x.route.body
 	tooLarge := refusal{status: http.StatusRequestEntityTooLarge, code: "too_large", detail: "the body may have at most " + strconv.FormatInt(limit, 10) + " bytes"}
 	if x.r.ContentLength > limit {
 		x.w.Header().Set("Connection", "close")

@@ -85,6 +85,13 @@ func (f *fake) Read(_ context.Context, c vault.Caller, r vault.ReadRequest) (*va
 	}
 	return f.read(c, r)
 }
+func (f *fake) ReadBatch(ctx context.Context, c vault.Caller, asks []vault.ReadRequest) []vault.ReadOutcome {
+	out := make([]vault.ReadOutcome, len(asks))
+	for i, ask := range asks {
+		out[i].Result, out[i].Err = f.Read(ctx, c, ask)
+	}
+	return out
+}
 func (f *fake) Capture(_ context.Context, _ vault.Caller, r vault.CaptureRequest) (*vault.CaptureResult, error) {
 	if err := f.called("capture"); err != nil || f.capture == nil {
 		return &vault.CaptureResult{Subject: ana, Created: true}, err

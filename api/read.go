@@ -16,9 +16,7 @@ func read(x *exchange) error {
 	if err := x.decode(&in); err != nil {
 		return err
 	}
-	out, err := x.door.Read(x.ctx, x.caller, vault.ReadRequest{
-		Subject: ref(in.Subject), Purpose: in.Purpose, Fields: in.Fields, Context: in.Context,
-	})
+	out, err := x.door.Read(x.ctx, x.caller, readOf(&in))
 	if err != nil {
 		return err
 	}
@@ -27,6 +25,11 @@ func read(x *exchange) error {
 }
 
 var readHandler = handler{serve: read, in: reflect.TypeFor[wire.ReadRequest](), out: reflect.TypeFor[wire.ReadAnswer](), statuses: []int{http.StatusOK}}
+
+// readOf is a read in the vault's words.
+func readOf(in *wire.ReadRequest) vault.ReadRequest {
+	return vault.ReadRequest{Subject: ref(in.Subject), Purpose: in.Purpose, Fields: in.Fields, Context: in.Context}
+}
 
 // ref is the person a request names, in the vault's words.
 func ref(s wire.Subject) vault.SubjectRef {

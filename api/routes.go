@@ -36,7 +36,7 @@ type route struct {
 	method   string
 	pattern  string // of the standard ServeMux
 	role     role
-	body     int64         // the largest body, in bytes
+	body     int64         // the largest body, in bytes; of a stream, the largest line
 	deadline time.Duration // of the answer, from when the headers were read
 	query    []string      // the parameters it knows
 	quiet    bool          // told at debug level when all went well
@@ -48,6 +48,7 @@ type route struct {
 const (
 	quick = 5 * time.Second
 	slow  = 30 * time.Second
+	long  = time.Hour // of streams, which end when they stall
 
 	small  = 64 << 10
 	middle = 256 << 10
@@ -64,6 +65,7 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/captures", role: channelRole, body: middle, deadline: quick, do: does(capture, 200, 201), summary: "Store what a person told, all of it or nothing"},
 		{method: "POST", pattern: "/v1/captures/batch", role: channelRole, body: large, deadline: slow, do: captureBatchHandler, summary: "Store what many people told: a capture a line, an answer a line"},
 		{method: "POST", pattern: "/v1/reads", role: channelRole, body: small, deadline: quick, quiet: true, do: readHandler, summary: "Read a person's fields for a purpose"},
+		{method: "POST", pattern: "/v1/reads/batch", role: channelRole, body: small, deadline: long, quiet: true, do: readBatchHandler, summary: "Read many people's fields: a read a line, an answer a line, while both are sent"},
 		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
 		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: eitherRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},
 		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},

@@ -12,6 +12,7 @@ var goodBodies = map[string]string{
 	"POST /v1/captures":         `{"fields":{"given_name":"Anahita"}}`,
 	"POST /v1/captures/batch":   `{"fields":{"given_name":"Anahita"}}`,
 	"POST /v1/reads":            `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
+	"POST /v1/reads/batch":      `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
 	"POST /v1/consents":         `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
 	"POST /v1/grounds":          `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
 	"PUT /v1/register":          `{"controller":{}}`,

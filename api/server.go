@@ -39,6 +39,7 @@ type Server struct {
 	logger  *slog.Logger
 	handler http.Handler
 	openapi []byte
+	now     func() time.Time // measures how long something took
 }
 
 // New returns a Server, or an error that says what is wrong with the
@@ -61,7 +62,7 @@ func newServer(d door, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up access tokens: %w", err)
 	}
-	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger}, routes()
+	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger, now: time.Now}, routes()
 	if s.openapi, err = describe(table, tokens.Issuer(), cfg.Version); err != nil {
 		return nil, fmt.Errorf("describing the routes: %w", err)
 	}

@@ -72,22 +72,30 @@ const attempts = 3
 // only after the access record is durable – on the condition that what was
 // decided on is still in force, else it decides again.
 //
-// It returns a *DeniedError when nothing may be released, and an *Error when
-// the request as a whole is refused. Where the purpose is silent (consent,
+// It returns a *DeniedError when nothing may be released, an *Error when the
+// request as a whole is refused, and ErrInvalidClient for a caller whose secret
+// was revoked since it was let in. Where the purpose is silent (consent,
 // opt-out, legitimate interests) an unknown person is denied like one who gave
 // no say-so, by the same steps.
 func (v *Vault) Read(ctx context.Context, by Caller, req ReadRequest) (*ReadResult, error) {
+	a, err := v.decide(ctx, by, req, values)
+	return v.settle(ctx, by, req, a, err)
+}
+
+// settle makes a decided read durable, and decides again if what it was decided
+// on is no longer in force.
+func (v *Vault) settle(ctx context.Context, by Caller, req ReadRequest, a *answer, err error) (*ReadResult, error) {
 	for range attempts {
-		a, err := v.decide(ctx, by, req, values)
 		if err != nil {
 			return nil, v.refusal(err)
 		}
-		index, err := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
-		if errors.Is(err, store.ErrConflict) {
+		index, failed := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
+		if errors.Is(failed, store.ErrConflict) {
+			a, err = v.decide(ctx, by, req, values)
 			continue
 		}
-		if err != nil {
-			return nil, v.refusal(fmt.Errorf("recording a read: %w", err))
+		if failed != nil {
+			return nil, v.refusal(fmt.Errorf("recording a read: %w", failed))
 		}
 		if a.refused != nil {
 			return nil, a.refused
@@ -380,7 +388,7 @@ func (v *Vault) refusal(err error) error {
 	var refused *Error
 	var denied *DeniedError
 	switch {
-	case errors.As(err, &refused), errors.As(err, &denied):
+	case errors.As(err, &refused), errors.As(err, &denied), errors.Is(err, ErrInvalidClient):
 		return err
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
 		return err

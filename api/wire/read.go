@@ -37,6 +37,32 @@ type ReadAnswer struct {
 	Log      LogPosition                  `json:"log"`
 }
 
+// ReadLine is the answer to one line of a batch: with status 200 what a read by
+// itself answers, else what its problem says.
+type ReadLine struct {
+	N      int `json:"n" doc:"which line, from 1"`
+	Status int `json:"status"`
+
+	Decision *privacy.DecisionID          `json:"decision,omitempty"`
+	Subject  *privacy.SubjectID           `json:"subject,omitempty"`
+	Purpose  privacy.PurposeID            `json:"purpose,omitempty"`
+	Policy   string                       `json:"policy,omitempty"`
+	Fields   Values                       `json:"fields,omitzero"`
+	Masked   map[privacy.FieldName]Masked `json:"masked,omitzero"`
+	Withheld []Withheld                   `json:"withheld,omitzero"`
+	Missing  []Missing                    `json:"missing,omitzero"`
+	Register uint64                       `json:"register,omitzero"`
+	LogIndex *uint64                      `json:"log_index,omitempty"`
+	Log      *LogPosition                 `json:"log,omitempty"`
+
+	Type       string       `json:"type,omitempty"`
+	Title      string       `json:"title,omitempty"`
+	Code       string       `json:"code,omitempty"`
+	Detail     string       `json:"detail,omitempty"`
+	Errors     []FieldError `json:"errors,omitempty"`
+	RetryAfter int          `json:"retry_after,omitzero" doc:"in how many seconds to try again"`
+}
+
 // Masked is a value of which less is shown.
 type Masked struct {
 	Value Value        `json:"value"`
