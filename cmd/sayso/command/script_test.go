@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,13 +17,23 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sayso-vault/sayso/cmd/sayso/command"
 )
+
+// TestMain makes the test binary the program itself when a script calls it.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"sayso": func() { os.Exit(command.Main(os.Args[1:])) }})
+}
 
 // The scripts of testdata/script are what a user could type. Beside the usual
 // words they have these:
@@ -38,35 +49,29 @@ import (
 //	flip FILE TEXT   change one bit in the first place the text stands, or at @N
 //	certificate      make cert.pem and key.pem of this machine
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	commands := map[string]func(*script, bool, []string){
-		"ready": ready, "vkey": vkey, "as": as, "let": let, "remember": remember, "unchanged": unchanged,
-		"shorten": shorten, "flip": flip, "certificate": certificate,
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
-				t.Fatal(err)
+				return err
 			}
 			at := l.Addr().String()
-			if err := l.Close(); err != nil {
-				t.Fatal(err)
-			}
-			runScript(t, file, commands, "LISTEN="+at, "SAYSO_URL=http://"+at, "SAYSO_PASSPHRASE=correct horse battery staple")
-		})
-	}
+			e.Vars = append(e.Vars, "LISTEN="+at, "SAYSO_URL=http://"+at, "SAYSO_PASSPHRASE=correct horse battery staple")
+			return l.Close()
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"ready": ready, "vkey": vkey, "as": as, "exits": exits, "let": let, "remember": remember, "unchanged": unchanged,
+			"shorten": shorten, "flip": flip, "certificate": certificate,
+		},
+	})
 }
 
-func ready(s *script, _ bool, _ []string) {
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	// Whom it trusts is for the commands to show.
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
 	for range 400 {
-		resp, err := c.Get(s.get("SAYSO_URL") + "/readyz")
+		resp, err := c.Get(ts.Getenv("SAYSO_URL") + "/readyz")
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -75,19 +80,19 @@ func ready(s *script, _ bool, _ []string) {
 		}
 		time.Sleep(25 * time.Millisecond)
 	}
-	s.fatalf("the vault does not become ready")
+	ts.Fatalf("the vault does not become ready")
 }
 
-func vkey(s *script, _ bool, _ []string) {
-	resp, err := http.Get(s.get("SAYSO_URL") + "/log/vkey")
-	s.check(err)
+func vkey(ts *testscript.TestScript, _ bool, _ []string) {
+	resp, err := http.Get(ts.Getenv("SAYSO_URL") + "/log/vkey")
+	ts.Check(err)
 	defer resp.Body.Close()
 	key, err := io.ReadAll(resp.Body)
-	s.check(err)
-	s.set("VKEY", strings.TrimSpace(string(key)))
+	ts.Check(err)
+	ts.Setenv("VKEY", strings.TrimSpace(string(key)))
 }
 
-func as(s *script, _ bool, args []string) {
+func as(ts *testscript.TestScript, _ bool, args []string) {
 	type credentials struct {
 		ID           string `json:"id"`
 		ClientID     string `json:"client_id"`
@@ -97,7 +102,7 @@ func as(s *script, _ bool, args []string) {
 		credentials
 		Channels []credentials `json:"channels"`
 	}
-	s.check(json.Unmarshal([]byte(s.read(args[0])), &said))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &said))
 	who := said.credentials
 	for _, c := range said.Channels {
 		if len(args) > 1 && c.ID == args[1] {
@@ -105,23 +110,38 @@ func as(s *script, _ bool, args []string) {
 		}
 	}
 	if who.ClientSecret == "" {
-		s.fatalf("%s has no such credentials", args[0])
+		ts.Fatalf("%s has no such credentials", args[0])
 	}
-	s.set("SAYSO_CLIENT_ID", who.ClientID)
-	s.set("SAYSO_CLIENT_SECRET", who.ClientSecret)
+	ts.Setenv("SAYSO_CLIENT_ID", who.ClientID)
+	ts.Setenv("SAYSO_CLIENT_SECRET", who.ClientSecret)
 }
 
-func let(s *script, _ bool, args []string) {
-	found := regexp.MustCompile(args[1]).FindStringSubmatch(s.read("stdout"))
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var ended *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &ended) {
+		got = ended.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("running %s: %v", args[1], err)
+	}
+	if got != want {
+		ts.Fatalf("exit code: got %d, want %d", got, want)
+	}
+}
+
+func let(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
 	if found == nil {
-		s.fatalf("stdout does not match %s", args[1])
+		ts.Fatalf("stdout does not match %s", args[1])
 	}
-	s.set(args[0], found[len(found)-1])
+	ts.Setenv(args[0], found[len(found)-1])
 }
 
-func list(s *script, dir string) string {
+func list(ts *testscript.TestScript, dir string) string {
 	var b strings.Builder
-	s.check(filepath.WalkDir(s.path(dir), func(path string, d fs.DirEntry, err error) error {
+	ts.Check(filepath.WalkDir(ts.MkAbs(dir), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -146,48 +166,48 @@ func list(s *script, dir string) string {
 	return b.String()
 }
 
-func remember(s *script, _ bool, args []string) {
-	s.set("REMEMBERED", list(s, args[0]))
+func remember(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("REMEMBERED", list(ts, args[0]))
 }
 
-func unchanged(s *script, _ bool, args []string) {
-	if got, want := list(s, args[0]), s.get("REMEMBERED"); got != want {
-		s.fatalf("the folder changed: got\n%s\nwant\n%s", got, want)
+func unchanged(ts *testscript.TestScript, _ bool, args []string) {
+	if got, want := list(ts, args[0]), ts.Getenv("REMEMBERED"); got != want {
+		ts.Fatalf("the folder changed: got\n%s\nwant\n%s", got, want)
 	}
 }
 
-func shorten(s *script, _ bool, args []string) {
+func shorten(ts *testscript.TestScript, _ bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
-	s.check(err)
-	s.check(os.Truncate(s.path(args[0]), n))
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
 }
 
-func flip(s *script, _ bool, args []string) {
-	path := s.path(args[0])
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
 	b, err := os.ReadFile(path)
-	s.check(err)
+	ts.Check(err)
 	at := strings.Index(string(b), args[1])
 	if offset, ok := strings.CutPrefix(args[1], "@"); ok {
 		at, err = strconv.Atoi(offset)
-		s.check(err)
+		ts.Check(err)
 	}
 	if at < 0 {
-		s.fatalf("%s holds no %q", args[0], args[1])
+		ts.Fatalf("%s holds no %q", args[0], args[1])
 	}
 	b[at] ^= 1
-	s.check(os.WriteFile(path, b, 0o600))
+	ts.Check(os.WriteFile(path, b, 0o600))
 }
 
-func certificate(s *script, _ bool, _ []string) {
+func certificate(ts *testscript.TestScript, _ bool, _ []string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	s.check(err)
+	ts.Check(err)
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	s.check(err)
+	ts.Check(err)
 	private, err := x509.MarshalPKCS8PrivateKey(key)
-	s.check(err)
+	ts.Check(err)
 	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert}, "key.pem": {Type: "PRIVATE KEY", Bytes: private}} {
-		s.check(os.WriteFile(s.path(name), pem.EncodeToMemory(block), 0o600))
+		ts.Check(os.WriteFile(ts.MkAbs(name), pem.EncodeToMemory(block), 0o600))
 	}
 }
