@@ -61,7 +61,7 @@ func newSecret(v *Vault, clientID string, now time.Time) (secretInfo, string) {
 	_, _ = rand.Read(raw[:])
 	secret := "ss_" + base64.RawURLEncoding.EncodeToString(raw[:])
 	id := privacy.ConsentID(privacy.NewID(now)).String()[len("con_")+10:]
-	hash := v.keyring.SecretHash(clientID, secret)
+	hash := v.keyring().SecretHash(clientID, secret)
 	return secretInfo{ID: id, Hash: hash[:], Created: now}, secret
 }
 
@@ -72,7 +72,7 @@ func (v *Vault) Authenticate(clientID, secret string) (Client, error) {
 	if err != nil {
 		return Client{}, err
 	}
-	hash := v.keyring.SecretHash(clientID, secret)
+	hash := v.keyring().SecretHash(clientID, secret)
 	record, client := now.client(clientID)
 	if record == nil || record.Suspended {
 		return Client{}, ErrInvalidClient

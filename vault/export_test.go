@@ -47,7 +47,7 @@ func (v *Vault) PastValues(ctx context.Context, id privacy.SubjectID) (past []st
 		if err != nil || p == nil {
 			return err
 		}
-		dek, err := v.keyring.Unwrap(p.wrapped, id, keys.Values)
+		dek, err := v.keyring().Unwrap(p.wrapped, id, keys.Values)
 		if err != nil {
 			return err
 		}

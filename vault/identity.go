@@ -50,14 +50,14 @@ func (v *Vault) reference(reg *register.Register, s SubjectRef) (*reference, err
 // hash names the reference for counting, and says nothing else.
 func (r *reference) hash(v *Vault) [32]byte {
 	if r.field == nil {
-		return v.keyring.MAC("asked", r.id[:])
+		return v.keyring().MAC("asked", r.id[:])
 	}
-	return v.keyring.MAC("asked", r.index[:])
+	return v.keyring().MAC("asked", r.index[:])
 }
 
 // blind returns the blind index under which an identifier finds.
 func (v *Vault) blind(f *register.Field, lookup string) [16]byte {
-	sum := v.keyring.BlindIndex(f.Name, lookup)
+	sum := v.keyring().BlindIndex(f.Name, lookup)
 	return [16]byte(sum[:16])
 }
 
@@ -153,7 +153,7 @@ func (v *Vault) claimants(ctx context.Context, r store.Reader, f *register.Field
 }
 
 func (v *Vault) indexProof(f privacy.FieldName, index [16]byte, id privacy.SubjectID) []byte {
-	sum := v.keyring.MAC("index", []byte(f), index[:], id[:])
+	sum := v.keyring().MAC("index", []byte(f), index[:], id[:])
 	return sum[:16]
 }
 

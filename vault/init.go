@@ -24,7 +24,8 @@ const firstOfficer = "first"
 // officer, whose credentials it returns once.
 func Init(ctx context.Context, cfg Config) (Credentials, error) {
 	cfg = cfg.withDefaults()
-	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID(), clock: &clock{read: cfg.Now, start: cfg.Now()}}
+	v := newVault(cfg)
+	v.clock = &clock{read: cfg.Now, start: cfg.Now()}
 	if err := v.checkFormat(ctx); !errors.Is(err, ErrFresh) {
 		return Credentials{}, fmt.Errorf("there is a vault here already (%v)", err)
 	}

@@ -172,12 +172,12 @@ func (l *ledger) append(ctx context.Context, e ledgerEntry) error {
 }
 
 func (l *ledger) subject(id privacy.SubjectID) [16]byte {
-	sum := l.v.keyring.MAC("ledger subject", id[:])
+	sum := l.v.keyring().MAC("ledger subject", id[:])
 	return [16]byte(sum[:16])
 }
 
 func (l *ledger) purpose(id privacy.PurposeID) [16]byte {
-	sum := l.v.keyring.MAC("ledger purpose", []byte(id))
+	sum := l.v.keyring().MAC("ledger purpose", []byte(id))
 	return [16]byte(sum[:16])
 }
 

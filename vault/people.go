@@ -59,18 +59,18 @@ func unpackDEKs(row []byte) (values, history []byte, err error) {
 func (v *Vault) newKeys(id privacy.SubjectID) (*person, []byte, error) {
 	p := &person{id: id, standing: &consent.Standing{}}
 	var err error
-	if p.history, err = v.keyring.NewDEK(); err != nil {
+	if p.history, err = v.keyring().NewDEK(); err != nil {
 		return nil, nil, err
 	}
-	values, err := v.keyring.NewDEK()
+	values, err := v.keyring().NewDEK()
 	if err != nil {
 		return nil, nil, err
 	}
-	history, err := v.keyring.Wrap(p.history, id, keys.History)
+	history, err := v.keyring().Wrap(p.history, id, keys.History)
 	if err != nil {
 		return nil, nil, err
 	}
-	p.wrapped, err = v.keyring.Wrap(values, id, keys.Values)
+	p.wrapped, err = v.keyring().Wrap(values, id, keys.Values)
 	return p, packDEKs(p.wrapped, history), err
 }
 
@@ -129,7 +129,7 @@ func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 		if err != nil {
 			return err
 		}
-		dek, err := v.keyring.Unwrap(history, id, keys.History)
+		dek, err := v.keyring().Unwrap(history, id, keys.History)
 		if err != nil {
 			return fmt.Errorf("opening the history key of %s: %w", id, err)
 		}
@@ -369,7 +369,7 @@ func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
 
 func (o *valuesOf) key() (*keys.DEK, error) {
 	if o.dek == nil {
-		dek, err := o.v.keyring.Unwrap(o.p.wrapped, o.p.id, keys.Values)
+		dek, err := o.v.keyring().Unwrap(o.p.wrapped, o.p.id, keys.Values)
 		if err != nil {
 			return nil, fmt.Errorf("opening the values key of %s: %w", o.p.id, err)
 		}

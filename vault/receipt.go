@@ -45,7 +45,7 @@ type receiptClaims struct {
 // receipt signs what a record says. The same record gives the same receipt
 // again, as long as the evidence key is the same.
 func (v *Vault) receipt(r consentRecord) (string, error) {
-	return signJWS(v.keyring.EvidenceSigner(), keyID(v.keyring), receiptType, receiptClaims{
+	return signJWS(v.keyring().EvidenceSigner(), keyID(v.keyring()), receiptType, receiptClaims{
 		Issuer: v.id.String(), IssuedAt: r.Recorded.Unix(), ID: r.ID, Subject: r.Subject, Controller: r.Controller, Purpose: r.Purpose,
 		Status: r.Status, At: r.At, Until: r.Until, Fields: r.Fields, Recipients: r.Recipients, Register: r.Register, Notice: r.Notice,
 		NoticeHash: hex.EncodeToString(r.NoticeHash), Method: r.Method, Channel: r.Channel, Jurisdiction: r.Jurisdiction, Language: r.Language, By: r.By.Role})

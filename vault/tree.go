@@ -17,7 +17,7 @@ import (
 func (v *Vault) origin() string { return "sayso/" + v.id.String() + "/" + v.cfg.LogName }
 
 func (v *Vault) logConfig() log.Config {
-	return log.Config{Store: v.cfg.Store, Vault: v.id, Signer: v.keyring.LogSigner(), Origin: v.origin(), HistoryKey: v.historyKey, Logger: v.cfg.Logger}
+	return log.Config{Store: v.cfg.Store, Vault: v.id, Signer: v.keyring().LogSigner(), Origin: v.origin(), HistoryKey: v.historyKey, Logger: v.cfg.Logger}
 }
 
 // historyKey returns a subject's history key for the log's own work.
@@ -87,7 +87,7 @@ func (v *Vault) VerifyLog(ctx context.Context, progress func(stage string, done,
 // force likewise. The error names the first bad index. progress may be nil.
 func Verify(ctx context.Context, cfg Config, progress func(stage string, done, of uint64)) (*LogReport, error) {
 	cfg = cfg.withDefaults()
-	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID()}
+	v := newVault(cfg)
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of
 	if progress == nil {
 		progress = func(string, uint64, uint64) {}
 	}
-	key, err := log.VerifierKey(v.origin(), v.keyring.LogSigner().Public())
+	key, err := log.VerifierKey(v.origin(), v.keyring().LogSigner().Public())
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,9 @@ type Config struct {
 	Ledger store.Ledger
 	// Keyring opens and signs.
 	Keyring *keys.Keyring
+	// SaveKeyring makes a keyring durable in the place of the one before, all of
+	// it or nothing. Default: none, and keys cannot be rotated.
+	SaveKeyring func(*keys.Keyring) error
 	// Now tells the time. Default: time.Now.
 	Now func() time.Time
 	// Logger is told about operations, never about persons. Default: none.
@@ -78,7 +81,7 @@ const (
 // Vault is an open vault. It is safe for concurrent use.
 type Vault struct {
 	cfg       Config
-	keyring   *keys.Keyring
+	ring      atomic.Pointer[keys.Keyring] // see keyring
 	id        keys.VaultID
 	follower  *log.Follower
 	clock     *clock
@@ -96,13 +99,25 @@ type Vault struct {
 	stop       context.CancelFunc
 }
 
+func newVault(cfg Config) *Vault {
+	v := &Vault{cfg: cfg, id: cfg.Keyring.VaultID()}
+	v.ring.Store(cfg.Keyring)
+	return v
+}
+
+// keyring returns the keyring of the moment, which turns when keys are rotated.
+// Who writes what depends on its epochs asks for it inside the transaction that
+// writes.
+func (v *Vault) keyring() *keys.Keyring { return v.ring.Load() }
+
 // Open brings up the vault in the given stores: it holds the ledger against the
 // store, finishes acts a crash left half done, and starts what follows the log.
 // It returns ErrFresh, ErrForeign, ErrLogShorter or store.ErrOlder for a vault
 // that must not be served as it is.
 func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	cfg = cfg.withDefaults()
-	v := &Vault{cfg: cfg, keyring: cfg.Keyring, id: cfg.Keyring.VaultID(), deciding: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	v := newVault(cfg)
+	v.deciding = make(chan struct{}, runtime.GOMAXPROCS(0))
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}
@@ -170,11 +185,11 @@ func (v *Vault) Ready() []string {
 }
 
 // TokenKey signs access tokens.
-func (v *Vault) TokenKey() crypto.Signer { return v.keyring.TokenSigner() }
+func (v *Vault) TokenKey() crypto.Signer { return v.keyring().TokenSigner() }
 
 // EvidenceKeys returns the keys of receipts and certificates, retired ones for
 // ever.
-func (v *Vault) EvidenceKeys() []keys.EvidenceKey { return v.keyring.EvidenceKeys() }
+func (v *Vault) EvidenceKeys() []keys.EvidenceKey { return v.keyring().EvidenceKeys() }
 
 // ID returns the vault's ID.
 func (v *Vault) ID() keys.VaultID { return v.id }
