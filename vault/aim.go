@@ -107,7 +107,7 @@ func (w *aimed) begin(ctx context.Context, tx store.Tx) (*person, error) {
 	p.standing = &standing
 	now, _, _ := w.v.clock.now()
 	c := &capture{v: w.v, by: w.by, regime: w.regime, channel: w.channel, now: now, observed: now,
-		values: []captured{{field: w.ref.field, value: w.ref.value, index: w.ref.index}}}
+		values: []captured{{field: w.ref.field, value: w.ref.value}}}
 	if err := c.merge(ctx, tx, &p, &valuesOf{v: w.v, p: &p}, &CaptureResult{}); err != nil {
 		return nil, err
 	}

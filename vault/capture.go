@@ -91,7 +91,6 @@ type capture struct {
 type captured struct {
 	field    *register.Field
 	value    profile.Value
-	index    [16]byte // zero unless it is an identifier
 	verified bool
 }
 
@@ -169,11 +168,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 			bad(string(sent.Field), fault.Code, "%s", fault.Detail)
 			continue
 		}
-		k := captured{field: f, value: value, verified: contains(req.Verified, sent.Field)}
-		if value.Lookup != "" {
-			k.index = c.v.blind(f, value.Lookup)
-		}
-		c.values = append(c.values, k)
+		c.values = append(c.values, captured{field: f, value: value, verified: contains(req.Verified, sent.Field)})
 	}
 	for _, name := range req.Verified {
 		if !seen[name] {

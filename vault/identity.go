@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"context"
-	"crypto/subtle"
 	"fmt"
 
 	"github.com/sayso-vault/sayso/vault/internal/consent"
@@ -26,7 +25,6 @@ type reference struct {
 	id    privacy.SubjectID
 	field *register.Field // nil if by ID
 	value profile.Value
-	index [16]byte
 }
 
 // reference checks a reference; it finds nobody yet, so its errors tell nothing
@@ -44,7 +42,7 @@ func (v *Vault) reference(reg *register.Register, s SubjectRef) (*reference, err
 		return nil, &Error{Code: CodeInvalidRequest, Detail: "the identifier cannot be read",
 			Fields: []FieldError{{Field: "subject." + string(wrong.Field), Code: wrong.Code, Detail: wrong.Detail}}}
 	}
-	return &reference{field: f, value: value, index: v.blind(f, value.Lookup)}, nil
+	return &reference{field: f, value: value}, nil
 }
 
 // hash names the reference for counting, and says nothing else.
@@ -52,13 +50,7 @@ func (r *reference) hash(v *Vault) [32]byte {
 	if r.field == nil {
 		return v.keyring().MAC("asked", r.id[:])
 	}
-	return v.keyring().MAC("asked", r.index[:])
-}
-
-// blind returns the blind index under which an identifier finds.
-func (v *Vault) blind(f *register.Field, lookup string) [16]byte {
-	sum := v.keyring().BlindIndex(f.Name, lookup)
-	return [16]byte(sum[:16])
+	return v.keyring().MAC("asked", []byte(r.field.Name), []byte(r.value.Lookup))
 }
 
 // find returns the person a reference finds, or nil. What the index says is
@@ -72,7 +64,7 @@ func (v *Vault) find(ctx context.Context, r store.Reader, reg *register.Register
 		p, err := v.load(ctx, r, ref.id)
 		return living(p), err
 	}
-	holders, err := v.holders(ctx, r, ref.field, ref.index)
+	holders, err := v.holders(ctx, r, ref.field, ref.value.Lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +86,8 @@ func living(p *person) *person {
 }
 
 // holders returns the people an identifier finds.
-func (v *Vault) holders(ctx context.Context, r store.Reader, f *register.Field, index [16]byte) ([]*person, error) {
-	all, err := v.claimants(ctx, r, f, index)
+func (v *Vault) holders(ctx context.Context, r store.Reader, f *register.Field, lookup string) ([]*person, error) {
+	all, err := v.claimants(ctx, r, f, lookup)
 	if err != nil {
 		return nil, err
 	}
@@ -106,63 +98,6 @@ func (v *Vault) holders(ctx context.Context, r store.Reader, f *register.Field, 
 		}
 	}
 	return holders, nil
-}
-
-// maxClaimants bounds how many people are looked at behind one identifier. A
-// shared one behind which more stand finds nobody anyway.
-const maxClaimants = 64
-
-// claimants returns the people who have the identifier as a value, whether it
-// finds them or not.
-func (v *Vault) claimants(ctx context.Context, r store.Reader, f *register.Field, index [16]byte) ([]*person, error) {
-	var ids []privacy.SubjectID
-	err := r.Scan(bucketIndex, index[:], after(index[:]), func(key, proof []byte) error {
-		if len(key) != 32 {
-			return fmt.Errorf("reading the index: %w", errIntegrity)
-		}
-		id := privacy.SubjectID(key[16:])
-		want := v.indexProof(f.Name, index, id)
-		if subtle.ConstantTimeCompare(proof, want) != 1 {
-			return fmt.Errorf("an index row of %s: %w", id, errIntegrity)
-		}
-		ids = append(ids, id)
-		if len(ids) == maxClaimants {
-			return store.ErrStop
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var people []*person
-	for _, id := range ids {
-		p, err := v.load(ctx, r, id)
-		if err != nil {
-			return nil, err
-		}
-		if p == nil || p.standing.Phase != consent.Active {
-			continue
-		}
-		fact := p.standing.Value(f.Name)
-		if fact == nil || fact.Index != index {
-			return nil, fmt.Errorf("the index says of %s what their standing does not: %w", id, errIntegrity)
-		}
-		people = append(people, p)
-	}
-	return people, nil
-}
-
-func (v *Vault) indexProof(f privacy.FieldName, index [16]byte, id privacy.SubjectID) []byte {
-	sum := v.keyring().MAC("index", []byte(f), index[:], id[:])
-	return sum[:16]
-}
-
-func (v *Vault) putIndex(tx store.Tx, f privacy.FieldName, index [16]byte, id privacy.SubjectID) error {
-	return tx.Put(bucketIndex, indexKey(index, id), v.indexProof(f, index, id))
-}
-
-func indexKey(index [16]byte, id privacy.SubjectID) []byte {
-	return append(bytes.Clone(index[:]), id[:]...)
 }
 
 // after returns the first key behind all that begin with prefix, or nil.

@@ -41,6 +41,9 @@ func Init(ctx context.Context, cfg Config) (Credentials, error) {
 		if err := tx.Put(bucketMeta, keyFormat, append([]byte{metaFormat}, v.id[:]...)); err != nil {
 			return err
 		}
+		if err := tx.Put(bucketMeta, keyIndexEpochs, v.packEpochs(cfg.Keyring.IndexEpoch(), 0)); err != nil {
+			return err
+		}
 		nobody := *v.nobody
 		standing := *v.nobody.standing
 		nobody.standing = &standing

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/profile"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -24,16 +25,19 @@ func (c *capture) who(ctx context.Context, r store.Reader) (*person, error) {
 		}
 		*list = append(*list, p)
 	}
+	found := map[privacy.SubjectID]bool{} // by one of the identifiers
 	for _, k := range c.values {
-		if k.field.Identifier != register.Unique || k.index == [16]byte{} {
+		if k.field.Identifier != register.Unique || k.value.Lookup == "" {
 			continue
 		}
-		claimants, err := c.v.claimants(ctx, r, k.field, k.index)
+		claimants, err := c.v.claimants(ctx, r, k.field, k.value.Lookup)
 		if err != nil {
 			return nil, err
 		}
 		for _, p := range claimants {
-			switch fact := p.standing.Value(k.field.Name); {
+			fact := p.standing.Value(k.field.Name)
+			found[p.id] = found[p.id] || fact.Holds
+			switch {
 			case contains(fact.Channels, c.channel.ID):
 				add(&own, p)
 			case fact.Verified && k.verified:
@@ -47,7 +51,7 @@ func (c *capture) who(ctx context.Context, r store.Reader) (*person, error) {
 	case len(own) == 1:
 		return own[0], nil
 	case len(own) > 1:
-		return c.preferHolder(own)
+		return preferHolder(own, found)
 	case len(verified) > 0:
 		return verified[0], nil
 	case len(narrowed) > 0:
@@ -59,35 +63,39 @@ func (c *capture) who(ctx context.Context, r store.Reader) (*person, error) {
 // preferHolder settles between people whom this channel captured under the same
 // identifiers: one that an identifier finds wins if it is the only such; two
 // that are both found are a conflict for somebody to look at.
-func (c *capture) preferHolder(own []*person) (*person, error) {
-	var found *person
+func preferHolder(own []*person, found map[privacy.SubjectID]bool) (*person, error) {
+	var only *person
 	for _, p := range own {
-		for _, k := range c.values {
-			fact := p.standing.Value(k.field.Name)
-			if k.field.Identifier != register.Unique || fact == nil || fact.Index != k.index || !fact.Holds {
-				continue
-			}
-			if found != nil && found.id != p.id {
-				return nil, &Error{Code: CodeIdentityConflict, Detail: "the identifiers belong to two people whom this channel captured; name the subject"}
-			}
-			found = p
+		switch {
+		case !found[p.id]:
+		case only != nil:
+			return nil, &Error{Code: CodeIdentityConflict, Detail: "the identifiers belong to two people whom this channel captured; name the subject"}
+		default:
+			only = p
 		}
 	}
-	if found == nil {
+	if only == nil {
 		return own[0], nil
 	}
-	return found, nil
+	return only, nil
 }
 
 // claim makes an identifier p's: it settles whom it finds from now on, and
 // inherits what was said no to with it by somebody of whom nothing else is
 // known.
 func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured, fact *consent.Value, newly bool) error {
-	fact.Index, fact.Holds = k.index, true
+	e, err := c.v.epochs(tx)
+	if err != nil {
+		return err
+	}
+	if fact.Index, err = c.v.blind(e.asked, k.field.Name, k.value.Lookup); err != nil {
+		return err
+	}
+	fact.Holds = true
 	if !contains(fact.Channels, c.channel.ID) {
 		fact.Channels = append(fact.Channels, c.channel.ID)
 	}
-	others, err := c.v.claimants(ctx, tx, k.field, k.index)
+	others, err := c.v.claimants(ctx, tx, k.field, k.value.Lookup)
 	if err != nil {
 		return err
 	}
@@ -116,19 +124,20 @@ func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured,
 			}
 		}
 	}
-	return c.v.putIndex(tx, k.field.Name, k.index, p.id)
+	return c.v.putIndex(tx, k.field.Name, k.value.Lookup, p.id, fact.Index)
 }
 
 // letGo removes an identifier that is no longer p's, and lets it find whoever
 // else has it: one who verified it first, else the one who had it first.
-func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register.Field, fact consent.Value) error {
-	if err := tx.Delete(bucketIndex, indexKey(fact.Index, p.id)); err != nil {
+func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register.Field, fact consent.Value, value privacy.Sensitive) error {
+	if err := c.v.dropIndex(tx, f.Name, value, p.id); err != nil {
 		return err
 	}
-	if !fact.Holds || f.Identifier != register.Unique {
+	lookup, wrong := profile.LookupForm(f, value.Reveal(), "")
+	if !fact.Holds || f.Identifier != register.Unique || wrong != nil {
 		return nil
 	}
-	others, err := c.v.claimants(ctx, tx, f, fact.Index)
+	others, err := c.v.claimants(ctx, tx, f, lookup)
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			fact := *old
 			fact.Observed = latest(fact.Observed, c.observed)
 			fact.Verified = fact.Verified || k.verified
-			if k.index != [16]byte{} {
+			if k.value.Lookup != "" {
 				if err := c.claim(ctx, tx, p, k, &fact, false); err != nil {
 					return err
 				}
@@ -155,6 +155,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		}
 		fact := consent.Value{Field: name, Version: 1, Observed: c.observed, Recorded: c.now, Channel: c.channel.ID,
 			Origin: privacy.Declared, Verified: k.verified}
+		same := old != nil && old.Index != [16]byte{} && sameLookup(k.field, plain[name], k.value.Lookup)
 		if old != nil {
 			res.Superseded = append(res.Superseded, name)
 			if c.observed.Before(old.Observed) && old.Origin == privacy.Declared {
@@ -167,14 +168,14 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 				return err
 			}
 			fact.Version = old.Version + 1
-			if old.Index != [16]byte{} && old.Index != k.index {
-				if err := c.letGo(ctx, tx, p, k.field, *old); err != nil {
+			if old.Index != [16]byte{} && !same {
+				if err := c.letGo(ctx, tx, p, k.field, *old, plain[name]); err != nil {
 					return err
 				}
 			}
 		}
-		if k.index != [16]byte{} {
-			if err := c.claim(ctx, tx, p, k, &fact, old == nil || old.Index != k.index); err != nil {
+		if k.value.Lookup != "" {
+			if err := c.claim(ctx, tx, p, k, &fact, !same); err != nil {
 				return err
 			}
 		}

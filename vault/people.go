@@ -253,7 +253,7 @@ func (v *Vault) loadOwn(ctx context.Context, r store.Reader, ref *reference) (*p
 		return nil, err
 	}
 	if ref.field != nil {
-		_ = v.indexProof(ref.field.Name, ref.index, privacy.Nobody)
+		_ = v.indexProof(ref.field.Name, [16]byte{}, privacy.Nobody, [16]byte{})
 		return v.load(ctx, r, privacy.Nobody)
 	}
 	p, err := v.loadKeys(ctx, privacy.Nobody)

@@ -69,7 +69,8 @@ const (
 	bucketStandings  store.Bucket = "standings"  // subject, version → earlier standings
 	bucketProfiles   store.Bucket = "profiles"   // subject → sealed values
 	bucketHistory    store.Bucket = "history"    // subject, ID → a value that lost to another, sealed
-	bucketIndex      store.Bucket = "index"      // blind index, subject → proof of the row
+	bucketIndex      store.Bucket = "index"      // blind index, subject → proof of the row; of odd epochs
+	bucketIndexEven  store.Bucket = "index.even" // likewise, of even epochs
 	bucketConsents   store.Bucket = "consents"   // subject, consent → sealed consent record
 	bucketReceipts   store.Bucket = "receipts"   // consent → subject
 	bucketMatches    store.Bucket = "matches"    // subject, subject → a possible match for officers
@@ -90,6 +91,7 @@ type Vault struct {
 	limits    *limits
 	ledger    *ledger
 	inForce   atomic.Pointer[regime] // the regime last seen; checked against the snapshot at each use
+	indexed   atomic.Pointer[epochs] // the index epochs last seen, likewise
 
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes
