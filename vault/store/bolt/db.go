@@ -22,8 +22,11 @@ type DB struct {
 	file   *os.File
 	mapped int64
 	log    *log // nil without one
+	left   Left
 	logger *slog.Logger
 	synced func(string)
+
+	readOnly bool
 
 	gate      gate
 	queue     queue

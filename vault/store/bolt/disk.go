@@ -59,12 +59,13 @@ const (
 	lockRetry   = 20 * time.Millisecond
 )
 
-// lockFile takes the exclusive lock of an open file, or gives up with
-// store.ErrLocked soon enough for a second process to be refused in a second.
-func lockFile(f *os.File) error {
+// lockFile takes the lock of an open file, exclusive to write or shared to look,
+// or gives up with store.ErrLocked soon enough for a second process to be
+// refused in a second.
+func lockFile(f *os.File, how int) error {
 	deadline := time.Now().Add(lockTimeout)
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 		switch {
 		case err == nil:
 			return nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -24,6 +25,8 @@ type Ledger struct {
 
 	repairMu sync.Mutex
 	torn     int64 // length to cut the file to before it is written to, or -1
+	left     int64 // how much was to be cut when it was opened
+	readOnly bool
 
 	closing  sync.Once
 	closeErr error
@@ -38,10 +41,21 @@ const ledgerMagic = "sayledgr\x01\x00\x00\x00\x00\x00\x00\x00"
 // first Append. It returns store.ErrLocked, store.ErrFormat or store.ErrDamaged
 // as Open does.
 func OpenLedger(path string, create bool) (*Ledger, error) {
-	return openLedger(path, create, func(f *os.File) file { return osFile{f} }, func(string) {})
+	return openLedger(path, create, false, func(f *os.File) file { return osFile{f} }, func(string) {})
 }
 
-func openLedger(path string, create bool, wrap func(*os.File) file, synced func(string)) (_ *Ledger, err error) {
+// ReadLedger opens the ledger at path to look at it: Append is refused, and the
+// file is opened for reading. Many may look at once; they and who writes refuse
+// each other.
+func ReadLedger(path string) (*Ledger, error) {
+	return openLedger(path, false, true, func(f *os.File) file { return osFile{f} }, func(string) {})
+}
+
+// Torn returns how many bytes of an entry that was never acknowledged lie at the
+// ledger's end. The next Append cuts them off.
+func (l *Ledger) Torn() int64 { return l.left }
+
+func openLedger(path string, create, readOnly bool, wrap func(*os.File) file, synced func(string)) (_ *Ledger, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("opening the ledger %s: %w", filepath.Base(path), err)
@@ -52,7 +66,11 @@ func openLedger(path string, create bool, wrap func(*os.File) file, synced func(
 			return nil, err
 		}
 	}
-	of, err := os.OpenFile(path, os.O_RDWR, 0)
+	flags, lock := os.O_RDWR, syscall.LOCK_EX
+	if readOnly {
+		flags, lock = os.O_RDONLY, syscall.LOCK_SH
+	}
+	of, err := os.OpenFile(path, flags, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +80,7 @@ func openLedger(path string, create bool, wrap func(*os.File) file, synced func(
 			err = errors.Join(err, f.Close())
 		}
 	}()
-	if err := lockFile(of); err != nil {
+	if err := lockFile(of, lock); err != nil {
 		return nil, err
 	}
 	info, err := of.Stat()
@@ -80,9 +98,9 @@ func openLedger(path string, create bool, wrap func(*os.File) file, synced func(
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{f: f, path: path, synced: synced, off: t.off, torn: -1}
+	l := &Ledger{f: f, path: path, synced: synced, off: t.off, torn: -1, readOnly: readOnly}
 	if t.off < info.Size() {
-		l.torn = t.off
+		l.torn, l.left = t.off, info.Size()-t.off
 	}
 	l.gate.init()
 	l.appender.write = l.writeGroup
@@ -116,6 +134,9 @@ func (l *Ledger) Append(ctx context.Context, entry []byte) error {
 	}
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if l.readOnly {
+		return errReadOnly
 	}
 	if !l.gate.enter() {
 		return store.ErrClosed

@@ -28,6 +28,11 @@ type Config struct {
 	// AcceptOlder opens buckets that are older than their log. Only a restore
 	// may set it.
 	AcceptOlder bool
+	// ReadOnly opens an existing store to look at it: its files are opened for
+	// reading, and nothing is written to them, not even what a crash left is
+	// cleared. Updates and appends are refused. Many may look at once; they and
+	// who writes refuse each other.
+	ReadOnly bool
 	// Logger is told when the engine ends itself. Default: nobody.
 	Logger *slog.Logger
 	// Synced is called after each completed sync with the path of the file, and
@@ -118,6 +123,7 @@ func open(cfg Config) (_ *DB, err error) {
 	if db.synced == nil {
 		db.synced = func(string) {}
 	}
+	db.readOnly = cfg.ReadOnly
 	if cfg.openFile == nil {
 		cfg.openFile = openForWriting
 	}
@@ -153,6 +159,10 @@ func open(cfg Config) (_ *DB, err error) {
 	} else {
 		db.repaired.Store(true)
 	}
+	if db.readOnly {
+		close(db.written) // there is no writer
+		return db, nil
+	}
 	go db.writer()
 	return db, nil
 }
@@ -160,12 +170,16 @@ func open(cfg Config) (_ *DB, err error) {
 // openBolt locks the file, checks its length, and only then lets bbolt map it.
 func (db *DB) openBolt(room int64) (err error) {
 	defer damage(&err)()
+	flags, lock := os.O_RDWR, syscall.LOCK_EX // never O_CREATE
+	if db.readOnly {
+		flags, lock = os.O_RDONLY, syscall.LOCK_SH
+	}
 	openFile := func(path string, _ int, _ os.FileMode) (*os.File, error) {
-		f, err := os.OpenFile(path, os.O_RDWR, 0) // never O_CREATE
+		f, err := os.OpenFile(path, flags, 0)
 		if err != nil {
 			return nil, err
 		}
-		if err := lockFile(f); err != nil {
+		if err := lockFile(f, lock); err != nil {
 			return nil, errors.Join(err, f.Close())
 		}
 		if err := checkFile(f); err != nil {
@@ -184,6 +198,8 @@ func (db *DB) openBolt(room int64) (err error) {
 			FreelistType:    bbolt.FreelistMapType,
 			InitialMmapSize: int(db.mapped),
 			OpenFile:        openFile,
+			ReadOnly:        db.readOnly,
+			PreLoadFreelist: true, // a damaged one is found by who only looks, too
 			NoStatistics:    true,
 		})
 		if !errors.Is(err, syscall.ENOMEM) {
@@ -207,8 +223,11 @@ func (db *DB) openLog(cfg Config, f facts, tx *bbolt.Tx) error {
 	case l.state > f.state.sequence && !cfg.AcceptOlder:
 		return store.ErrOlder
 	}
-	if err := pending(tx, l.state, f.state, func([]byte) error { return nil }); err != nil {
+	if err := pending(tx, l.state, f.state, func([]byte) error { db.left.Outbox++; return nil }); err != nil {
 		return err
+	}
+	for _, t := range l.tails {
+		db.left.Torn += t.dirtyTo - t.dirtyFrom
 	}
 	db.log, db.state = l, f.state
 	db.changes.last = uint64(tx.ID())

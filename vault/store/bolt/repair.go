@@ -5,6 +5,9 @@ import "context"
 // enterWriting is enter for calls that change something. The first one clears
 // what a crash left, and completes the log from the outbox.
 func (db *DB) enterWriting(ctx context.Context) error {
+	if db.readOnly {
+		return errReadOnly
+	}
 	if err := db.enter(ctx); err != nil {
 		return err
 	}

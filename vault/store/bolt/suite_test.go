@@ -125,7 +125,7 @@ func (d *disk) ledgerMaker() storetest.LedgerMaker {
 }
 
 func (d *disk) openLedger() (*Ledger, error) {
-	l, err := openLedger(filepath.Join(d.live, "ledger"), !d.opened, func(f *os.File) file { return osFile{f} }, d.synced)
+	l, err := openLedger(filepath.Join(d.live, "ledger"), !d.opened, false, func(f *os.File) file { return osFile{f} }, d.synced)
 	if err != nil {
 		return nil, err
 	}
