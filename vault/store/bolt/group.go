@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -47,6 +48,8 @@ type appender struct {
 	durableState atomic.Uint64 // largest state sequence among them
 
 	syncs, entries, largest atomic.Uint64
+
+	took, of tally // nanoseconds and entries a group
 }
 
 func newGroup(buf []byte) *group {
@@ -114,10 +117,13 @@ func (a *appender) lead(g *group) {
 	a.spare = nil
 	a.mu.Unlock()
 
+	began := time.Now()
 	err := a.write(g)
 
 	a.mu.Lock()
 	if err == nil {
+		a.took.add(times[:], int64(time.Since(began)))
+		a.of.add(sizes[:], int64(g.count))
 		a.durableState.Store(g.state)
 		a.durable.Store(g.first + g.count)
 		a.syncs.Add(1)

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -208,10 +209,13 @@ func (db *DB) finish(b *batch, btx *bbolt.Tx, changed, size int) error {
 		}
 	}
 	id := uint64(btx.ID())
+	began := time.Now()
 	next, err := db.commitTx(btx, changed, size)
 	if err != nil {
 		return err
 	}
+	db.stats.took.add(times[:], int64(time.Since(began)))
+	db.stats.of.add(sizes[:], int64(len(b.kept)))
 	db.stats.commits.Add(1)
 	db.stats.updates.Add(uint64(len(b.kept)))
 	db.stats.largest.Store(max(db.stats.largest.Load(), uint64(len(b.kept))))
