@@ -88,23 +88,14 @@ type ConsentState struct {
 // but opens no value. Never given, withdrawn, restricted and unknown look
 // alike.
 func (v *Vault) ConsentState(ctx context.Context, by Caller, id privacy.SubjectID, purpose privacy.PurposeID) (*ConsentState, error) {
-	for range attempts {
-		a, err := v.decide(ctx, by, ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose}, whether)
-		if err != nil {
-			return nil, v.refusal(err)
-		}
-		_, err = v.cfg.Store.Append(ctx, a.entry, a.conditions...)
-		if errors.Is(err, store.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return nil, v.refusal(fmt.Errorf("recording a read: %w", err))
-		}
-		var refused *Error
-		if errors.As(a.refused, &refused) && refused.Code != CodeUnknownSubject {
-			return nil, a.refused
-		}
-		return &ConsentState{Subject: id, Purpose: purpose, Allowed: a.allowed, Until: a.until}, nil
+	req := ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose}
+	a, err := v.decide(ctx, by, req, whether)
+	if a, err = v.keepRecord(ctx, by, req, whether, a, err); err != nil {
+		return nil, err
 	}
-	return nil, unavailable("what this was decided on kept changing; try again")
+	var refused *Error
+	if errors.As(a.refused, &refused) && refused.Code != CodeUnknownSubject {
+		return nil, a.refused
+	}
+	return &ConsentState{Subject: id, Purpose: purpose, Allowed: a.allowed, Until: a.until}, nil
 }

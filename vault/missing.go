@@ -3,11 +3,9 @@ package vault
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/sayso-vault/sayso/policy"
 	"github.com/sayso-vault/sayso/vault/privacy"
-	"github.com/sayso-vault/sayso/vault/store"
 )
 
 // Missing asks what a person would have to tell for a purpose: its fields that
@@ -21,25 +19,16 @@ import (
 // all of it is stale, and people unknown. Elsewhere an unknown person is refused
 // as in a read.
 func (v *Vault) Missing(ctx context.Context, by Caller, id privacy.SubjectID, purpose privacy.PurposeID) ([]Missing, error) {
-	for range attempts {
-		a, err := v.decide(ctx, by, ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose}, gaps)
-		if err != nil {
-			return nil, v.refusal(err)
-		}
-		_, err = v.cfg.Store.Append(ctx, a.entry, a.conditions...)
-		if errors.Is(err, store.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return nil, v.refusal(fmt.Errorf("recording a read: %w", err))
-		}
-		var refused *Error
-		if errors.As(a.refused, &refused) {
-			return nil, refused
-		}
-		return a.result.Missing, nil
+	req := ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose}
+	a, err := v.decide(ctx, by, req, gaps)
+	if a, err = v.keepRecord(ctx, by, req, gaps, a, err); err != nil {
+		return nil, err
 	}
-	return nil, unavailable("what this was decided on kept changing; try again")
+	var refused *Error
+	if errors.As(a.refused, &refused) {
+		return nil, refused
+	}
+	return a.result.Missing, nil
 }
 
 // gaps returns what is missing of the fields that were decided about. Whether a

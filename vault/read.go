@@ -82,28 +82,45 @@ func (v *Vault) Read(ctx context.Context, by Caller, req ReadRequest) (*ReadResu
 	return v.settle(ctx, by, req, a, err)
 }
 
-// settle makes a decided read durable, and decides again if what it was decided
-// on is no longer in force.
+// settle makes a decided read durable and answers it.
 func (v *Vault) settle(ctx context.Context, by Caller, req ReadRequest, a *answer, err error) (*ReadResult, error) {
-	for range attempts {
-		if err != nil {
-			return nil, v.refusal(err)
-		}
-		index, failed := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
-		if errors.Is(failed, store.ErrConflict) {
-			a, err = v.decide(ctx, by, req, values)
-			continue
-		}
-		if failed != nil {
-			return nil, v.refusal(fmt.Errorf("recording a read: %w", failed))
-		}
-		if a.refused != nil {
-			return nil, a.refused
-		}
-		a.result.LogIndex, a.result.LogName = index, v.cfg.LogName
-		return a.result, nil
+	a, err = v.keepRecord(ctx, by, req, values, a, err)
+	if err != nil {
+		return nil, err
 	}
-	return nil, unavailable("what the read was decided on kept changing; try again")
+	if a.refused != nil {
+		return nil, a.refused
+	}
+	return a.result, nil
+}
+
+// keepRecord makes what was decided durable, and decides again if what it was
+// decided on is no longer in force.
+func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want look, a *answer, err error) (*answer, error) {
+	for n := 0; n < attempts && err == nil; n++ {
+		index, failed := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
+		a.watch.mark(StageRecord)
+		switch {
+		case failed == nil:
+			if a.result != nil {
+				a.result.LogIndex, a.result.LogName = index, v.cfg.LogName
+			}
+			v.tell(ctx, a, nil)
+			return a, nil
+		case !errors.Is(failed, store.ErrConflict):
+			err = fmt.Errorf("recording a read: %w", failed)
+		default:
+			before := a.watch
+			a, err = v.decide(ctx, by, req, want)
+			a.watch.again(before)
+		}
+	}
+	if err == nil {
+		err = unavailable("what the read was decided on kept changing; try again")
+	}
+	err = v.refusal(err)
+	v.tell(ctx, a, err)
+	return nil, err
 }
 
 // answer is a decided read that nobody has seen yet: it becomes an answer when
@@ -115,6 +132,7 @@ type answer struct {
 	refused    error // instead of a result
 	allowed    bool
 	until      time.Time // when what allows it ends, as far as that is known
+	watch      watch
 }
 
 // look is what a question about a person wants to know. Only values opens any.
@@ -126,9 +144,10 @@ const (
 	gaps                // which fields would be, if there were a value or a fresher one
 )
 
-// decide does everything of a read but make it durable.
+// decide does everything of a read but make it durable. With an error, what it
+// returns holds only what is to be told to the observer.
 func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want look) (*answer, error) {
-	var a *answer
+	a := &answer{watch: v.watch(want)}
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		now, err := v.regime(ctx, s)
 		if err != nil {
@@ -138,9 +157,11 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 		if err != nil {
 			return err
 		}
-		a = &answer{conditions: []store.Condition{s.Unchanged(bucketGovernance, keyCurrent)}}
+		a.conditions = append(a.conditions, s.Unchanged(bucketGovernance, keyCurrent))
 		q := question{by: by, channel: channel, regime: now, fields: req.Fields, context: req.Context, purpose: req.Purpose}
-		if refused := q.mayAsk(); refused != nil {
+		refused := q.mayAsk()
+		a.watch.asks(&q)
+		if refused != nil {
 			// Nobody is looked up, but that it was tried is recorded.
 			a.refused = refused
 			a.entry, err = v.recordRefusal(&q, refused)
@@ -166,6 +187,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 			}
 		}
 		a.conditions = append(a.conditions, s.Unchanged(bucketStanding, p.id[:]))
+		a.watch.mark(StageSnapshot)
 		return v.answer(ctx, s, &q, p, want, a)
 	})
 	return a, err
@@ -179,6 +201,7 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 		at = at[:1]
 	}
 	outcomes, err := v.outcomesAt(ctx, q, p, at)
+	a.watch.decided(q)
 	if err != nil {
 		return err
 	}
@@ -224,6 +247,7 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 			return err
 		}
 	}
+	a.watch.mark(StageOpen)
 	a.result = res
 	if !a.allowed {
 		if !p.known() && !q.silent() {
@@ -280,7 +304,8 @@ type question struct {
 	context map[string]any
 	fresh   bool // as if no value were too old
 
-	asked *register.Purpose // set by mayAsk
+	asked     *register.Purpose // set by mayAsk
+	evaluated bool              // set by outcomes: some rule was
 }
 
 // mayAsk refuses a purpose that does not come with the credential, before
@@ -346,6 +371,7 @@ func (v *Vault) outcomes(ctx context.Context, q *question, p *person, at time.Ti
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	q.evaluated = true
 	d, err := q.regime.rules.Decide(ctx, in)
 	if err != nil {
 		return nil, fmt.Errorf("deciding: %w", err)

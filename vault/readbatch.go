@@ -35,6 +35,7 @@ func (v *Vault) ReadBatch(ctx context.Context, by Caller, reqs []ReadRequest) []
 	for i, req := range reqs {
 		recording.Go(func() {
 			defer broke.note()
+			answers[i].watch.resume()
 			outcomes[i].Result, outcomes[i].Err = v.settle(ctx, by, req, answers[i].answer, answers[i].err)
 		})
 	}

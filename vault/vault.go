@@ -40,6 +40,9 @@ type Config struct {
 	// DecisionDeadline bounds one evaluation of the rules, from when it has a
 	// processor. Default: 250 ms.
 	DecisionDeadline time.Duration
+	// Observer is told of every question about a person, without naming them.
+	// Default: none, and no time is taken.
+	Observer Observer
 }
 
 func (c Config) withDefaults() Config {

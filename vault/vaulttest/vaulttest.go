@@ -67,6 +67,8 @@ type Options struct {
 	Now time.Time
 	// Logger is the vault's. Default: none.
 	Logger *slog.Logger
+	// Observer is the vault's. Default: none.
+	Observer vault.Observer
 }
 
 // Vault is a vault under test.
@@ -165,7 +167,7 @@ func (v *Vault) engines(create bool) (vault.Config, error) {
 		ledger = v.opts.Ledger(file)
 	}
 	return vault.Config{Store: v.Store, Keys: v.Keys, Ledger: ledger, Keyring: v.Keyring, Now: v.Now, Logger: v.opts.Logger,
-		DecisionDeadline: v.opts.DecisionDeadline}, nil
+		DecisionDeadline: v.opts.DecisionDeadline, Observer: v.opts.Observer}, nil
 }
 
 // Stop closes the vault and its engines. It may be called more than once.

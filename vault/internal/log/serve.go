@@ -30,6 +30,14 @@ func (f *Follower) Checkpoint(ctx context.Context) ([]byte, error) {
 // Head returns what the last signed checkpoint says.
 func (f *Follower) Head() Checkpoint { return f.shown().Checkpoint }
 
+// Progress returns the same, and when everything that was durable at that time
+// was under it; the zero time if that was never so yet.
+func (f *Follower) Progress() (Checkpoint, time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.head.Checkpoint, f.looked
+}
+
 func (f *Follower) shown() head {
 	f.mu.Lock()
 	defer f.mu.Unlock()
