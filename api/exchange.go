@@ -26,6 +26,8 @@ const (
 	mediaNDJSON  = "application/x-ndjson"
 	mediaYAML    = "application/yaml"
 	mediaText    = "text/plain; charset=utf-8"
+	mediaHTML    = "text/html; charset=utf-8"
+	mediaMetrics = "text/plain; version=0.0.4; charset=utf-8"
 	mediaBinary  = "application/octet-stream"
 )
 
@@ -44,6 +46,8 @@ type exchange struct {
 	status int
 	size   int
 	code   string // of the problem answered, if one was
+
+	routed, admitted, encoding time.Duration // since began; for the observer
 }
 
 // handler is what a route does, and the shapes it takes and gives, which the
@@ -183,6 +187,7 @@ func (x *exchange) checkQuery() error {
 
 // encode writes a wire type as JSON.
 func (x *exchange) encode(status int, out any) error {
+	x.encodes()
 	body, err := json.Marshal(out, json.Deterministic(true))
 	if err != nil {
 		return err
@@ -193,6 +198,7 @@ func (x *exchange) encode(status int, out any) error {
 
 // write sends an answer whole, with its length.
 func (x *exchange) write(status int, media string, body []byte) {
+	x.encodes()
 	h := x.w.Header()
 	if media != "" {
 		h["Content-Type"] = []string{media}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"reflect"
@@ -90,6 +91,21 @@ var openAPIHandler = handler{
 	serve: func(x *exchange) error {
 		x.w.Header().Set("Cache-Control", "public, max-age=300")
 		x.write(http.StatusOK, mediaJSON, x.openapi)
+		return nil
+	},
+}
+
+var metricsHandler = handler{
+	gives: []string{mediaMetrics}, statuses: []int{http.StatusOK},
+	serve: func(x *exchange) error {
+		if x.metrics == nil {
+			return errNotFound
+		}
+		var text bytes.Buffer
+		if err := x.metrics.Expose(&text); err != nil {
+			return err
+		}
+		x.write(http.StatusOK, mediaMetrics, text.Bytes())
 		return nil
 	},
 }

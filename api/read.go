@@ -20,6 +20,7 @@ func read(x *exchange) error {
 	if err != nil {
 		return err
 	}
+	x.encodes()
 	x.write(http.StatusOK, mediaJSON, appendRead(make([]byte, 0, 1024), out))
 	return nil
 }

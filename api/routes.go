@@ -95,11 +95,13 @@ func routes() []route {
 		{method: "GET", pattern: "/log/tile/{level}/{index...}", role: anyone, deadline: quick, do: tileHandler, summary: "A tile of the tree (C2SP tlog-tiles)"},
 
 		{method: "GET", pattern: "/openapi.json", role: anyone, deadline: quick, do: openAPIHandler, summary: "This document"},
+		{method: "GET", pattern: "/docs", role: anyone, deadline: quick, do: docsHandler, summary: "This document, to be read"},
 		{method: "GET", pattern: "/.well-known/jwks.json", role: anyone, deadline: quick, do: public(jwks), summary: "The keys of access tokens"},
 		{method: "GET", pattern: "/.well-known/oauth-authorization-server", role: anyone, deadline: quick, do: public(metadata), summary: "How to get access tokens (RFC 8414)"},
 		{method: "GET", pattern: "/.well-known/evidence-keys.json", role: anyone, deadline: quick, do: public(evidenceKeys), summary: "The keys of receipts and certificates, retired ones too"},
 		{method: "GET", pattern: "/healthz", role: anyone, deadline: quick, do: shows(healthy), summary: "Whether the server runs"},
 		{method: "GET", pattern: "/readyz", role: anyone, deadline: quick, do: readyHandler, summary: "Whether the vault can be relied on"},
+		{method: "GET", pattern: "/metrics", role: anyone, deadline: quick, quiet: true, do: metricsHandler, summary: "What was counted, for Prometheus: nothing about a person"},
 	}
 }
 

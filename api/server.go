@@ -10,6 +10,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sayso-vault/sayso/api/authn"
@@ -28,18 +29,26 @@ type Config struct {
 	// Logger takes the access log and what went wrong, never a personal value.
 	// Default: none.
 	Logger *slog.Logger
+	// Observer is told of every request. Default: none.
+	Observer Observer
+	// Metrics are shown at /metrics. Default: none, and there is no such page.
+	Metrics Metrics
 	// Now tells the time tokens are issued and checked at. Default: time.Now.
 	Now func() time.Time
 }
 
 // Server answers HTTP requests for one vault. It is safe for concurrent use.
 type Server struct {
-	door    door
-	tokens  *authn.Authority
-	logger  *slog.Logger
-	handler http.Handler
-	openapi []byte
-	now     func() time.Time // measures how long something took
+	door     door
+	tokens   *authn.Authority
+	logger   *slog.Logger
+	observer Observer
+	metrics  Metrics
+	arrivals sync.Pool // of *arrival
+	handler  http.Handler
+	openapi  []byte
+	docs     *docs
+	now      func() time.Time // measures how long something took
 }
 
 // New returns a Server, or an error that says what is wrong with the
@@ -62,11 +71,14 @@ func newServer(d door, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up access tokens: %w", err)
 	}
-	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger, now: time.Now}, routes()
+	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger, observer: cfg.Observer, metrics: cfg.Metrics, now: time.Now}, routes()
 	if s.openapi, err = describe(table, tokens.Issuer(), cfg.Version); err != nil {
 		return nil, fmt.Errorf("describing the routes: %w", err)
 	}
-	s.handler = s.mux(table)
+	if s.docs, err = document(table, s.openapi); err != nil {
+		return nil, fmt.Errorf("documenting the routes: %w", err)
+	}
+	s.handler = s.arriving(s.mux(table))
 	return s, nil
 }
 
@@ -130,7 +142,12 @@ func (s *Server) mux(table []route) http.Handler {
 // deadline, who calls, and what becomes of errors.
 func (s *Server) serve(rt *route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{Server: s, route: rt, w: w, r: r, ctx: r.Context(), began: time.Now(), requestID: requestID(r)}
+		w, began := arrived(w)
+		x := &exchange{Server: s, route: rt, w: w, r: r, ctx: r.Context(), began: began, requestID: requestID(r)}
+		if s.observer != nil {
+			x.routed = time.Since(began)
+			x.ctx = s.observer.Arrived(x.ctx, r.Header)
+		}
 		h := w.Header()
 		h["X-Request-Id"] = []string{x.requestID}
 		h["X-Content-Type-Options"] = []string{"nosniff"}
@@ -142,6 +159,7 @@ func (s *Server) serve(rt *route) http.Handler {
 			x.ctx = ctx
 		}
 		err := x.admit()
+		x.admitted = x.since()
 		if err == nil {
 			err = rt.do.serve(x)
 		}
@@ -193,6 +211,7 @@ func (x *exchange) finish() {
 		}
 	}
 	x.logAccess()
+	x.tell()
 }
 
 // panickedAt names the functions and lines of a panic, without any argument.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -55,6 +56,8 @@ type Authority struct {
 	kid    string
 	parser *jwt.Parser
 	seen   *cache
+
+	hits, misses atomic.Uint64 // of seen
 }
 
 // New returns an Authority, or an error that says what is wrong with the
