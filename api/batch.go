@@ -44,34 +44,51 @@ func captureBatch(x *exchange) error {
 		}
 		asks, asked = append(asks, captureOf(&in)), append(asked, i)
 	}
+	var outcomes []vault.CaptureOutcome
 	if len(asks) > 0 {
-		outcomes, err := x.door.CaptureBatch(x.ctx, x.caller, asks)
-		if err != nil {
+		by := x.once(func(result any) (vault.Answer, error) {
+			outcomes, ok := result.([]vault.CaptureOutcome)
+			if !ok {
+				return vault.Answer{}, errResult
+			}
+			out, err := captureLines(answers, asked, outcomes)
+			return vault.Answer{Status: http.StatusOK, Header: map[string]string{"Content-Type": mediaNDJSON}, Body: out}, err
+		})
+		if outcomes, err = x.door.CaptureBatch(x.ctx, by, asks); err != nil {
 			return err
 		}
-		for k, outcome := range outcomes {
-			if outcome.Err != nil {
-				answers[asked[k]] = refusedLine(outcome.Err)
-				continue
-			}
-			status, answer := captured(outcome.Result)
-			answers[asked[k]] = wire.CaptureLine{Status: status, CaptureAnswer: answer}
+	}
+	out, err := captureLines(answers, asked, outcomes)
+	if err == nil {
+		x.write(http.StatusOK, mediaNDJSON, out)
+	}
+	return err
+}
+
+// captureLines is a whole answer: a line for each capture, in order, and the
+// end.
+func captureLines(answers []wire.CaptureLine, asked []int, outcomes []vault.CaptureOutcome) ([]byte, error) {
+	for k, outcome := range outcomes {
+		if outcome.Err != nil {
+			answers[asked[k]] = refusedLine(outcome.Err)
+			continue
 		}
+		status, answer := captured(outcome.Result)
+		answers[asked[k]] = wire.CaptureLine{Status: status, CaptureAnswer: answer}
 	}
 	var out bytes.Buffer
 	for i := range answers {
 		answers[i].N = i + 1
 		if err := json.MarshalWrite(&out, &answers[i], json.Deterministic(true)); err != nil {
-			return err
+			return nil, err
 		}
 		out.WriteByte('\n')
 	}
-	if err := json.MarshalWrite(&out, wire.BatchEnd{End: true, Lines: len(lines)}); err != nil {
-		return err
+	if err := json.MarshalWrite(&out, wire.BatchEnd{End: true, Lines: len(answers)}); err != nil {
+		return nil, err
 	}
 	out.WriteByte('\n')
-	x.write(http.StatusOK, mediaNDJSON, out.Bytes())
-	return nil
+	return out.Bytes(), nil
 }
 
 // refusedLine is the answer of one line that was refused: what a problem would

@@ -18,6 +18,7 @@ type door interface {
 	TokenKey() crypto.Signer
 	EvidenceKeys() []keys.EvidenceKey
 	AllowRequest(vault.Caller) error
+	Once(context.Context, vault.Caller, vault.OnceRequest) (*vault.Once, *vault.Answer, error)
 	Whoami(vault.Caller) (*vault.Whoami, error)
 
 	Read(context.Context, vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)

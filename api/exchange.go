@@ -41,6 +41,9 @@ type exchange struct {
 	caller    vault.Caller
 	requestID string
 	query     url.Values
+	sent      []byte      // the body, once it was read
+	received  bool        // whether it was
+	writing   *vault.Once // of a write with an idempotency key
 
 	began  time.Time
 	status int
@@ -125,9 +128,25 @@ func (x *exchange) accepts(types ...string) error {
 
 // body reads the whole body, of one of the media types given.
 func (x *exchange) body(types ...string) ([]byte, error) {
-	if err := x.accepts(types...); err != nil || x.r.ContentLength == 0 {
+	if err := x.accepts(types...); err != nil {
 		return nil, err
 	}
+	return x.receive()
+}
+
+// receive reads the whole body, whatever it is, or returns it again.
+func (x *exchange) receive() ([]byte, error) {
+	if x.received || x.r.ContentLength == 0 {
+		return x.sent, nil
+	}
+	body, err := x.readBody()
+	if err == nil {
+		x.sent, x.received = body, true
+	}
+	return body, err
+}
+
+func (x *exchange) readBody() ([]byte, error) {
 	limit := x.route.body
 	tooLarge := refusal{status: http.StatusRequestEntityTooLarge, code: "too_large", detail: "the body may have at most " + strconv.FormatInt(limit, 10) + " bytes"}
 	if x.r.ContentLength > limit {
@@ -206,6 +225,7 @@ func (x *exchange) write(status int, media string, body []byte) {
 	if status != http.StatusNoContent {
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
+	x.keep(status, media, body)
 	x.status, x.size = status, len(body)
 	x.w.WriteHeader(status)
 	_, _ = x.w.Write(body)

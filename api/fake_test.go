@@ -76,6 +76,9 @@ func (f *fake) EvidenceKeys() []keys.EvidenceKey {
 	return []keys.EvidenceKey{{ID: keys.Thumbprint(pub), Public: pub, Since: morning, Until: morning.Add(time.Hour)}}
 }
 func (f *fake) AllowRequest(vault.Caller) error { return f.allow }
+func (f *fake) Once(context.Context, vault.Caller, vault.OnceRequest) (*vault.Once, *vault.Answer, error) {
+	return nil, nil, f.called("once")
+}
 func (f *fake) Whoami(c vault.Caller) (*vault.Whoami, error) {
 	return &vault.Whoami{Client: c.Client.ID, Role: c.Client.Role}, f.called("whoami")
 }

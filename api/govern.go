@@ -49,22 +49,36 @@ var applyRegisterHandler = handler{
 		if err != nil {
 			return err
 		}
-		out, err := x.door.ApplyRegister(x.ctx, x.caller, "register.yaml", body, ifMatch, dryRun)
+		by := x.once(func(result any) (vault.Answer, error) {
+			out, ok := result.(*vault.Applied)
+			if !ok {
+				return vault.Answer{}, errResult
+			}
+			answer, err := worded(applied(out))
+			answer.Header["ETag"] = etag(out.Revision)
+			return answer, err
+		})
+		out, err := x.door.ApplyRegister(x.ctx, by, "register.yaml", body, ifMatch, dryRun)
 		if err != nil {
 			return err
-		}
-		answer := wire.Applied{Revision: out.Revision, Status: out.Status, Warnings: out.Warnings}
-		for _, c := range out.Changes {
-			answer.Changes = append(answer.Changes, wire.Change{Op: c.Op, Path: c.Path, From: c.From, To: c.To})
-		}
-		for _, c := range out.Channels {
-			answer.Channels = append(answer.Channels, credentials(c))
 		}
 		if !dryRun {
 			x.w.Header().Set("ETag", etag(out.Revision))
 		}
-		return x.encode(http.StatusOK, &answer)
+		status, answer := applied(out)
+		return x.encode(status, answer)
 	},
+}
+
+func applied(out *vault.Applied) (int, *wire.Applied) {
+	answer := wire.Applied{Revision: out.Revision, Status: out.Status, Warnings: out.Warnings}
+	for _, c := range out.Changes {
+		answer.Changes = append(answer.Changes, wire.Change{Op: c.Op, Path: c.Path, From: c.From, To: c.To})
+	}
+	for _, c := range out.Channels {
+		answer.Channels = append(answer.Channels, credentials(c))
+	}
+	return http.StatusOK, &answer
 }
 
 func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
@@ -107,12 +121,15 @@ func (x *exchange) flag(name string) (bool, error) {
 }
 
 func draftPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Policy, error) {
-	out, err := x.door.DraftPolicy(x.ctx, x.caller, in.Modules, in.Note)
+	say := func(out *vault.Policy) (int, *wire.Policy) { return http.StatusCreated, policyStatus(out) }
+	out, err := x.door.DraftPolicy(x.ctx, once(x, say), in.Modules, in.Note)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusCreated, &wire.Policy{Policy: out.ID, Status: out.Status}, nil
+	return http.StatusCreated, policyStatus(out), nil
 }
+
+func policyStatus(p *vault.Policy) *wire.Policy { return &wire.Policy{Policy: p.ID, Status: p.Status} }
 
 func checkPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Done, error) {
 	if err := x.door.CheckPolicy(x.ctx, x.caller, in.Modules); err != nil {
@@ -160,11 +177,12 @@ func testPolicy(x *exchange, _ *wire.Nothing) (int, *wire.PolicyTest, error) {
 }
 
 func activatePolicy(x *exchange, _ *wire.Nothing) (int, *wire.Policy, error) {
-	out, err := x.door.ActivatePolicy(x.ctx, x.caller, x.r.PathValue("id"))
+	say := func(out *vault.Policy) (int, *wire.Policy) { return http.StatusOK, policyStatus(out) }
+	out, err := x.door.ActivatePolicy(x.ctx, once(x, say), x.r.PathValue("id"))
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, &wire.Policy{Policy: out.ID, Status: out.Status}, nil
+	return http.StatusOK, policyStatus(out), nil
 }
 
 func policy(p vault.Policy) wire.Policy {
@@ -208,23 +226,25 @@ func listChannels(x *exchange) (*wire.ChannelList, error) {
 }
 
 func suspendChannel(x *exchange, _ *wire.Nothing) (int, *wire.Channel, error) {
-	out, err := x.door.SuspendChannel(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")))
+	out, err := x.door.SuspendChannel(x.ctx, once(x, channelNow), privacy.ChannelID(x.r.PathValue("id")))
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, channel(out), nil
+	status, answer := channelNow(out)
+	return status, answer, nil
 }
 
 func resumeChannel(x *exchange, _ *wire.Nothing) (int, *wire.Channel, error) {
-	out, err := x.door.ResumeChannel(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")))
+	out, err := x.door.ResumeChannel(x.ctx, once(x, channelNow), privacy.ChannelID(x.r.PathValue("id")))
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, channel(out), nil
+	status, answer := channelNow(out)
+	return status, answer, nil
 }
 
 func newSecret(x *exchange, _ *wire.Nothing) (int, *wire.Credentials, error) {
-	out, err := x.door.NewSecret(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")))
+	out, err := x.door.NewSecret(x.ctx, x.once(noWords), privacy.ChannelID(x.r.PathValue("id")))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -235,7 +255,8 @@ func newSecret(x *exchange, _ *wire.Nothing) (int, *wire.Credentials, error) {
 var revokeSecretHandler = handler{
 	statuses: []int{http.StatusNoContent},
 	serve: func(x *exchange) error {
-		if err := x.door.RevokeSecret(x.ctx, x.caller, privacy.ChannelID(x.r.PathValue("id")), x.r.PathValue("secret")); err != nil {
+		by := x.once(func(any) (vault.Answer, error) { return vault.Answer{Status: http.StatusNoContent}, nil })
+		if err := x.door.RevokeSecret(x.ctx, by, privacy.ChannelID(x.r.PathValue("id")), x.r.PathValue("secret")); err != nil {
 			return err
 		}
 		x.write(http.StatusNoContent, "", nil)
@@ -247,6 +268,8 @@ func credentials(c vault.ChannelCredentials) wire.Credentials {
 	return wire.Credentials{ID: c.ID, ClientID: c.ClientID, ClientSecret: c.ClientSecret, Secret: c.SecretID}
 }
 
+func channelNow(c *vault.ChannelView) (int, *wire.Channel) { return http.StatusOK, channel(c) }
+
 func channel(c *vault.ChannelView) *wire.Channel {
 	out := wire.Channel{ID: c.ID, Kind: c.Kind, ClientID: c.ClientID, Suspended: c.Suspended}
 	for _, s := range c.Secrets {
@@ -256,10 +279,11 @@ func channel(c *vault.ChannelView) *wire.Channel {
 }
 
 func confirmClock(x *exchange, _ *wire.Nothing) (int, *wire.Done, error) {
-	if err := x.door.ConfirmClock(x.ctx, x.caller); err != nil {
+	done := &wire.Done{Status: "confirmed"}
+	if err := x.door.ConfirmClock(x.ctx, once(x, func(any) (int, *wire.Done) { return http.StatusOK, done })); err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, &wire.Done{Status: "confirmed"}, nil
+	return http.StatusOK, done, nil
 }
 
 // page cuts ?limit entries out of a list, those behind the one named ?after;

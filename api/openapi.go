@@ -84,6 +84,11 @@ func operation(rt route, registry huma.Registry) *huma.Operation {
 	for _, name := range rt.query {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: name, In: "query", Schema: &huma.Schema{Type: huma.TypeString}})
 	}
+	if rt.idempotent {
+		least, most := 1, 255
+		op.Parameters = append(op.Parameters, &huma.Param{Name: headerKey, In: "header", Description: "makes the write happen once: for 24 hours a repeat is answered as the first was, with " + headerReplayed + ": true",
+			Schema: &huma.Schema{Type: huma.TypeString, MinLength: &least, MaxLength: &most}})
+	}
 	if rt.do.in != nil || rt.do.takes != nil {
 		op.RequestBody = &huma.RequestBody{Required: rt.do.in != reflect.TypeFor[wire.Nothing](), Content: map[string]*huma.MediaType{}}
 		for _, media := range or(rt.do.takes, mediaJSON) {

@@ -56,8 +56,11 @@ func TestTheOpenAPIDocumentTellsEveryRoute(t *testing.T) {
 			t.Errorf("%s %s: operation %q, summary %q", rt.method, path, op.OperationID, op.Summary)
 		}
 		seen[op.OperationID] = true
-		inPath := 0
+		inPath, inHeader := 0, 0
 		for _, p := range op.Parameters {
+			if p.In == "header" {
+				inHeader++
+			}
 			if p.In == "path" {
 				inPath++
 				if !p.Required || !strings.Contains(path, "{"+p.Name+"}") {
@@ -65,7 +68,7 @@ func TestTheOpenAPIDocumentTellsEveryRoute(t *testing.T) {
 				}
 			}
 		}
-		if inPath != strings.Count(path, "{") || len(op.Parameters) != inPath+len(rt.query) {
+		if inPath != strings.Count(path, "{") || len(op.Parameters) != inPath+inHeader+len(rt.query) || (inHeader == 1) != rt.idempotent {
 			t.Errorf("%s %s: parameters %+v", rt.method, path, op.Parameters)
 		}
 		if (rt.role != anyone) != (len(op.Security) > 0) {

@@ -10,7 +10,7 @@ import (
 )
 
 func capture(x *exchange, in *wire.CaptureRequest) (int, *wire.CaptureAnswer, error) {
-	out, err := x.door.Capture(x.ctx, x.caller, captureOf(in))
+	out, err := x.door.Capture(x.ctx, once(x, captured), captureOf(in))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -49,12 +49,17 @@ func captured(out *vault.CaptureResult) (int, *wire.CaptureAnswer) {
 func recordConsent(x *exchange, in *wire.ConsentRequest) (int, *wire.ConsentAnswer, error) {
 	ask := consentOf(in.Consent)
 	ask.Subject = ref(in.Subject)
-	out, err := x.door.RecordConsent(x.ctx, x.caller, ask)
+	out, err := x.door.RecordConsent(x.ctx, once(x, consented), ask)
 	if err != nil {
 		return 0, nil, err
 	}
+	status, answer := consented(out)
+	return status, answer, nil
+}
+
+func consented(out *vault.ConsentResult) (int, *wire.ConsentAnswer) {
 	answer := wire.ConsentAnswer(*out)
-	return http.StatusCreated, &answer, nil
+	return http.StatusCreated, &answer
 }
 
 func consentOf(c wire.Consent) vault.ConsentRequest {
@@ -79,13 +84,15 @@ func receipt(x *exchange) (*wire.ReceiptAnswer, error) {
 }
 
 func recordGround(x *exchange, in *wire.GroundRequest) (int, *wire.GroundAnswer, error) {
-	err := x.door.RecordGround(x.ctx, x.caller, vault.GroundRequest{
+	answer := &wire.GroundAnswer{Purpose: in.Purpose, Status: in.Status}
+	by := once(x, func(any) (int, *wire.GroundAnswer) { return http.StatusCreated, answer })
+	err := x.door.RecordGround(x.ctx, by, vault.GroundRequest{
 		Subject: ref(in.Subject), Purpose: in.Purpose, Status: in.Status, Ref: in.Ref, At: moment(in.At),
 	})
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusCreated, &wire.GroundAnswer{Purpose: in.Purpose, Status: in.Status}, nil
+	return http.StatusCreated, answer, nil
 }
 
 func consentState(x *exchange) (*wire.ConsentStateAnswer, error) {

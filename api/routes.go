@@ -40,8 +40,11 @@ type route struct {
 	deadline time.Duration // of the answer, from when the headers were read
 	query    []string      // the parameters it knows
 	quiet    bool          // told at debug level when all went well
-	do       handler
-	summary  string
+
+	idempotent bool // a write, which Idempotency-Key makes happen once
+
+	do      handler
+	summary string
 }
 
 // The deadlines of answers and the limits of bodies.
@@ -62,32 +65,32 @@ func routes() []route {
 		{method: "POST", pattern: "/oauth/token", role: anyone, body: small, deadline: quick, do: tokenHandler, summary: "Get an access token for client credentials"},
 		{method: "GET", pattern: "/v1/whoami", role: eitherRole, deadline: quick, do: shows(whoami), summary: "What this client may do, and what is left of its limits"},
 
-		{method: "POST", pattern: "/v1/captures", role: channelRole, body: middle, deadline: quick, do: does(capture, 200, 201), summary: "Store what a person told, all of it or nothing"},
-		{method: "POST", pattern: "/v1/captures/batch", role: channelRole, body: large, deadline: slow, do: captureBatchHandler, summary: "Store what many people told: a capture a line, an answer a line"},
+		{method: "POST", pattern: "/v1/captures", role: channelRole, body: middle, deadline: quick, idempotent: true, do: does(capture, 200, 201), summary: "Store what a person told, all of it or nothing"},
+		{method: "POST", pattern: "/v1/captures/batch", role: channelRole, body: large, deadline: slow, idempotent: true, do: captureBatchHandler, summary: "Store what many people told: a capture a line, an answer a line"},
 		{method: "POST", pattern: "/v1/reads", role: channelRole, body: small, deadline: quick, quiet: true, do: readHandler, summary: "Read a person's fields for a purpose"},
 		{method: "POST", pattern: "/v1/reads/batch", role: channelRole, body: small, deadline: long, quiet: true, do: readBatchHandler, summary: "Read many people's fields: a read a line, an answer a line, while both are sent"},
-		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
+		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
 		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: eitherRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},
-		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},
+		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},
 		{method: "GET", pattern: "/v1/subjects/{id}/consents", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(consentState), summary: "Whether a purpose is allowed for a person now"},
 		{method: "GET", pattern: "/v1/subjects/{id}/missing", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(missing), summary: "Which fields of a purpose a person would have to tell this channel"},
 
 		{method: "GET", pattern: "/v1/register", role: officerRole, deadline: quick, do: showRegisterHandler, summary: "The register in force"},
-		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},
+		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, idempotent: true, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},
 		{method: "GET", pattern: "/v1/decisions/{id}", role: officerRole, deadline: quick, do: shows(showDecision), summary: "A decision explained, without values"},
 		{method: "POST", pattern: "/v1/subjects/lookup", role: officerRole, body: small, deadline: quick, do: does(lookup, 200), summary: "Who holds an identifier; the person sees the reason"},
 		{method: "GET", pattern: "/v1/channels", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listChannels), summary: "The channels and their secrets' IDs"},
-		{method: "POST", pattern: "/v1/channels/{id}/suspend", role: officerRole, body: small, deadline: quick, do: does(suspendChannel, 200), summary: "Stop a channel at once"},
-		{method: "POST", pattern: "/v1/channels/{id}/resume", role: officerRole, body: small, deadline: quick, do: does(resumeChannel, 200), summary: "Let a suspended channel go on"},
-		{method: "POST", pattern: "/v1/channels/{id}/secrets", role: officerRole, body: small, deadline: quick, do: does(newSecret, 201), summary: "Make a channel a second secret, to rotate them"},
-		{method: "DELETE", pattern: "/v1/channels/{id}/secrets/{secret}", role: officerRole, deadline: quick, do: revokeSecretHandler, summary: "Revoke a secret and every token got with it"},
-		{method: "POST", pattern: "/v1/policies", role: officerRole, body: large, deadline: slow, do: does(draftPolicy, 201), summary: "Draft a set of rules"},
+		{method: "POST", pattern: "/v1/channels/{id}/suspend", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(suspendChannel, 200), summary: "Stop a channel at once"},
+		{method: "POST", pattern: "/v1/channels/{id}/resume", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(resumeChannel, 200), summary: "Let a suspended channel go on"},
+		{method: "POST", pattern: "/v1/channels/{id}/secrets", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(newSecret, 201), summary: "Make a channel a second secret, to rotate them"},
+		{method: "DELETE", pattern: "/v1/channels/{id}/secrets/{secret}", role: officerRole, deadline: quick, idempotent: true, do: revokeSecretHandler, summary: "Revoke a secret and every token got with it"},
+		{method: "POST", pattern: "/v1/policies", role: officerRole, body: large, deadline: slow, idempotent: true, do: does(draftPolicy, 201), summary: "Draft a set of rules"},
 		{method: "POST", pattern: "/v1/policies/check", role: officerRole, body: large, deadline: slow, do: does(checkPolicy, 200), summary: "Say what is wrong with a set of rules, and keep nothing"},
 		{method: "GET", pattern: "/v1/policies", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listPolicies), summary: "All sets of rules"},
 		{method: "GET", pattern: "/v1/policies/{id}", role: officerRole, deadline: quick, do: shows(showPolicy), summary: "A set of rules with its modules"},
 		{method: "POST", pattern: "/v1/policies/{id}/test", role: officerRole, body: small, deadline: slow, do: does(testPolicy, 200), summary: "Run the tests that came with a set of rules"},
-		{method: "POST", pattern: "/v1/policies/{id}/activate", role: officerRole, body: small, deadline: slow, do: does(activatePolicy, 200), summary: "Put a set of rules in force"},
-		{method: "POST", pattern: "/v1/clock/confirm", role: officerRole, body: small, deadline: quick, do: does(confirmClock, 200), summary: "Say that the machine's clock is right"},
+		{method: "POST", pattern: "/v1/policies/{id}/activate", role: officerRole, body: small, deadline: slow, idempotent: true, do: does(activatePolicy, 200), summary: "Put a set of rules in force"},
+		{method: "POST", pattern: "/v1/clock/confirm", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(confirmClock, 200), summary: "Say that the machine's clock is right"},
 
 		{method: "GET", pattern: "/log/checkpoint", role: anyone, deadline: quick, do: checkpointHandler, summary: "The signed head of the log (C2SP tlog-checkpoint)"},
 		{method: "GET", pattern: "/log/vkey", role: anyone, deadline: quick, do: vkeyHandler, summary: "The log's verifier key (C2SP signed-note)"},

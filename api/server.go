@@ -161,7 +161,7 @@ func (s *Server) serve(rt *route) http.Handler {
 		err := x.admit()
 		x.admitted = x.since()
 		if err == nil {
-			err = rt.do.serve(x)
+			err = x.serve()
 		}
 		if err != nil {
 			x.refuse(err)

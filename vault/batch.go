@@ -46,6 +46,7 @@ func (v *Vault) captureBatch(ctx context.Context, by Caller, reqs []CaptureReque
 	defer func() { v.dropUnused(ctx, captures, used) }()
 	err = v.update(ctx, func(tx store.Tx) error {
 		clear(used)
+		var about []privacy.SubjectID
 		for i, c := range captures {
 			if c == nil {
 				continue
@@ -71,9 +72,10 @@ func (v *Vault) captureBatch(ctx context.Context, by Caller, reqs []CaptureReque
 				return err
 			default:
 				outcomes[i] = CaptureOutcome{Result: c.result}
+				about = append(about, c.result.Subject)
 			}
 		}
-		return nil
+		return by.Once.keep(tx, outcomes, about...)
 	})
 	return outcomes, err
 }

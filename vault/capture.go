@@ -277,10 +277,15 @@ func (c *capture) run(ctx context.Context) (err error) {
 			return errAgain
 		}
 		if p == nil { // an ID nobody has: answered like anybody, kept for nobody
-			return c.phantom(tx)
+			err = c.phantom(tx)
+		} else {
+			used = c.fresh != nil && p.id == c.fresh.id
+			err = c.keep(ctx, tx, p)
 		}
-		used = c.fresh != nil && p.id == c.fresh.id
-		return c.keep(ctx, tx, p)
+		if err != nil {
+			return err
+		}
+		return c.by.Once.keep(tx, c.result, c.result.Subject)
 	})
 	if narrows(c.acts) {
 		err = c.v.ledger.done(ctx, err)

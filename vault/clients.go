@@ -278,18 +278,18 @@ type clientEvent struct {
 
 // SuspendChannel ends a channel's access at once: its tokens, and new ones.
 func (v *Vault) SuspendChannel(ctx context.Context, by Caller, id privacy.ChannelID) (*ChannelView, error) {
-	return v.changeClient(ctx, by, id, "suspended", "", func(c *clientRecord) error { c.Suspended = true; return nil })
+	return v.changeClient(ctx, by, id, "suspended", "", keepView, func(c *clientRecord) error { c.Suspended = true; return nil })
 }
 
 // ResumeChannel ends a suspension.
 func (v *Vault) ResumeChannel(ctx context.Context, by Caller, id privacy.ChannelID) (*ChannelView, error) {
-	return v.changeClient(ctx, by, id, "resumed", "", func(c *clientRecord) error { c.Suspended = false; return nil })
+	return v.changeClient(ctx, by, id, "resumed", "", keepView, func(c *clientRecord) error { c.Suspended = false; return nil })
 }
 
 // NewSecret gives a channel another secret, shown once. Two can be live.
 func (v *Vault) NewSecret(ctx context.Context, by Caller, id privacy.ChannelID) (*ChannelCredentials, error) {
 	info, secret := newSecret(v, string(id), micro(v.cfg.Now()))
-	_, err := v.changeClient(ctx, by, id, "secret added", info.ID, func(c *clientRecord) error {
+	_, err := v.changeClient(ctx, by, id, "secret added", info.ID, keepShown, func(c *clientRecord) error {
 		live := 0
 		for _, s := range c.Secrets {
 			if s.Revoked.IsZero() {
@@ -311,7 +311,7 @@ func (v *Vault) NewSecret(ctx context.Context, by Caller, id privacy.ChannelID) 
 // RevokeSecret ends a secret and the tokens that were got with it at once.
 func (v *Vault) RevokeSecret(ctx context.Context, by Caller, id privacy.ChannelID, secretID string) error {
 	now := micro(v.cfg.Now())
-	_, err := v.changeClient(ctx, by, id, "secret revoked", secretID, func(c *clientRecord) error {
+	_, err := v.changeClient(ctx, by, id, "secret revoked", secretID, keepDone, func(c *clientRecord) error {
 		for i := range c.Secrets {
 			if s := &c.Secrets[i]; s.ID == secretID {
 				if s.Revoked.IsZero() {
@@ -325,7 +325,14 @@ func (v *Vault) RevokeSecret(ctx context.Context, by Caller, id privacy.ChannelI
 	return err
 }
 
-func (v *Vault) changeClient(ctx context.Context, by Caller, id privacy.ChannelID, what, secretID string, change func(*clientRecord) error) (*ChannelView, error) {
+// keepHow is how the answer to a change of a client is kept for a repeat.
+type keepHow func(*Once, store.Tx, *ChannelView) error
+
+func keepView(o *Once, tx store.Tx, view *ChannelView) error { return o.keep(tx, view) }
+func keepShown(o *Once, tx store.Tx, _ *ChannelView) error   { return o.keepSecret(tx) }
+func keepDone(o *Once, tx store.Tx, _ *ChannelView) error    { return o.keep(tx, nil) }
+
+func (v *Vault) changeClient(ctx context.Context, by Caller, id privacy.ChannelID, what, secretID string, keep keepHow, change func(*clientRecord) error) (*ChannelView, error) {
 	if err := v.mustOfficer(by); err != nil {
 		return nil, err
 	}
@@ -352,6 +359,9 @@ func (v *Vault) changeClient(ctx context.Context, by Caller, id privacy.ChannelI
 			return nil
 		})
 		if err != nil {
+			return err
+		}
+		if err := keep(by.Once, tx, view); err != nil {
 			return err
 		}
 		at := micro(v.cfg.Now())

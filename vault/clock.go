@@ -88,6 +88,9 @@ func (v *Vault) ConfirmClock(ctx context.Context, by Caller) error {
 	}
 	now := v.clock.confirm()
 	err := v.update(ctx, func(tx store.Tx) error {
+		if err := by.Once.keep(tx, nil); err != nil {
+			return err
+		}
 		return v.note(tx, log.Clock, privacy.NewID(now), clockRecord{At: now, Officer: by.Client.Officer})
 	})
 	if err != nil {

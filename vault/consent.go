@@ -100,8 +100,10 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 			return err
 		}
 		if p == nil {
-			res, err = v.phantomConsent(tx, w.ref.id, channel, a)
-			return err
+			if res, err = v.phantomConsent(tx, w.ref.id, channel, a); err != nil {
+				return err
+			}
+			return by.Once.keep(tx, res, w.ref.id)
 		}
 		record, done, err := v.fold(p, channel, by, a, now)
 		if err != nil {
@@ -112,7 +114,10 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 			return err
 		}
 		res = done
-		return v.putConsent(tx, p, record, digest)
+		if err := v.putConsent(tx, p, record, digest); err != nil {
+			return err
+		}
+		return by.Once.keep(tx, res, p.id)
 	})
 	if a.req.Status.Narrows() {
 		err = v.ledger.done(ctx, err)

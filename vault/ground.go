@@ -78,6 +78,9 @@ func (v *Vault) recordGround(ctx context.Context, by Caller, req GroundRequest) 
 		if err != nil {
 			return err
 		}
+		if err := by.Once.keep(tx, nil, w.id()); err != nil {
+			return err
+		}
 		if req.Status == GroundEnded {
 			if err := v.ledger.kept(tx, id); err != nil {
 				return err

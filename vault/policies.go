@@ -105,6 +105,9 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 		if err := v.putPolicy(tx, row); err != nil {
 			return err
 		}
+		if err := by.Once.keep(tx, row.view("")); err != nil {
+			return err
+		}
 		return v.note(tx, log.Policy, id, policyRecord{Format: 1, At: at, Officer: by.Client.Officer, Policy: row.ID, Act: "drafted", Note: note})
 	})
 	if err != nil {
@@ -286,6 +289,9 @@ func (v *Vault) ActivatePolicy(ctx context.Context, by Caller, id string) (*Poli
 			}
 		}
 		view = row.view(id)
+		if err := by.Once.keep(tx, view); err != nil {
+			return err
+		}
 		at := micro(v.cfg.Now())
 		return v.note(tx, log.Policy, privacy.NewID(at), policyRecord{Format: 1, At: at, Officer: by.Client.Officer, Policy: id, Act: "activated", Before: before, Governance: digest})
 	})

@@ -132,7 +132,13 @@ func (v *Vault) ApplyRegister(ctx context.Context, by Caller, file string, yaml 
 		if dryRun {
 			return errUnchanged
 		}
-		return v.putRegister(tx, by, next, yaml, applied)
+		if err := v.putRegister(tx, by, next, yaml, applied); err != nil {
+			return err
+		}
+		if len(applied.Channels) > 0 {
+			return by.Once.keepSecret(tx)
+		}
+		return by.Once.keep(tx, applied)
 	})
 	if errors.Is(err, errUnchanged) {
 		return applied, nil

@@ -78,6 +78,9 @@ const (
 	bucketReceipts   store.Bucket = "receipts"   // consent → subject
 	bucketMatches    store.Bucket = "matches"    // subject, subject → a possible match for officers
 	bucketLedgered   store.Bucket = "ledgered"   // ledger entry ID → applied
+	bucketAnswers    store.Bucket = "answers"    // idempotency key → time, sealed answer
+	bucketAnswersAt  store.Bucket = "answers/at" // time, idempotency key
+	bucketAnswersOf  store.Bucket = "answers/of" // subject, idempotency key
 
 	bucketDEKs store.Bucket = "deks" // of keys.db: subject → two wrapped DEKs
 )
@@ -99,6 +102,7 @@ type Vault struct {
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes
 	registers sync.Map      // revision → *revision, immutable once made
+	running   running       // writes with an idempotency key
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -163,6 +167,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	v.stop = stop
 	v.background.Go(func() { v.ledger.follow(running) })
+	v.background.Go(func() { v.sweepAnswers(running) })
 	return v, nil
 }
 
@@ -206,4 +211,6 @@ type Caller struct {
 	// channel's.
 	Purposes  []privacy.PurposeID
 	RequestID string
+	// Once is set for a write that is to happen once.
+	Once *Once
 }

@@ -1,0 +1,6 @@
+package vault
+
+import "context"
+
+// SweepAnswers removes some of the answers whose time is over.
+func (v *Vault) SweepAnswers(ctx context.Context) (more bool, err error) { return v.sweep(ctx) }
