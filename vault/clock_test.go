@@ -82,7 +82,11 @@ func TestWhatIsOfTomorrowIsRefused(t *testing.T) {
 // whichever time releases less, no grant is recorded, a no is; until an officer
 // says that it is right.
 func TestAClockThatWentBackReleasesNoMore(t *testing.T) {
-	v := vaulttest.New(t, &vaulttest.Options{Now: march})
+	d := newDisk(t)
+	o := d.options()
+	o.Now = march
+	v := vaulttest.New(t, o)
+	d.settle()
 	ana := v.As("web").Capture(anahita)
 	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)
 	sms, web := v.As("sms").For("sms-marketing"), v.As("web").For("order-fulfilment")
@@ -139,6 +143,14 @@ func TestAClockThatWentBackReleasesNoMore(t *testing.T) {
 	if err := v.ConfirmClock(t.Context(), v.Officer); err != nil {
 		t.Fatal(err)
 	}
+	after := v.At(d.cut())
+	if err := after.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if why := after.Ready(); len(why) != 0 {
+		t.Errorf("ready after a power cut: got %v, want nothing against it", why)
+	}
+	after.Stop()
 	for range 2 {
 		if why := v.Ready(); len(why) != 0 {
 			t.Errorf("ready: got %v, want nothing against it", why)

@@ -99,6 +99,24 @@ func FuzzDecode(f *testing.F) {
 	}).Encode())
 	// The moment that Go takes for no time is written as none, never as a time.
 	f.Add([]byte{1, 0, 0, 0x80, 0x80, 0xde, 0xf2, 0xdf, 0xff, 0xdf, 0xdc, 0x01, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0})
+	for _, bad := range [][]byte{
+		{1, 0x80, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0},                                                                        // a number with a byte too many
+		{1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0},                                                                           // a text again that was there before
+		{1, 0, 3, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0},                                                                              // an unknown phase
+		{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0x10},                                                 // a value with an unknown flag
+		{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0x04},                                                 // one that finds, without an index
+		{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, // an index of nothing
+		{2, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0},                                                                              // another format
+	} {
+		if _, err := consent.Decode(bad); !errors.Is(err, consent.ErrFormat) {
+			f.Errorf("%x: got %v, want ErrFormat", bad, err)
+		}
+		f.Add(bad)
+	}
+	good := []byte{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0}
+	if _, err := consent.Decode(good); err != nil {
+		f.Errorf("%x, of which the others are bad copies: %v", good, err)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := consent.Decode(b)
 		if err != nil {
