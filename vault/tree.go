@@ -77,7 +77,7 @@ func (v *Vault) VerifyLog(ctx context.Context, progress func(stage string, done,
 	if err := v.follower.CatchUp(ctx, v.cfg.Store.Size()); err != nil {
 		return nil, err
 	}
-	return v.verify(ctx, progress)
+	return v.verify(ctx, nil, progress)
 }
 
 // Verify walks the whole log of a vault that is not open, one that Open refuses
@@ -98,7 +98,7 @@ func Verify(ctx context.Context, cfg Config, progress func(stage string, done, o
 	if err := v.loadNobody(ctx); err != nil {
 		return nil, err
 	}
-	return v.verify(ctx, progress)
+	return v.verify(ctx, nil, progress)
 }
 
 // led is the row that the log led to, of a person's standing or of what is in
@@ -123,7 +123,9 @@ func (l *led) follow(next rowDigest, index uint64, what string) error {
 	return &log.BadIndexError{Index: index, Why: fmt.Sprintf("version %d of %s was made before, at record %d: it was put back in between", next.Version, what, l.index)}
 }
 
-func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of uint64)) (*LogReport, error) {
+// verify does it, and calls each, unless nil, with every entry that it has
+// opened.
+func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), progress func(stage string, done, of uint64)) (*LogReport, error) {
 	if progress == nil {
 		progress = func(string, uint64, uint64) {}
 	}
@@ -134,6 +136,9 @@ func (v *Vault) verify(ctx context.Context, progress func(stage string, done, of
 	standings, inForce := map[privacy.SubjectID]led{}, led{}
 	report, err := log.Verify(ctx, log.VerifyConfig{Store: v.cfg.Store, Vault: v.id, VerifierKey: key, HistoryKey: v.historyKey,
 		Each: func(index uint64, e log.Entry, o *log.Opening) error {
+			if each != nil {
+				each(e, o)
+			}
 			if o == nil || e.Kind == log.Access || e.Kind == log.Lookup {
 				return nil
 			}
