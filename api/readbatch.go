@@ -211,7 +211,7 @@ func (s *stream) refuse(n int, err error) error {
 
 // end writes the last line: that none is missing, or why no more were taken.
 func (s *stream) end() error {
-	if s.over != io.EOF {
+	if !errors.Is(s.over, io.EOF) {
 		s.x.code = refusedCode(s.over)
 		_ = s.refuse(s.lines+1, s.over)
 		return nil
