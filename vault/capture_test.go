@@ -3,6 +3,8 @@ package vault_test
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -241,4 +243,55 @@ func TestABatchIsManyCaptures(t *testing.T) {
 	if deks != 2 {
 		t.Errorf("keys: got %d, want the vault's and hers", deks)
 	}
+}
+
+// What changes between the check of a capture and its transaction counts: the
+// field, the ground, the consent that the channel may no longer record.
+func TestWhatChangesWhileACaptureIsCheckedCounts(t *testing.T) {
+	w := &watched{}
+	v := vaulttest.New(t, &vaulttest.Options{Register: crowd, Store: w.wrap})
+	between := func(from, to string) {
+		text := strings.Replace(crowd, from, to, 1)
+		if text == crowd {
+			t.Fatalf("the register has no %q", from)
+		}
+		var once atomic.Bool
+		w.set(func(w *watched) {
+			w.onTx = func() error {
+				if once.CompareAndSwap(false, true) {
+					v.Apply(text)
+				}
+				return nil
+			}
+		})
+	}
+	again := func() {
+		w.set(func(w *watched) { w.onTx = nil })
+		v.Apply(crowd)
+	}
+	values := told("email", "a@example.org")
+
+	between("purposes: [order, fraud], captures: [given_name, email, card, phone_number]}\n  - {id: app", "purposes: [order, fraud], captures: [given_name, card]}\n  - {id: app")
+	_, err := v.Capture(t.Context(), v.As("web").Caller, vaulttest.CaptureRequest(t, values))
+	if got := refusedWith(t, err, vault.CodeInvalidRequest).Fields[0]; got.Field != "email" || got.Code != vault.CodeFieldNotCapturable {
+		t.Errorf("a field that was taken from the channel meanwhile: got %+v", got)
+	}
+	again()
+
+	between("{id: web, kind: web, purposes: [order, fraud]", "{id: web, kind: web, purposes: [order]")
+	ana := v.As("web").Capture(values)
+	again()
+	v.As("web").For("fraud").Read(ana).Denied(privacy.CodeNoConsent) // the ground was not begun
+
+	between("obtains: [news]", "obtains: []")
+	_, err = v.RecordConsent(t.Context(), v.As("desk").Caller, vault.ConsentRequest{Subject: ana, Purpose: "news", Status: privacy.StatusGiven, Method: "letter"})
+	refusedWith(t, err, vault.CodeConsentNotObtainable)
+	again()
+
+	between("{id: web, kind: web, purposes: [order, fraud]", "{id: web, kind: web, purposes: [order]")
+	err = v.RecordGround(t.Context(), v.As("web").Caller, vault.GroundRequest{Subject: ana, Purpose: "fraud", Status: vault.GroundBegun})
+	refusedWith(t, err, vault.CodePurposeNotGranted)
+	again()
+	v.As("mail").For("news").Read(ana).Denied(privacy.CodeNoConsent)
+	v.As("web").For("fraud").Read(ana).Denied(privacy.CodeNoConsent)
 }

@@ -208,6 +208,23 @@ func TestAnIdentifierThatIsLetGoFindsTheOther(t *testing.T) {
 	finds(t, v, vaulttest.By("email", "new@example.org"), "")
 }
 
+// Also when all of them came within a millisecond, in which IDs have no order.
+func TestWhoHadAnIdentifierFirstIsNotToldByIDs(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: crowd, Now: march})
+	for i := range 12 {
+		email := fmt.Sprintf("p%d@example.org", i)
+		holder := v.As("web").Capture(told("email", email, "given_name", "Holder"))
+		v.As("app").Capture(told("email", email, "given_name", "Second"))
+		v.As("desk").Capture(told("email", email, "given_name", "Third"))
+		req := vaulttest.CaptureRequest(t, told("email", "new."+email))
+		req.Subject = &holder
+		if _, err := v.Capture(t.Context(), v.As("web").Caller, req); err != nil {
+			t.Fatal(err)
+		}
+		finds(t, v, vaulttest.By("email", email), "Second")
+	}
+}
+
 func TestASharedTelephoneFindsOnlyWhenItIsOnePersons(t *testing.T) {
 	v := newCrowd(t)
 	phone := vaulttest.By("phone_number", "030 901820")

@@ -81,8 +81,12 @@ func TestWhatTheLedgerPromisedIsDoneAfterACrash(t *testing.T) {
 	}
 	// Done once: a yes said since is not taken back by the next start.
 	v.As("desk").For("news").Consent(ana, privacy.StatusGiven)
+	size = v.Store.Size()
 	restart(t, v)
 	restart(t, v)
+	if got := v.Store.Size(); got != size {
+		t.Errorf("the next starts wrote %d records: what was done was done again", got-size)
+	}
 	v.As("mail").For("news").Read(ana, "given_name").Released(told("given_name", "Anahita"))
 }
 

@@ -109,6 +109,7 @@ func TestWithoutSaySoThereIsNoData(t *testing.T) {
 	forged.Purposes = []privacy.PurposeID{"sms-marketing"}
 	_, err = v.Read(t.Context(), forged, vault.ReadRequest{Subject: ana, Purpose: "sms-marketing"})
 	refusedWith(t, err, vault.CodePurposeNotGranted)
+	forged = v.As("web").Caller
 	forged.Client.SecretID = "another"
 	if res, err := v.Read(t.Context(), forged, vault.ReadRequest{Subject: ana, Purpose: "order-fulfilment"}); res != nil || err == nil {
 		t.Errorf("with a secret that is not the channel's: got %+v, %v, want an error", res, err)
