@@ -109,6 +109,14 @@ type Engine interface {
 	// If Update returns another error than fn's or ctx's, the update may still
 	// take effect.
 	Update(ctx context.Context, fn func(Tx) error) ([]uint64, error)
+	// Scrub clears what was deleted or replaced from where the engine keeps its
+	// buckets: that lies on until something else is written there. When Scrub
+	// returns nil, nothing that the state did not hold when it was called can be
+	// read from the engine's files, and no View sees a state before it any more.
+	// It runs beside everything else, may take long, and can be called again
+	// after it was interrupted at any point. progress, which may be nil, is told
+	// how many bytes of how many were looked at.
+	Scrub(ctx context.Context, progress func(done, of uint64)) error
 	// Close refuses new calls, waits for running ones and releases what is held.
 	Close() error
 }

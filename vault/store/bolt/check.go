@@ -29,7 +29,7 @@ const (
 )
 
 type boltMeta struct {
-	pageSize, pages, tx uint64
+	pageSize, root, freelist, pages, tx uint64
 }
 
 // parseMeta returns store.ErrFormat for what is no meta page of bbolt, and
@@ -49,6 +49,8 @@ func parseMeta(page []byte) (boltMeta, error) {
 	}
 	return boltMeta{
 		pageSize: uint64(binary.NativeEndian.Uint32(b[8:])),
+		root:     binary.NativeEndian.Uint64(b[16:]),
+		freelist: binary.NativeEndian.Uint64(b[32:]),
 		pages:    binary.NativeEndian.Uint64(b[40:]),
 		tx:       binary.NativeEndian.Uint64(b[48:]),
 	}, nil

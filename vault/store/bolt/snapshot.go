@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"sync"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -28,6 +29,7 @@ type snapshots struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	current *snapshot
+	older   int // snapshots before it that views still see
 	closed  bool
 }
 
@@ -52,6 +54,10 @@ func (ss *snapshots) release(s *snapshot) {
 	ss.mu.Lock()
 	s.refs--
 	last := s.refs == 0
+	if last {
+		ss.older--
+		ss.changed.Broadcast()
+	}
 	ss.mu.Unlock()
 	if last {
 		_ = s.tx.Rollback() // a read-only transaction: nothing can be lost
@@ -64,6 +70,9 @@ func (ss *snapshots) install(tx *bbolt.Tx) {
 	ss.mu.Lock()
 	old := ss.current
 	ss.current = nil
+	if old != nil {
+		ss.older++
+	}
 	if tx != nil {
 		ss.current = &snapshot{tx: tx, mem: mappingOf(tx), id: uint64(tx.ID()), refs: 1}
 	}
@@ -74,12 +83,44 @@ func (ss *snapshots) install(tx *bbolt.Tx) {
 	}
 }
 
+// newest returns the transaction of the current snapshot, 0 if there is none.
+func (ss *snapshots) newest() uint64 {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.current == nil {
+		return 0
+	}
+	return ss.current.id
+}
+
+// drain waits until no view sees a state before the current one, but not longer
+// than it is given. Who calls it keeps new states from being made.
+func (ss *snapshots) drain(within time.Duration) bool {
+	late := false
+	alarm := time.AfterFunc(within, func() {
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		late = true
+		ss.changed.Broadcast()
+	})
+	defer alarm.Stop()
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for ss.older > 0 && !late && !ss.closed {
+		ss.changed.Wait()
+	}
+	return ss.older == 0
+}
+
 // end refuses all later views and drops the engine's own hold.
 func (ss *snapshots) end() {
 	ss.mu.Lock()
 	ss.closed = true
 	old := ss.current
 	ss.current = nil
+	if old != nil {
+		ss.older++
+	}
 	ss.changed.Broadcast()
 	ss.mu.Unlock()
 	if old != nil {

@@ -22,6 +22,8 @@ type job struct {
 	back  chan struct{} // the function has returned, or will never
 	done  chan struct{} // the outcome stands below
 
+	chore func() error // instead of a turn: the writer itself runs it, alone
+
 	kept    bool // the function returned nil
 	fnErr   error
 	err     error // of the commit
@@ -59,11 +61,18 @@ func (q *queue) push(j *job) {
 }
 
 // pop returns the next job that still waits, or nil.
-func (q *queue) pop() *job {
+func (q *queue) pop() *job { return q.popIf(func(*job) bool { return true }) }
+
+// popIf returns the next job that still waits, or nil if there is none or it is
+// not one that is wanted.
+func (q *queue) popIf(wanted func(*job) bool) *job {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for len(q.jobs) > 0 {
 		j := q.jobs[0]
+		if !wanted(j) {
+			return nil
+		}
 		q.jobs[0] = nil
 		q.jobs = q.jobs[1:]
 		if j.state.CompareAndSwap(jobQueued, jobTaken) {
@@ -149,6 +158,11 @@ type batch struct {
 // commit runs first and as many of the waiting jobs as fit in one transaction,
 // and answers them.
 func (db *DB) commit(first *job) {
+	if first.chore != nil {
+		first.fnErr = first.chore()
+		close(first.done)
+		return
+	}
 	b := &batch{}
 	err := db.commitBatch(b, first)
 	if err != nil {
@@ -186,7 +200,7 @@ func (db *DB) commitBatch(b *batch, first *job) error {
 		if len(b.jobs) == maxJobs || size >= maxBytes {
 			break
 		}
-		j = db.queue.pop()
+		j = db.queue.popIf(func(j *job) bool { return j.chore == nil })
 	}
 	changed := 0
 	for _, t := range b.txs {
