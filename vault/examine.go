@@ -122,6 +122,11 @@ func examine(ctx context.Context, v *Vault, o ExamineOptions, open bool) (*Exami
 			e.has |= n
 		}
 	}
+	for _, n := range []need{needStore, needKeys, needKeyring} {
+		if e.has&n == 0 {
+			e.why[needOwn], e.why[needForce] = e.why[n], e.why[n]
+		}
+	}
 	for _, c := range []struct {
 		checks string // the first of them is what a failure is told under
 		needs  need

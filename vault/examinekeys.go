@@ -156,7 +156,7 @@ func (e *examiner) missingKeys(ctx context.Context) error {
 			Do:    "Put the keys.db of the same time, or a later one, back."})
 		return nil
 	}
-	e.Add(Finding{Check: "missing-keys", Level: Fine, What: fmt.Sprintf("all %d people have their keys", max(n, 1)-1)}) // and Nobody
+	e.Add(Finding{Check: "missing-keys", Level: Fine, What: fmt.Sprintf("everybody has their keys; people: %d", max(n, 1)-1)}) // and Nobody
 	return nil
 }
 

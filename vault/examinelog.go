@@ -202,7 +202,7 @@ func (e *examiner) verifyLog(ctx context.Context) error {
 		}
 	}
 	if len(silent) == 0 || len(reads) == 0 {
-		e.Add(Finding{Check: "channel-reads", Level: Fine, What: fmt.Sprintf("%d channels have read", len(reads))})
+		e.Add(Finding{Check: "channel-reads", Level: Fine, What: fmt.Sprintf("channels that have read: %d", len(reads))})
 		return nil
 	}
 	slices.Sort(silent)

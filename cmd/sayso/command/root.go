@@ -78,6 +78,7 @@ leaves a record that the person can check.`,
 		newLog(),
 		newDemo(),
 		newImport(),
+		newDoctor(),
 		newBench(),
 	)
 	return root

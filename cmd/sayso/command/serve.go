@@ -71,7 +71,7 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	stopSocket, err := serveSocket(f, logger)
+	stopSocket, err := serveSocket(f, served{Listen: o.listen, URL: o.url, TLS: config != nil, Cert: o.cert, BehindProxy: o.behindProxy}, logger)
 	if err != nil {
 		logger.Warn("the folder has no socket, so `sayso log` cannot ask this process", "err", err)
 	} else {

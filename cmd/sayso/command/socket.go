@@ -28,6 +28,7 @@ import (
 //
 //	GET /log/verify      → lines of JSON: progress, then a report or an error
 //	GET /log/prove?id=   → one line: a proof or an error
+//	GET /doctor?deep=    → lines of JSON: progress, then what was found or an error
 
 // socketLine is one line of an answer; one of its members is there.
 type socketLine struct {
@@ -36,6 +37,7 @@ type socketLine struct {
 	Of       uint64           `json:"of,omitempty"`
 	Report   *vault.LogReport `json:"report,omitempty"`
 	Proof    *vault.Proof     `json:"proof,omitempty"`
+	Doctor   *served          `json:"doctor,omitempty"`
 	Error    string           `json:"error,omitempty"`
 	Bad      bool             `json:"bad,omitempty"` // Error is what a verification found
 	BadIndex *uint64          `json:"bad_index,omitempty"`
@@ -142,7 +144,7 @@ func ownSocket(dir string) (string, error) {
 }
 
 // serveSocket answers on the folder's socket until stop is called.
-func serveSocket(f *folder, logger *slog.Logger) (stop func() error, err error) {
+func serveSocket(f *folder, as served, logger *slog.Logger) (stop func() error, err error) {
 	l, release, err := listenSocket(f.dir)
 	if err != nil {
 		return nil, err
@@ -151,6 +153,7 @@ func serveSocket(f *folder, logger *slog.Logger) (stop func() error, err error) 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /log/verify", func(w http.ResponseWriter, r *http.Request) { socketVerify(f, w, r) })
 	mux.HandleFunc("GET /log/prove", func(w http.ResponseWriter, r *http.Request) { socketProve(f, w, r) })
+	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) { socketDoctor(f, as, w, r) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return running },
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
 	go func() {
