@@ -15,8 +15,8 @@ import (
 // marshalled, never changes and may be used by many goroutines.
 type DEK struct {
 	hidden
-	key  *[keyLen]byte
-	aead cipher.AEAD
+	key  *[keyLen]byte // behind a pointer, so that printing what holds it does not show it
+	aead cipher.AEAD   // nil: there is no key
 }
 
 // DEKKind tells a person's two keys apart.
@@ -52,21 +52,34 @@ var (
 	errDEKKind = errors.New("unknown kind of key")
 )
 
-func newDEK(raw [keyLen]byte) (*DEK, error) {
-	aead, err := newAEAD(raw[:])
+// blank returns a key that has yet to be filled and made ready, in one piece
+// with its bytes.
+func blank() *DEK {
+	d := new(struct {
+		DEK
+		key [keyLen]byte
+	})
+	d.DEK.key = &d.key
+	return &d.DEK
+}
+
+// ready makes d usable once its key is there.
+func (d *DEK) ready() (*DEK, error) {
+	aead, err := newAEAD(d.key[:])
 	if err != nil {
 		return nil, err
 	}
-	return &DEK{key: &raw, aead: aead}, nil
+	d.aead = aead
+	return d, nil
 }
 
 // NewDEK returns a fresh random key.
 func (k *Keyring) NewDEK() (*DEK, error) {
-	var raw [keyLen]byte
-	if _, err := rand.Read(raw[:]); err != nil {
+	d := blank()
+	if _, err := rand.Read(d.key[:]); err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
-	return newDEK(raw)
+	return d.ready()
 }
 
 // Wrap encrypts d under the current KEK for s and kind. The result, on disk, is
@@ -81,7 +94,7 @@ func (k *Keyring) NewDEK() (*DEK, error) {
 // Its additional data is "sayso/wrapped-dek", bytes 0 to 5, vault ID (16 bytes),
 // subject ID (16) and kind (1).
 func (k *Keyring) Wrap(d *DEK, s privacy.SubjectID, kind DEKKind) ([]byte, error) {
-	if d == nil || d.key == nil {
+	if d == nil || d.aead == nil {
 		return nil, errNoKey
 	}
 	if kind != Values && kind != History {
@@ -104,12 +117,12 @@ func (k *Keyring) Unwrap(wrapped []byte, s privacy.SubjectID, kind DEKKind) (*DE
 	if !ok {
 		return nil, fmt.Errorf("unwrapping key of KEK epoch %d: %w: %w", epoch, ErrIntegrity, ErrEpoch)
 	}
-	var raw [keyLen]byte
+	d := blank()
 	header, rest := wrapped[:wrappedHeader], wrapped[wrappedHeader:]
-	if _, err := kek.Open(raw[:0], nil, rest, k.wrapData(header, s, kind)); err != nil {
+	if _, err := kek.Open(d.key[:0], nil, rest, k.wrapData(header, s, kind)); err != nil {
 		return nil, fmt.Errorf("unwrapping key: %w", ErrIntegrity)
 	}
-	return newDEK(raw)
+	return d.ready()
 }
 
 func wrapHeader(epoch uint32) []byte {

@@ -36,10 +36,14 @@ const (
 
 var errNoField = errors.New("the binding names no field")
 
-// data returns the additional data of an envelope: everything before the field
-// name has a fixed length, so no two bindings have the same bytes.
-func (b Binding) data(version, alg byte) []byte {
-	out := make([]byte, 0, len(domainEnvelope)+envelopeHeader+len(b.Vault)+len(b.Subject)+8+len(b.Field))
+// dataLen is how long the additional data of an envelope is.
+func (b Binding) dataLen() int {
+	return len(domainEnvelope) + envelopeHeader + len(b.Vault) + len(b.Subject) + 8 + len(b.Field)
+}
+
+// appendData appends the additional data of an envelope: everything before the
+// field name has a fixed length, so no two bindings have the same bytes.
+func (b Binding) appendData(out []byte, version, alg byte) []byte {
 	out = append(out, domainEnvelope...)
 	out = append(out, version, alg)
 	out = append(out, b.Vault[:]...)
@@ -66,9 +70,11 @@ func Seal(d *DEK, b Binding, plaintext []byte) ([]byte, error) {
 	if b.Field == "" {
 		return nil, fmt.Errorf("sealing envelope: %w", errNoField)
 	}
-	out := make([]byte, envelopeHeader, minEnvelope+len(plaintext))
+	size := minEnvelope + len(plaintext)
+	space := make([]byte, size, size+b.dataLen()) // the binding lies behind what is returned
+	out, data := space[:envelopeHeader:size], b.appendData(space[size:], formatVersion, algAES256GCM)
 	out[0], out[1] = formatVersion, algAES256GCM
-	return d.aead.Seal(out, nil, plaintext, b.data(formatVersion, algAES256GCM)), nil
+	return d.aead.Seal(out, nil, plaintext, data), nil
 }
 
 // Unseal opens what Seal made under the same key for the same binding. Anything
@@ -81,8 +87,9 @@ func Unseal(d *DEK, b Binding, envelope []byte) ([]byte, error) {
 	if err := checkEnvelope(envelope); err != nil {
 		return nil, err
 	}
-	out := make([]byte, 0, len(envelope)-minEnvelope)
-	out, err := d.aead.Open(out, nil, envelope[envelopeHeader:], b.data(envelope[0], envelope[1]))
+	size := len(envelope) - minEnvelope
+	space := make([]byte, size, size+b.dataLen()) // the binding lies behind what is returned
+	out, err := d.aead.Open(space[:0:size], nil, envelope[envelopeHeader:], b.appendData(space[size:], envelope[0], envelope[1]))
 	if err != nil {
 		return nil, fmt.Errorf("opening envelope: %w", ErrIntegrity)
 	}
