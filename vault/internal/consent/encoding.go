@@ -98,7 +98,7 @@ func (s *Standing) Encode() []byte {
 
 // Decode reads a standing, or returns ErrFormat.
 func Decode(b []byte) (*Standing, error) {
-	r := reader{b: b}
+	r := reader{b: b, all: string(b), seen: make([]string, 0, 24)}
 	if r.byte() != format {
 		return nil, ErrFormat
 	}
@@ -197,7 +197,8 @@ func texts[T ~string](w *writer, list []T) {
 
 // reader remembers that something was wrong and gives zeroes from then on.
 type reader struct {
-	b    []byte
+	b    []byte // what is left
+	all  string // of which the texts are parts
 	seen []string
 	bad  bool
 }
@@ -267,7 +268,12 @@ func (r *reader) text() string {
 		}
 		return r.seen[n-1]
 	}
-	s := string(r.take(r.uint()))
+	n = r.uint()
+	at := len(r.all) - len(r.b)
+	if r.take(n) == nil && n > 0 {
+		return ""
+	}
+	s := r.all[at : at+int(n)]
 	for _, old := range r.seen {
 		if old == s {
 			r.bad = true
