@@ -108,6 +108,10 @@ func Time(t time.Time) string { return t.UTC().Format(timeLayout) }
 
 // validTime reports whether s is a time as Time writes it.
 func validTime(s string) bool {
-	t, err := time.Parse(timeLayout, s)
-	return err == nil && Time(t) == s
+	// Parse takes less than two digits for the hour, and fractions of a second.
+	if len(s) != len(timeLayout) || s[len("2006-01-02T15")] != ':' || s[len("2006-01-02T15:04:05")] != 'Z' {
+		return false
+	}
+	_, err := time.Parse(timeLayout, s)
+	return err == nil
 }

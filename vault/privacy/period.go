@@ -75,12 +75,14 @@ func (p Period) IsZero() bool { return p == Period{} }
 // After returns the moment one period after t.
 func (p Period) After(t time.Time) time.Time {
 	y, m, d := t.Date()
-	months := int(m) - 1 + p.Months + 12*p.Years
-	first := time.Date(y, time.Month(months+1), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), t.Location())
-	if last := first.AddDate(0, 1, -1).Day(); d > last {
-		d = last
+	hour, minute, second := t.Clock()
+	months := int(m) + p.Months + 12*p.Years
+	if d > 28 { // which not every month has
+		if last := time.Date(y, time.Month(months+1), 0, 0, 0, 0, 0, time.UTC).Day(); d > last {
+			d = last
+		}
 	}
-	return first.AddDate(0, 0, d-1+p.Days).Add(p.Time)
+	return time.Date(y, time.Month(months), d+p.Days, hour, minute, second, t.Nanosecond(), t.Location()).Add(p.Time)
 }
 
 // String returns the period in ISO 8601.
