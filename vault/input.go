@@ -15,9 +15,28 @@ import (
 // input gathers the facts that a decision about one person at one time depends
 // on. It opens no value.
 func (q *question) input(p *person, at time.Time) *policy.Input {
+	in := new(policy.Input)
+	q.fill(in, p, at)
+	if in.Context == nil {
+		in.Context = map[string]any{}
+	}
+	return in
+}
+
+// fill is input into one that was used before, whose maps are used again.
+func (q *question) fill(in *policy.Input, p *person, at time.Time) {
 	reg, s := q.regime.register, p.standing
 	known := factsOf(s).At(at)
-	in := &policy.Input{
+	consents, objected, fields := in.Consents, in.Objected, in.Guard.Fields
+	if consents == nil {
+		consents = make(map[privacy.PurposeID]privacy.ConsentStatus, len(reg.Purposes))
+		objected = make(map[privacy.PurposeID]bool, len(reg.Purposes))
+		fields = make(map[privacy.FieldName]policy.Facts, len(q.fields))
+	}
+	clear(consents)
+	clear(objected)
+	clear(fields)
+	*in = policy.Input{
 		Channel: policy.Channel{ID: q.channel.ID, Kind: q.channel.Kind},
 		Purpose: policy.Purpose{ID: q.asked.ID, DPV: q.asked.DPV, Basis: q.asked.Basis},
 		Subject: policy.Subject{
@@ -25,8 +44,8 @@ func (q *question) input(p *person, at time.Time) *policy.Input {
 			AgeBand:      known.AgeBand,
 			Standing:     state(p),
 		},
-		Consents: make(map[privacy.PurposeID]privacy.ConsentStatus, len(reg.Purposes)),
-		Objected: make(map[privacy.PurposeID]bool, len(reg.Purposes)),
+		Consents: consents,
+		Objected: objected,
 		Fields:   q.fields,
 		Context:  q.context,
 		Now:      policy.Time(at),
@@ -34,22 +53,18 @@ func (q *question) input(p *person, at time.Time) *policy.Input {
 			Granted: true, // or mayAsk had refused
 			Ground:  s.GroundStands(q.asked, at),
 			OptOut:  q.asked.Basis == privacy.OptOut && profile.Within(known.Jurisdiction, q.asked.Jurisdictions),
-			Fields:  make(map[privacy.FieldName]policy.Facts, len(q.fields)),
+			Fields:  fields,
 		},
-	}
-	if in.Context == nil {
-		in.Context = map[string]any{}
 	}
 	for i := range reg.Purposes {
 		id := reg.Purposes[i].ID
-		in.Consents[id] = s.Status(id, at)
-		in.Objected[id] = s.Objected(id)
+		consents[id] = s.Status(id, at)
+		objected[id] = s.Objected(id)
 	}
 	cover := s.Covers(reg, q.asked, q.channel, at)
 	for _, name := range q.fields {
-		in.Guard.Fields[name] = facts(reg, q, s, cover, name, at)
+		fields[name] = facts(reg, q, s, cover, name, at)
 	}
-	return in
 }
 
 func facts(reg *register.Register, q *question, s *consent.Standing, cover consent.Coverage, name privacy.FieldName, at time.Time) policy.Facts {

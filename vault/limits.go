@@ -81,13 +81,14 @@ func (l *limits) request(ch *register.Channel) error {
 	return nil
 }
 
-// ask counts a reference asked about. What was asked before today costs
+// ask counts a reference asked about, which has a name only where it is counted. What was asked before today costs
 // nothing, and neither does anything once empty answers are used up: then
 // nothing is answered at all.
-func (l *limits) ask(ch *register.Channel, ref [32]byte) error {
+func (l *limits) ask(ch *register.Channel, name func() [32]byte) error {
 	if ch.Limits.PeoplePerDay == 0 && ch.Limits.EmptyAnswersPerDay == 0 {
 		return nil
 	}
+	ref := name()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.of(ch.ID)

@@ -128,6 +128,7 @@ func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want
 type answer struct {
 	entry      []byte
 	conditions []store.Condition
+	on         [2]store.Condition // where they lie
 	result     *ReadResult
 	refused    error // instead of a result
 	allowed    bool
@@ -157,7 +158,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 		if err != nil {
 			return err
 		}
-		a.conditions = append(a.conditions, s.Unchanged(bucketGovernance, keyCurrent))
+		a.conditions = append(a.on[:0], s.Unchanged(bucketGovernance, keyCurrent))
 		q := question{by: by, channel: channel, regime: now, fields: req.Fields, context: req.Context, purpose: req.Purpose}
 		refused := q.mayAsk()
 		a.watch.asks(&q)
@@ -174,7 +175,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 		if err != nil {
 			return err
 		}
-		if err := v.limits.ask(channel, ref.hash(v)); err != nil {
+		if err := v.limits.ask(channel, func() [32]byte { return ref.hash(v) }); err != nil {
 			return err
 		}
 		p, err := v.find(ctx, s, now.register, ref)
@@ -215,6 +216,9 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 	}
 	for _, o := range outcomes {
 		if o.Action == policy.Withhold {
+			if res.Withheld == nil {
+				res.Withheld = make([]Withheld, 0, len(outcomes))
+			}
 			res.Withheld = append(res.Withheld, Withheld{Field: o.Field, Code: o.Code, Detail: detail(o)})
 			continue
 		}
@@ -233,6 +237,9 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 			return err
 		}
 		if o.Action == policy.Release {
+			if res.Fields == nil {
+				res.Fields = make([]FieldValue, 0, len(outcomes))
+			}
 			res.Fields = append(res.Fields, FieldValue{Field: o.Field, Value: value})
 			continue
 		}
@@ -361,7 +368,12 @@ func detail(o policy.Outcome) string {
 
 // outcomes evaluates the rules for one person at one time.
 func (v *Vault) outcomes(ctx context.Context, q *question, p *person, at time.Time) ([]policy.Outcome, error) {
-	in := q.input(p, at)
+	in, _ := v.inputs.Get().(*policy.Input)
+	if in == nil {
+		in = new(policy.Input)
+	}
+	defer v.inputs.Put(in) // nobody keeps it, or a part of it, after a decision
+	q.fill(in, p, at)
 	if d, ok, err := q.regime.rules.Seen(in); err != nil || ok {
 		return d.Outcomes, err
 	}
@@ -428,52 +440,14 @@ func (v *Vault) refusal(err error) error {
 	return unavailable("the vault cannot answer now")
 }
 
-// accessRecord is the log's record of a decision: enough to make it again, and
-// no value.
-type accessRecord struct {
-	Format   int                                `json:"v"`
-	At       time.Time                          `json:"at"`
-	Decision privacy.DecisionID                 `json:"decision"`
-	Channel  privacy.ChannelID                  `json:"channel,omitempty"`
-	Officer  string                             `json:"officer,omitempty"`
-	Granted  []privacy.PurposeID                `json:"granted,omitempty"` // what the token was narrowed to
-	Purpose  privacy.PurposeID                  `json:"purpose,omitempty"`
-	Reason   string                             `json:"reason,omitempty"` // an officer's
-	Policy   string                             `json:"policy"`
-	Register uint64                             `json:"register"`
-	Standing uint64                             `json:"standing,omitempty"` // the version decided on
-	Asked    []privacy.FieldName                `json:"asked,omitempty"`
-	Context  map[string]any                     `json:"context,omitempty"`
-	Peek     bool                               `json:"peek,omitempty"` // only whether, no value
-	Refused  string                             `json:"refused,omitempty"`
-	Released []privacy.FieldName                `json:"released,omitempty"`
-	Masked   map[privacy.FieldName]privacy.Mask `json:"masked,omitempty"`
-	Withheld map[privacy.FieldName]privacy.Code `json:"withheld,omitempty"`
-	Missing  []privacy.FieldName                `json:"missing,omitempty"`
-}
-
 func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Time, peek bool) ([]byte, error) {
 	r := accessRecord{Format: 1, At: at, Decision: res.Decision, Channel: q.channel.ID, Granted: q.by.Purposes, Purpose: q.purpose,
 		Policy: res.Policy, Register: res.Register, Standing: p.standing.Version, Asked: q.fields, Context: q.context, Peek: peek}
-	for _, f := range res.Fields {
-		r.Released = append(r.Released, f.Field)
+	plain, err := r.append(make([]byte, 0, 512), res)
+	if err != nil {
+		return nil, err
 	}
-	for _, f := range res.Masked {
-		if r.Masked == nil {
-			r.Masked = make(map[privacy.FieldName]privacy.Mask, len(res.Masked))
-		}
-		r.Masked[f.Field] = f.Mask
-	}
-	if len(res.Withheld) > 0 {
-		r.Withheld = make(map[privacy.FieldName]privacy.Code, len(res.Withheld))
-		for _, w := range res.Withheld {
-			r.Withheld[w.Field] = w.Code
-		}
-	}
-	for _, m := range res.Missing {
-		r.Missing = append(r.Missing, m.Field)
-	}
-	return v.entry(p, log.Access, privacy.ID(res.Decision), r)
+	return v.sealEntry(p, log.Access, privacy.ID(res.Decision), plain)
 }
 
 func (v *Vault) recordRefusal(q *question, refused error) ([]byte, error) {

@@ -16,6 +16,11 @@ func (v *Vault) entry(p *person, kind log.Kind, id privacy.ID, record any) ([]by
 	if err != nil {
 		return nil, err
 	}
+	return v.sealEntry(p, kind, id, plain)
+}
+
+// sealEntry is entry for a record that is written already.
+func (v *Vault) sealEntry(p *person, kind log.Kind, id privacy.ID, plain []byte) ([]byte, error) {
 	e, err := log.New(p.history, v.id, kind, p.id, id, plain)
 	if err != nil {
 		return nil, err

@@ -102,6 +102,7 @@ type Vault struct {
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes
 	registers sync.Map      // revision → *revision, immutable once made
+	inputs    sync.Pool     // of *policy.Input
 	running   running       // writes with an idempotency key
 
 	background sync.WaitGroup

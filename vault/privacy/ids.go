@@ -92,6 +92,16 @@ func ParseDecisionID(s string) (id DecisionID, err error) { return id, id.Unmars
 // ParseConsentID reads "con_…", or returns ErrID.
 func ParseConsentID(s string) (id ConsentID, err error) { return id, id.UnmarshalText([]byte(s)) }
 
+// Append appends what String returns.
+func (id DecisionID) Append(b []byte) []byte { return appendID(b, "dec_", ID(id)) }
+
+// Append appends what String returns.
+func (id SubjectID) Append(b []byte) []byte { return appendID(b, "sub_", ID(id)) }
+
+func appendID(b []byte, prefix string, id ID) []byte {
+	return encoding.AppendEncode(append(b, prefix...), id[:])
+}
+
 func format(prefix string, id ID) string {
 	b := make([]byte, 0, len(prefix)+idLen)
 	return string(encoding.AppendEncode(append(b, prefix...), id[:]))
