@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"context"
-	"fmt"
 
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
@@ -68,13 +67,10 @@ func (v *Vault) find(ctx context.Context, r store.Reader, reg *register.Register
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case len(holders) == 1:
+	if len(holders) == 1 {
 		return holders[0], nil
-	case ref.field.Identifier == register.Unique && len(holders) > 1:
-		return nil, fmt.Errorf("an identifier that finds one has %d holders: %w", len(holders), errIntegrity)
 	}
-	return nil, nil // nobody, or a shared one that is several people's
+	return nil, nil // nobody, or one that is several people's: shared, or shared once
 }
 
 // living is the person unless their record is on its way out.

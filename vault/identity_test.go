@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -240,6 +241,20 @@ func TestASharedTelephoneFindsOnlyWhenItIsOnePersons(t *testing.T) {
 	}
 	finds(t, v, phone, "Anahita")
 	finds(t, v, vaulttest.By("phone_number", "+49 30 999999"), "Her son")
+}
+
+// An identifier that the register calls unique since, and that two people have,
+// finds neither of them: to guess would be to mix them up.
+func TestWhatWasSharedOnceFindsNobodyOfTwo(t *testing.T) {
+	v := newCrowd(t)
+	v.As("web").Capture(told("phone_number", "+49 30 901820", "given_name", "Anahita", "email", "a@example.org"))
+	v.As("web").Capture(told("phone_number", "+49 30 901820", "given_name", "Her son", "email", "b@example.org"))
+	v.As("web").Capture(told("phone_number", "+49 30 999999", "given_name", "Ben"))
+	v.Apply(strings.Replace(crowd, "identifier: shared", "identifier: unique", 1))
+	finds(t, v, vaulttest.By("phone_number", "+49 30 901820"), "")
+	finds(t, v, vaulttest.By("phone_number", "+49 30 999999"), "Ben")
+	_, err := v.Capture(t.Context(), v.As("web").Caller, vaulttest.CaptureRequest(t, told("phone_number", "+49 30 901820")))
+	refusedWith(t, err, vault.CodeIdentityConflict)
 }
 
 // Two people whom one channel captured, named in one breath, are a conflict for
