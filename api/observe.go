@@ -14,9 +14,9 @@ import (
 // Observer is told of every request, for metrics and traces. It is called on
 // the way of each, so it must be quick and safe for concurrent use.
 type Observer interface {
-	// Arrived is told of a request before anything is done about it. The
-	// context it returns is the request's from then on.
-	Arrived(context.Context, http.Header) context.Context
+	// Arrived is told of a request, and when it began, before anything is done
+	// about it. The context it returns is the request's from then on.
+	Arrived(context.Context, time.Time, http.Header) context.Context
 	// Answered is told what became of it, with that context.
 	Answered(context.Context, Answered)
 }

@@ -24,7 +24,7 @@ type watching struct{ seen []Answered }
 
 type mark struct{}
 
-func (w *watching) Arrived(ctx context.Context, h http.Header) context.Context {
+func (w *watching) Arrived(ctx context.Context, _ time.Time, h http.Header) context.Context {
 	return context.WithValue(ctx, mark{}, h.Get("X-Request-Id"))
 }
 

@@ -146,7 +146,7 @@ func (s *Server) serve(rt *route) http.Handler {
 		x := &exchange{Server: s, route: rt, w: w, r: r, ctx: r.Context(), began: began, requestID: requestID(r)}
 		if s.observer != nil {
 			x.routed = time.Since(began)
-			x.ctx = s.observer.Arrived(x.ctx, r.Header)
+			x.ctx = s.observer.Arrived(x.ctx, began, r.Header)
 		}
 		h := w.Header()
 		h["X-Request-Id"] = []string{x.requestID}
