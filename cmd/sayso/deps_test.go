@@ -44,6 +44,8 @@ var floors = [][]string{
 		"api/client: api/wire",
 		"api/authn: api/wire",
 		"api: api/authn api/wire",
+		"api/metrics: api api/authn",
+		"api/traces: api",
 	},
 	{ // 4: the only place that names an engine or a root key
 		"cmd/sayso/command: examples",

@@ -36,13 +36,17 @@ func newBenchServer() *cobra.Command {
 				return err
 			}
 			logger := newLogger(cmd.ErrOrStderr())
-			f, err := openFolder(cmd.Context(), dir, root, logger)
+			w, err := watch(cmd.Context(), "", logger)
+			if err != nil {
+				return err
+			}
+			f, err := openWatched(cmd.Context(), dir, root, logger, w)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, f.Close()) }()
 			return benchServe(cmd, func(ctx context.Context, l net.Listener, ready func() error) error {
-				return serveVault(ctx, f.vault, l, serving{issuer: "http://" + l.Addr().String(), logger: logger, ready: ready})
+				return serveVault(ctx, f, l, serving{issuer: "http://" + l.Addr().String(), logger: logger, ready: ready})
 			}, func() benchCounts {
 				s := f.stores.data.Stats()
 				return benchCounts{Syncs: s.LogSyncs, Records: s.LogEntries}

@@ -80,7 +80,7 @@ func runDemo(cmd *cobra.Command, exit bool) (err error) {
 	d.vault, d.url = f.vault, "http://"+l.Addr().String()
 	serveCtx, stopServing := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- serveVault(serveCtx, f.vault, l, serving{issuer: d.url, logger: logger}) }()
+	go func() { served <- serveVault(serveCtx, f, l, serving{issuer: d.url, logger: logger}) }()
 	defer func() {
 		stopServing()
 		err = errors.Join(err, <-served)
@@ -124,7 +124,11 @@ func (d *demo) open(ctx context.Context, logger *slog.Logger) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openFolder(ctx, d.dir, root, logger)
+	w, err := watch(ctx, "", logger)
+	if err != nil {
+		return nil, err
+	}
+	return openWatched(ctx, d.dir, root, logger, w)
 }
 
 // listenNearby listens on the usual port of this machine, or on a free one if

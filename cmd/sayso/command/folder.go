@@ -27,23 +27,29 @@ const (
 
 // folder is an open vault in its folder. Nobody else has it meanwhile.
 type folder struct {
-	dir    string
-	vault  *vault.Vault
-	stores stores
+	dir     string
+	vault   *vault.Vault
+	stores  stores
+	watched *watching // nil: by nobody
 }
 
 // openFolder opens the vault in dir with its root key. It makes nothing, and
 // what it refuses it leaves as it was: the error is one sentence that says what
 // is wrong and what to do.
 func openFolder(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) (*folder, error) {
-	f, err := open(ctx, dir, root, logger)
+	return openWatched(ctx, dir, root, logger, nil)
+}
+
+// openWatched is openFolder for a vault that is watched.
+func openWatched(ctx context.Context, dir string, root keys.Root, logger *slog.Logger, w *watching) (*folder, error) {
+	f, err := open(ctx, dir, root, logger, w)
 	if err != nil {
 		return nil, explain(dir, err)
 	}
 	return f, nil
 }
 
-func open(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) (*folder, error) {
+func open(ctx context.Context, dir string, root keys.Root, logger *slog.Logger, w *watching) (*folder, error) {
 	if err := isWhole(dir); err != nil {
 		return nil, err
 	}
@@ -53,20 +59,24 @@ func open(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) 
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.vault(ctx, dir, root, logger)
+	v, err := s.vault(ctx, dir, root, logger, w)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	f := &folder{dir: dir, vault: v, stores: s}
+	f := &folder{dir: dir, vault: v, stores: s, watched: w}
 	if err := tighten(dir, logger); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
 
-// Close closes the vault, then what it stands on.
+// Close closes the vault, then what it stands on, then what watches.
 func (f *folder) Close() error {
-	return errors.Join(f.vault.Close(), f.stores.Close())
+	err := errors.Join(f.vault.Close(), f.stores.Close())
+	if f.watched != nil {
+		err = errors.Join(err, f.watched.Close())
+	}
+	return err
 }
 
 // stores are the engines and the ledger of one folder.
@@ -112,12 +122,16 @@ func (s stores) config(keyring *keys.Keyring, logger *slog.Logger) vault.Config 
 	return vault.Config{Store: s.data, Keys: s.deks, Ledger: s.ledger, Keyring: keyring, Logger: logger}
 }
 
-func (s stores) vault(ctx context.Context, dir string, root keys.Root, logger *slog.Logger) (*vault.Vault, error) {
+func (s stores) vault(ctx context.Context, dir string, root keys.Root, logger *slog.Logger, w *watching) (*vault.Vault, error) {
 	keyring, err := readKeyring(dir, root)
 	if err != nil {
 		return nil, err
 	}
-	return vault.Open(ctx, s.config(keyring, logger))
+	cfg := s.config(keyring, logger)
+	if w != nil {
+		cfg.Observer = w.observer()
+	}
+	return vault.Open(ctx, cfg)
 }
 
 func readKeyring(dir string, root keys.Root) (*keys.Keyring, error) {

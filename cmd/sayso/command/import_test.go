@@ -55,7 +55,7 @@ func openShop(t *testing.T, register []byte) *shop {
 	s := &shop{t: t, url: "http://" + l.Addr().String(), channels: map[privacy.ChannelID]*client.Client{}, secrets: map[privacy.ChannelID]string{}}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- serveVault(ctx, f.vault, l, serving{issuer: s.url, logger: logger}) }()
+	go func() { ended <- serveVault(ctx, f, l, serving{issuer: s.url, logger: logger}) }()
 	t.Cleanup(func() {
 		stop()
 		if err := errors.Join(<-ended, f.Close()); err != nil {

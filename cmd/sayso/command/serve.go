@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sayso-vault/sayso/api"
-	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/api/metrics"
 )
 
 const defaultListen = "127.0.0.1:8650"
@@ -30,6 +30,7 @@ func newServe() *cobra.Command {
 		Short: "Serve a vault over HTTP",
 		Long: `serve opens the vault in a folder and answers HTTP for it, until SIGTERM or
 SIGINT: then it lets running requests end and closes what it opened, in order.
+A TLS certificate is loaded again when its files change, or at SIGHUP.
 
 Beyond this machine it listens only with TLS, or behind a proxy that speaks it.`,
 		Example: `  sayso serve --dir ./vault
@@ -44,6 +45,7 @@ Beyond this machine it listens only with TLS, or behind a proxy that speaks it.`
 	flags.StringVar(&o.cert, "tls-cert", "", "file of the TLS certificate and its chain, PEM")
 	flags.StringVar(&o.key, "tls-key", "", "file of the certificate's key, PEM")
 	flags.BoolVar(&o.behindProxy, "behind-proxy", false, "a proxy before this server speaks TLS with the clients")
+	flags.StringVar(&o.collector, "otlp-endpoint", "", "address of an OpenTelemetry collector to send traces to, such as http://127.0.0.1:4318 (default: "+envCollector+"; without either there are no traces)")
 	flags.StringVar(&o.passphraseFile, "passphrase-file", "", "file that holds the passphrase (default: SAYSO_PASSPHRASE, else asked for)")
 	return cmd
 }
@@ -51,13 +53,15 @@ Beyond this machine it listens only with TLS, or behind a proxy that speaks it.`
 type serveOptions struct {
 	dir, listen, url, cert, key, passphraseFile string
 	behindProxy                                 bool
+	collector                                   string
 }
 
 func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	if o.dir == "" {
 		return misuse("--dir is missing: where does the vault lie?")
 	}
-	config, err := o.tls(cmd.Context())
+	logger := newLogger(cmd.ErrOrStderr())
+	cert, err := o.tls(cmd.Context(), logger)
 	if err != nil {
 		return err
 	}
@@ -65,13 +69,16 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	logger := newLogger(cmd.ErrOrStderr())
-	f, err := openFolder(cmd.Context(), o.dir, root, logger)
+	w, err := watch(cmd.Context(), o.collector, logger)
+	if err != nil {
+		return err
+	}
+	f, err := openWatched(cmd.Context(), o.dir, root, logger, w)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	stopSocket, err := serveSocket(f, served{Listen: o.listen, URL: o.url, TLS: config != nil, Cert: o.cert, BehindProxy: o.behindProxy}, logger)
+	stopSocket, err := serveSocket(f, served{Listen: o.listen, URL: o.url, TLS: cert != nil, Cert: o.cert, BehindProxy: o.behindProxy}, logger)
 	if err != nil {
 		logger.Warn("the folder has no socket, so `sayso log` cannot ask this process", "err", err)
 	} else {
@@ -84,14 +91,20 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	issuer := o.url
 	if issuer == "" {
 		issuer = "http://" + l.Addr().String()
-		if config != nil {
+		if cert != nil {
 			issuer = "https://" + l.Addr().String()
 		}
 		if at, ok := l.Addr().(*net.TCPAddr); ok && at.IP.IsUnspecified() {
 			logger.Warn("clients cannot reach the address that tokens are issued by: give --url", "url", issuer)
 		}
 	}
-	return serveVault(cmd.Context(), f.vault, l, serving{issuer: issuer, tls: config, logger: logger, ready: func() error {
+	if cert != nil {
+		cert.onHangup(cmd.Context())
+	}
+	return serveVault(cmd.Context(), f, l, serving{issuer: issuer, cert: cert, logger: logger, ready: func() error {
+		if err := notify("READY=1"); err != nil {
+			logger.Warn("systemd cannot be told that the vault is served", "err", err)
+		}
 		return answer(cmd, map[string]string{"url": issuer}, func(w io.Writer) error {
 			_, err := fmt.Fprintf(w, "Serving the vault in %s at %s\n", o.dir, issuer)
 			return err
@@ -100,16 +113,12 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 }
 
 // tls refuses to be heard by others without it.
-func (o *serveOptions) tls(ctx context.Context) (*tls.Config, error) {
+func (o *serveOptions) tls(ctx context.Context, logger *slog.Logger) (*liveCertificate, error) {
 	if (o.cert == "") != (o.key == "") {
 		return nil, misuse("--tls-cert and --tls-key go together")
 	}
 	if o.cert != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
-		if err != nil {
-			return nil, fmt.Errorf("loading the TLS certificate: %w", err)
-		}
-		return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
+		return loadCertificate(o.cert, o.key, logger)
 	}
 	host, _, err := net.SplitHostPort(o.listen)
 	if err != nil {
@@ -137,24 +146,35 @@ func isLoopback(ctx context.Context, host string) bool {
 
 // serving is how a vault is served.
 type serving struct {
-	issuer string      // the address clients use
-	tls    *tls.Config // nil: plain
+	issuer string           // the address clients use
+	cert   *liveCertificate // nil: plain
 	logger *slog.Logger
 	ready  func() error // called when requests are answered; may be nil
 }
 
 // serveVault answers requests on a listener until ctx ends, then lets running
 // ones end. It closes the listener, but not the vault.
-func serveVault(ctx context.Context, v *vault.Vault, l net.Listener, how serving) error {
-	routes, err := api.New(api.Config{Vault: v, Issuer: how.issuer, Version: version(), Logger: how.logger})
+func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) error {
+	cfg := api.Config{Vault: f.vault, Issuer: how.issuer, Version: version(), Logger: how.logger}
+	if f.watched != nil {
+		cfg.Observer, cfg.Metrics = f.watched.observer(), f.watched.metrics
+	}
+	routes, err := api.New(cfg)
 	if err != nil {
 		return errors.Join(err, l.Close())
+	}
+	if f.watched != nil {
+		sources := metrics.Sources{Vault: f.vault.Stats, Ready: func() bool { return len(f.vault.Ready()) == 0 }, Tokens: routes.TokenCache, Storage: f.stores.storage}
+		if how.cert != nil {
+			sources.Certificate = how.cert.ends
+		}
+		f.watched.metrics.Watch(sources)
 	}
 	server := routes.HTTP()
 	ended := make(chan error, 1)
 	go func() {
-		if how.tls != nil {
-			l = tls.NewListener(l, how.tls)
+		if how.cert != nil {
+			l = tls.NewListener(l, how.cert.config())
 		}
 		ended <- server.Serve(l)
 	}()
