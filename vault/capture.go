@@ -259,6 +259,11 @@ func (c *capture) run(ctx context.Context) (err error) {
 			return errors.Join(err, errAgain)
 		}
 	}
+	if narrows(c.acts) { // what is promised is done, so what refuses comes before
+		if err := c.count(subject); err != nil {
+			return err
+		}
+	}
 	for _, a := range c.acts {
 		if err := c.v.ledger.promise(ctx, a, subject); err != nil {
 			return err

@@ -165,6 +165,27 @@ func TestAClockThatWentBackReleasesNoMore(t *testing.T) {
 	}
 }
 
+// A no that a clock running years ahead put there does not make the next yes
+// last for years.
+func TestAYesLastsFromWhenItWasHeardOf(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Now: march})
+	ana := v.As("web").Capture(anahita)
+	v.Tick(2 * 365 * 24 * time.Hour)
+	v.As("sms").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	v.Tick(-2 * 365 * 24 * time.Hour)
+	v.As("sms").For("sms-marketing").Read(ana).Denied(privacy.CodeNoConsent)
+	if err := v.ConfirmClock(t.Context(), v.Officer); err != nil {
+		t.Fatal(err)
+	}
+	if res := v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven); !res.Effective {
+		t.Error("a yes right after the no takes no effect")
+	}
+	state, err := v.ConsentState(t.Context(), v.As("sms").Caller, ana.ID, "sms-marketing")
+	if err != nil || !state.Allowed || state.Until.After(march.AddDate(1, 0, 1)) {
+		t.Errorf("allowed: got %+v, %v, want it for a year", state, err)
+	}
+}
+
 // jumped is a time whose wall clock was moved while the monotonic one went on,
 // as only the machine itself can do it: Go's times have the seconds of the wall
 // clock in bits 30 to 62 of their first word.

@@ -259,7 +259,7 @@ func (v *Vault) consentRecord(id privacy.SubjectID, ch *register.Channel, a *act
 	if terms := a.shown.Consent; terms != nil {
 		r.Notice = terms.Notice.Version
 		if a.req.Status == privacy.StatusGiven && !terms.ValidFor.IsZero() {
-			r.Until = terms.ValidFor.After(at)
+			r.Until = terms.ValidFor.After(consent.Act{At: at, Recorded: now}.Begins())
 		}
 	}
 	return r

@@ -112,6 +112,22 @@ func orUnknown(s string) string {
 	return s
 }
 
+// maxFields bounds what one question asks for.
+const maxFields = 256
+
+// checkFields refuses fields that are asked for twice, or too many.
+func (q *question) checkFields() error {
+	if len(q.fields) > maxFields {
+		return invalid("fields", "too_long", "expected at most %d fields", maxFields)
+	}
+	for i, f := range q.fields {
+		if slices.Contains(q.fields[:i], f) {
+			return invalid("fields", "duplicate", "expected each field once")
+		}
+	}
+	return nil
+}
+
 // checkContext refuses context the register does not declare, and asks for what
 // the rules in force look at, before they run.
 func (q *question) checkContext() error {

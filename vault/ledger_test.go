@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -88,6 +89,21 @@ func TestWhatTheLedgerPromisedIsDoneAfterACrash(t *testing.T) {
 		t.Errorf("the next starts wrote %d records: what was done was done again", got-size)
 	}
 	v.As("mail").For("news").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+}
+
+// A capture that is refused promises nothing: its no is not done by the next
+// start either.
+func TestARefusedCaptureIsNotDoneByTheNextStart(t *testing.T) {
+	const web = "{id: web, kind: web, purposes: [order, fraud]"
+	v := vaulttest.New(t, &vaulttest.Options{Register: strings.Replace(crowd, web, web+", limits: {captures_per_person_per_day: 1}", 1)})
+	ana := v.As("web").Capture(told("email", "a@example.org", "given_name", "Anahita"))
+	v.As("web").For("fraud").Read(ana, "email").Released(told("email", "a@example.org"))
+	req := vaulttest.CaptureRequest(t, told("email", "a@example.org"))
+	req.Consents = []vault.ConsentRequest{{Purpose: "fraud", Status: privacy.StatusObjected, Method: "web_form"}}
+	_, err := v.Capture(t.Context(), v.As("web").Caller, req)
+	refusedWith(t, err, vault.CodeRateLimited)
+	restart(t, v)
+	v.As("web").For("fraud").Read(ana, "email").Released(told("email", "a@example.org"))
 }
 
 // A yes that came after a no that failed is the later word, also for the start

@@ -168,7 +168,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 			a.entry, err = v.recordRefusal(&q, refused)
 			return err
 		}
-		if err := q.checkContext(); err != nil {
+		if err := errors.Join(q.checkFields(), q.checkContext()); err != nil {
 			return err
 		}
 		ref, err := v.reference(now.register, req.Subject)

@@ -214,6 +214,19 @@ withhold contains {"field": "email", "reason": "never"} if {
 	web.Read(ana, "given_name").Released(told("given_name", "Anahita"))
 }
 
+// A field that is asked for twice is refused, and nobody is looked up.
+func TestAFieldIsAskedForOnce(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	web := v.As("web").For("order-fulfilment")
+	web.Read(ana, "email", "given_name", "email").Refused(vault.CodeInvalidRequest)
+	many := make([]privacy.FieldName, 300)
+	for i := range many {
+		many[i] = privacy.FieldName(strings.Repeat("x", i+1))
+	}
+	web.Read(ana, many...).Refused(vault.CodeInvalidRequest)
+}
+
 // The matrix masks and withholds; a masked value is not the value.
 func TestTheMatrixShowsLess(t *testing.T) {
 	v := vaulttest.New(t, &vaulttest.Options{Register: withContext})

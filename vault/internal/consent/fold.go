@@ -21,6 +21,16 @@ type Act struct {
 	Revision uint64
 }
 
+// Begins returns when the time runs from that a consent lasts: from the act, but
+// never from later than when the vault heard of it. An act can be put after one
+// that a wrong clock put years ahead.
+func (a Act) Begins() time.Time {
+	if !a.Recorded.IsZero() && a.Recorded.Before(a.At) {
+		return a.Recorded
+	}
+	return a.At
+}
+
 // Record folds an act into the standing and reports whether it takes effect. A
 // narrowing act always does. A given does not if it is not later than the
 // latest narrowing act: ties narrow. Of two givens the later one counts.
@@ -53,7 +63,7 @@ func (s *Standing) Record(a Act) (effective bool) {
 		c.Explicit = terms.Explicit
 		c.Narrower = slices.Clone(terms.Notice.Purposes)
 		if !terms.ValidFor.IsZero() {
-			c.Until = terms.ValidFor.After(a.At)
+			c.Until = terms.ValidFor.After(a.Begins())
 		}
 	}
 	return true
