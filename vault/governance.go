@@ -178,6 +178,16 @@ func (v *Vault) revision(r store.Reader, n uint64) (*revision, error) {
 	if rev, ok := v.registers.Load(n); ok {
 		return rev.(*revision), nil
 	}
+	rev, err := v.readRevision(r, n)
+	if err != nil {
+		return nil, err
+	}
+	v.registers.Store(n, rev)
+	return rev, nil
+}
+
+// readRevision reads a register revision, and keeps nothing in memory.
+func (v *Vault) readRevision(r store.Reader, n uint64) (*revision, error) {
 	sealed, err := r.Get(bucketRegisters, revisionKey(n))
 	if err != nil {
 		return nil, err
@@ -193,7 +203,6 @@ func (v *Vault) revision(r store.Reader, n uint64) (*revision, error) {
 		return nil, fmt.Errorf("reading register revision %d: %w", n, err)
 	}
 	rev.register.Revision = n
-	v.registers.Store(n, rev)
 	return rev, nil
 }
 

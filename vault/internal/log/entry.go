@@ -28,10 +28,11 @@ const (
 	Lookup                   // an officer found or saw a person, for a stated reason
 	Start                    // the vault was made, or its log begun anew
 	Clock                    // an officer's word on the clock
-	lastKind = Clock
+	Export                   // an officer took records out, for an audit
+	lastKind = Export
 )
 
-var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock"}
+var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export"}
 
 // String returns the kind's name, which is part of what an opening is bound to.
 func (k Kind) String() string {
