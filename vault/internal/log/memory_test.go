@@ -60,6 +60,9 @@ func (m *memory) Update(ctx context.Context, fn func(store.Tx) error) ([]uint64,
 	return nil, err
 }
 
+// Scrub has nothing to clear.
+func (m *memory) Scrub(context.Context, func(done, of uint64)) error { return nil }
+
 func (m *memory) Close() error { return nil }
 
 // Append keeps an entry that is durable at once.
