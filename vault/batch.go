@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -120,7 +119,11 @@ func (v *Vault) prepareBatch(ctx context.Context, by Caller, reqs []CaptureReque
 
 // makeKeysFor makes keys for everybody who could turn out to be new.
 func (v *Vault) makeKeysFor(ctx context.Context, captures []*capture) error {
-	var rows [][2][]byte
+	type made struct {
+		id  privacy.SubjectID
+		row []byte
+	}
+	var rows []made
 	for _, c := range captures {
 		if c == nil || c.given != privacy.Nobody {
 			continue
@@ -130,14 +133,14 @@ func (v *Vault) makeKeysFor(ctx context.Context, captures []*capture) error {
 			return err
 		}
 		c.fresh = p
-		rows = append(rows, [2][]byte{slices.Clone(p.id[:]), row})
+		rows = append(rows, made{p.id, row})
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
 		for _, r := range rows {
-			if err := tx.Put(bucketDEKs, r[0], r[1]); err != nil {
+			if err := v.putKeys(tx, r.id, r.row); err != nil {
 				return err
 			}
 		}

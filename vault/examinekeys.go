@@ -115,7 +115,11 @@ const (
 
 // pages calls fn with all rows of a bucket, page by page, outside of snapshots.
 func pages(ctx context.Context, engine store.Engine, bucket store.Bucket, fn func([]row) error) error {
-	var last []byte
+	return pagesBehind(ctx, engine, bucket, nil, fn)
+}
+
+// pagesBehind is pages for the rows behind a key.
+func pagesBehind(ctx context.Context, engine store.Engine, bucket store.Bucket, last []byte, fn func([]row) error) error {
 	for {
 		var rows []row
 		began := time.Now()

@@ -104,3 +104,7 @@ func (c Clock) Believed() bool {
 
 // Confirm is an officer's word.
 func (c Clock) Confirm() { c.c.confirm() }
+
+// OnRotation has fn called at every step of a rotation, outside of transactions.
+// An error of it ends the rotation there, as a crash would.
+func (v *Vault) OnRotation(fn func(step string) error) { v.rotating.fault = fn }

@@ -81,6 +81,8 @@ type keyRecord struct {
 	Act        string `json:"act"`
 	KEKEpoch   uint32 `json:"kek_epoch"`
 	IndexEpoch uint32 `json:"index_epoch"`
+	KEKFrom    uint32 `json:"kek_from,omitempty"` // of a rotation: the epochs before
+	IndexFrom  uint32 `json:"index_from,omitempty"`
 }
 
 // checkFormat tells a fresh store from this vault's from another's.

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -20,7 +21,8 @@ type person struct {
 	id       privacy.SubjectID
 	standing *consent.Standing
 	history  *keys.DEK
-	wrapped  []byte // of the values DEK; unwrapped only where a value is opened
+	wrapped  []byte        // the values DEK; unwrapped only where a value is opened
+	ring     *keys.Keyring // that wrapped it; nil: the vault's
 }
 
 func (p *person) known() bool { return p.id != privacy.Nobody }
@@ -57,20 +59,21 @@ func unpackDEKs(row []byte) (values, history []byte, err error) {
 
 // newKeys draws a subject's two DEKs and wraps them.
 func (v *Vault) newKeys(id privacy.SubjectID) (*person, []byte, error) {
-	p := &person{id: id, standing: &consent.Standing{}}
+	ring := v.keyring()
+	p := &person{id: id, standing: &consent.Standing{}, ring: ring}
 	var err error
-	if p.history, err = v.keyring().NewDEK(); err != nil {
+	if p.history, err = ring.NewDEK(); err != nil {
 		return nil, nil, err
 	}
-	values, err := v.keyring().NewDEK()
+	values, err := ring.NewDEK()
 	if err != nil {
 		return nil, nil, err
 	}
-	history, err := v.keyring().Wrap(p.history, id, keys.History)
+	history, err := ring.Wrap(p.history, id, keys.History)
 	if err != nil {
 		return nil, nil, err
 	}
-	p.wrapped, err = v.keyring().Wrap(values, id, keys.Values)
+	p.wrapped, err = ring.Wrap(values, id, keys.Values)
 	return p, packDEKs(p.wrapped, history), err
 }
 
@@ -81,7 +84,7 @@ func (v *Vault) makeKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 	if err != nil {
 		return nil, err
 	}
-	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return tx.Put(bucketDEKs, id[:], row) })
+	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return v.putKeys(tx, id, row) })
 	return p, err
 }
 
@@ -129,11 +132,12 @@ func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 		if err != nil {
 			return err
 		}
-		dek, err := v.keyring().Unwrap(history, id, keys.History)
+		ring := v.keyring() // it turns no further while this snapshot is open
+		dek, err := ring.Unwrap(history, id, keys.History)
 		if err != nil {
 			return fmt.Errorf("opening the history key of %s: %w", id, err)
 		}
-		p = &person{id: id, history: dek, wrapped: bytes.Clone(values)}
+		p = &person{id: id, history: dek, wrapped: bytes.Clone(values), ring: ring}
 		return nil
 	})
 	return p, err
@@ -228,7 +232,7 @@ func (v *Vault) loadNobody(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		v.nobody = p
+		v.nobody, p.ring = p, nil // it lives long, and must not keep an old KEK
 		row, err := s.Get(bucketStanding, privacy.Nobody[:])
 		v.nobodyRow = bytes.Clone(row)
 		return err
@@ -369,7 +373,7 @@ func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
 
 func (o *valuesOf) key() (*keys.DEK, error) {
 	if o.dek == nil {
-		dek, err := o.v.keyring().Unwrap(o.p.wrapped, o.p.id, keys.Values)
+		dek, err := cmp.Or(o.p.ring, o.v.keyring()).Unwrap(o.p.wrapped, o.p.id, keys.Values)
 		if err != nil {
 			return nil, fmt.Errorf("opening the values key of %s: %w", o.p.id, err)
 		}

@@ -89,6 +89,7 @@ const (
 type Vault struct {
 	cfg       Config
 	ring      atomic.Pointer[keys.Keyring] // see keyring
+	rotating  rotating
 	id        keys.VaultID
 	follower  *log.Follower
 	clock     *clock
@@ -139,6 +140,9 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 		return nil, fmt.Errorf("%w (it has %d records, the ledger saw %d)", ErrLogShorter, size, v.ledger.seen.Size)
 	}
 	if v.clock, err = openClock(ctx, v); err != nil {
+		return nil, err
+	}
+	if err := v.checkKeyring(ctx); err != nil {
 		return nil, err
 	}
 	if err := v.loadNobody(ctx); err != nil {

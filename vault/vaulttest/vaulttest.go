@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -112,7 +113,11 @@ func New(t testing.TB, o *Options) *Vault {
 	}
 	v.now = v.opts.Now
 	var err error
-	if v.Keyring, err = keys.New(v.Now()); err != nil {
+	ring, err := keys.New(v.Now())
+	if err == nil {
+		err = v.saveKeyring(ring)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := v.engines(true)
@@ -167,7 +172,24 @@ func (v *Vault) engines(create bool) (vault.Config, error) {
 		ledger = v.opts.Ledger(file)
 	}
 	return vault.Config{Store: v.Store, Keys: v.Keys, Ledger: ledger, Keyring: v.Keyring, Now: v.Now, Logger: v.opts.Logger,
-		DecisionDeadline: v.opts.DecisionDeadline, Observer: v.opts.Observer}, nil
+		DecisionDeadline: v.opts.DecisionDeadline, Observer: v.opts.Observer, SaveKeyring: v.saveKeyring}, nil
+}
+
+// saveKeyring keeps the keyring in its file, sealed under Root, and for Reopen.
+func (v *Vault) saveKeyring(k *keys.Keyring) error {
+	sealed, err := k.Seal(Root())
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(v.Dir, "keyring")
+	if err := os.WriteFile(path+".new", sealed, 0o600); err != nil {
+		return err
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	v.Keyring = k
+	return nil
 }
 
 // Stop closes the vault and its engines. It may be called more than once.

@@ -1,0 +1,185 @@
+package vault
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// The KEK turns in five steps: the keyring gets the next KEK; keys.db says that
+// nothing is wrapped under an older one from now on; all that is, is wrapped
+// anew; the pages where it lay are cleared; the keyring loses the old KEK. That
+// is last, and only after every row was seen to be under the new one: what it
+// still wrapped would be lost.
+
+// keys.db says under which KEK it is written, so that whoever wrapped a key just
+// before the KEK turned wraps it again instead of storing it:
+//
+//	kek = 0x01 epoch(4)
+const (
+	bucketKEK store.Bucket = "kek"
+	kekFormat              = 1
+	firstKEK               = 1 // what there is without a word
+)
+
+var keyKEK = []byte("epoch")
+
+// keysEpoch returns the KEK epoch under which keys.db is written.
+func keysEpoch(r store.Reader) (uint32, error) {
+	said, err := r.Get(bucketKEK, keyKEK)
+	switch {
+	case err != nil:
+		return 0, err
+	case said == nil:
+		return firstKEK, nil
+	case len(said) != 1+4 || said[0] != kekFormat:
+		return 0, fmt.Errorf("reading the epoch of keys.db: %w", errIntegrity)
+	}
+	return binary.BigEndian.Uint32(said[1:]), nil
+}
+
+// putKeys stores a subject's wrapped keys, under the KEK in use.
+func (v *Vault) putKeys(tx store.Tx, id privacy.SubjectID, row []byte) error {
+	under, err := keysEpoch(tx)
+	if err != nil {
+		return err
+	}
+	ring := v.keyring()
+	if under > ring.KEKEpoch() {
+		return ErrOlderKeyring
+	}
+	row, err = rewrapRow(ring, id, row)
+	if err != nil {
+		return err
+	}
+	return tx.Put(bucketDEKs, bytes.Clone(id[:]), row)
+}
+
+// rewrapRow returns a row of keys.db under the keyring's KEK: itself if it is.
+func rewrapRow(ring *keys.Keyring, id privacy.SubjectID, row []byte) ([]byte, error) {
+	values, history, err := unpackDEKs(row)
+	if err != nil {
+		return nil, fmt.Errorf("%w (of %s)", err, id)
+	}
+	v, err := ring.Rewrap(values, id, keys.Values)
+	if err != nil {
+		return nil, fmt.Errorf("wrapping the values key of %s anew: %w", id, err)
+	}
+	h, err := ring.Rewrap(history, id, keys.History)
+	if err != nil {
+		return nil, fmt.Errorf("wrapping the history key of %s anew: %w", id, err)
+	}
+	if bytes.Equal(v, values) && bytes.Equal(h, history) {
+		return row, nil
+	}
+	return packDEKs(v, h), nil
+}
+
+func (r *rotation) turnKEK(ctx context.Context) error {
+	v := r.v
+	if ring := v.keyring(); ring.KEKEpoch() <= r.KEK.From {
+		if err := r.swap(ring.WithNewKEK(v.cfg.Now())); err != nil {
+			return err
+		}
+	}
+	ring := v.keyring()
+	r.KEK.To = ring.KEKEpoch()
+	_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
+		return tx.Put(bucketKEK, keyKEK, binary.BigEndian.AppendUint32([]byte{kekFormat}, r.KEK.To))
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.at("kek used"); err != nil {
+		return err
+	}
+	for { // until nothing is left to do
+		n, err := r.rewrap(ctx, ring)
+		if err != nil {
+			return err
+		}
+		r.report.Keys += n
+		if n == 0 {
+			break
+		}
+	}
+	if err := r.at("keys wrapped"); err != nil {
+		return err
+	}
+	if err := v.cfg.Keys.Scrub(ctx, func(done, of uint64) { r.progress("clearing keys", done, of) }); err != nil {
+		return err
+	}
+	if err := r.at("keys cleared"); err != nil {
+		return err
+	}
+	// Nobody sees a row from before any more, so nobody needs the old KEK.
+	for _, epoch := range ring.KEKEpochs() {
+		if epoch == r.KEK.To {
+			break
+		}
+		if err := r.swap(v.keyring().DropKEK(epoch)); err != nil {
+			return err
+		}
+	}
+	r.KEK.Done = true
+	return r.update(ctx, func(store.Tx) error { return nil })
+}
+
+// rewrap wraps every key that is under another KEK anew, and returns for how many
+// people it did.
+func (r *rotation) rewrap(ctx context.Context, ring *keys.Keyring) (changed uint64, err error) {
+	v := r.v
+	of, err := count(ctx, v.cfg.Keys, bucketDEKs)
+	if err != nil {
+		return 0, err
+	}
+	var done uint64
+	err = pages(ctx, v.cfg.Keys, bucketDEKs, func(rows []row) error {
+		done += uint64(len(rows))
+		r.progress("keys", min(done, of), of)
+		anew := map[privacy.SubjectID][]byte{}
+		for _, row := range rows {
+			if len(row.key) != len(privacy.SubjectID{}) {
+				return fmt.Errorf("a row of keys.db: %w", errIntegrity)
+			}
+			id := privacy.SubjectID(row.key)
+			next, err := rewrapRow(ring, id, row.value)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(next, row.value) {
+				anew[id] = next
+			}
+		}
+		if len(anew) == 0 {
+			return nil
+		}
+		if err := r.at("page of keys"); err != nil {
+			return err
+		}
+		changed += uint64(len(anew))
+		_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
+			for _, row := range rows {
+				next := anew[privacy.SubjectID(row.key)]
+				now, err := tx.Get(bucketDEKs, row.key)
+				if err != nil {
+					return err
+				}
+				if next == nil || !bytes.Equal(now, row.value) { // gone, or written since: the next pass looks
+					continue
+				}
+				if err := tx.Put(bucketDEKs, row.key, next); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return err
+	})
+	return changed, err
+}
