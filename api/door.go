@@ -47,6 +47,9 @@ type door interface {
 	NewSecret(context.Context, vault.Caller, privacy.ChannelID) (*vault.ChannelCredentials, error)
 	RevokeSecret(ctx context.Context, c vault.Caller, channel privacy.ChannelID, secretID string) error
 	ConfirmClock(context.Context, vault.Caller) error
+	ExportRegister(context.Context, vault.Caller, vault.ExportRequest, func([]vault.RegisterLine) error) (*vault.Exported, error)
+	ExportConsents(context.Context, vault.Caller, vault.ExportRequest, func([]vault.ConsentLine) error) (*vault.Exported, error)
+	ExportDecisions(context.Context, vault.Caller, vault.ExportRequest, func([]vault.DecisionLine) error) (*vault.Exported, error)
 
 	Checkpoint(context.Context) ([]byte, error)
 	VerifierKey() string

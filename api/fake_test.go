@@ -34,6 +34,10 @@ type fake struct {
 	allow   error
 	ready   []string
 	any     error // what every other method answers
+
+	exporting vault.ExportRequest // the last
+	consents  []vault.ConsentLine
+	breaks    error // after the last line of an export
 }
 
 var (
@@ -180,6 +184,36 @@ func (f *fake) NewSecret(_ context.Context, _ vault.Caller, id privacy.ChannelID
 }
 func (f *fake) RevokeSecret(context.Context, vault.Caller, privacy.ChannelID, string) error {
 	return f.called("revoke")
+}
+func (f *fake) ExportRegister(_ context.Context, _ vault.Caller, _ vault.ExportRequest, some func([]vault.RegisterLine) error) (*vault.Exported, error) {
+	if err := f.called("export register"); err != nil {
+		return nil, err
+	}
+	return f.exported(some([]vault.RegisterLine{{Revision: 1, At: morning, By: "first", Kind: vault.LineField, ID: "email"}}))
+}
+func (f *fake) ExportConsents(_ context.Context, _ vault.Caller, r vault.ExportRequest, some func([]vault.ConsentLine) error) (*vault.Exported, error) {
+	f.exporting = r
+	if err := f.called("export consents"); err != nil {
+		return nil, err
+	}
+	for i := range f.consents {
+		if err := some(f.consents[i : i+1]); err != nil {
+			return nil, err
+		}
+	}
+	return f.exported(nil)
+}
+func (f *fake) ExportDecisions(_ context.Context, _ vault.Caller, _ vault.ExportRequest, some func([]vault.DecisionLine) error) (*vault.Exported, error) {
+	if err := f.called("export decisions"); err != nil {
+		return nil, err
+	}
+	return f.exported(some([]vault.DecisionLine{{LogIndex: 3, Kind: vault.LineRead, Decision: &decision, At: morning, Subject: &ana}}))
+}
+func (f *fake) exported(err error) (*vault.Exported, error) {
+	if err == nil {
+		err = f.breaks
+	}
+	return &vault.Exported{Log: "main", Record: 57}, err
 }
 func (f *fake) ConfirmClock(context.Context, vault.Caller) error { return f.called("clock") }
 func (f *fake) Checkpoint(context.Context) ([]byte, error) {

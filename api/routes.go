@@ -58,6 +58,9 @@ const (
 	large  = 4 << 20
 )
 
+// spans are the parameters of exports.
+var spans = []string{"from", "to", "format"}
+
 // routes is the table: every route there is. The OpenAPI document is made from
 // it.
 func routes() []route {
@@ -91,6 +94,9 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/policies/{id}/test", role: officerRole, body: small, deadline: slow, do: does(testPolicy, 200), summary: "Run the tests that came with a set of rules"},
 		{method: "POST", pattern: "/v1/policies/{id}/activate", role: officerRole, body: small, deadline: slow, idempotent: true, do: does(activatePolicy, 200), summary: "Put a set of rules in force"},
 		{method: "POST", pattern: "/v1/clock/confirm", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(confirmClock, 200), summary: "Say that the machine's clock is right"},
+		{method: "GET", pattern: "/v1/exports/register", role: officerRole, deadline: long, query: spans, do: exports("register", registerColumns, door.ExportRegister), summary: "Every revision of the register that was in force, a line a thing it declares"},
+		{method: "GET", pattern: "/v1/exports/consents", role: officerRole, deadline: long, query: spans, do: exports("consents", consentColumns, door.ExportConsents), summary: "Every act of say-so, a line each, without evidence"},
+		{method: "GET", pattern: "/v1/exports/decisions", role: officerRole, deadline: long, query: spans, do: exports("decisions", decisionColumns, door.ExportDecisions), summary: "Every decision, look-up and export, a line each, without values"},
 
 		{method: "GET", pattern: "/log/checkpoint", role: anyone, deadline: quick, do: checkpointHandler, summary: "The signed head of the log (C2SP tlog-checkpoint)"},
 		{method: "GET", pattern: "/log/vkey", role: anyone, deadline: quick, do: vkeyHandler, summary: "The log's verifier key (C2SP signed-note)"},
