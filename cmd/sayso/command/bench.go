@@ -123,11 +123,11 @@ func (o *benchOptions) measure(ctx context.Context, dir string, filled *filledVa
 			if _, err := drive(ctx, bare.url, asks, n, o.round/5); err != nil {
 				return err
 			}
-			b, err := drive(ctx, bare.url, asks, n, o.round)
+			b, err := bare.drive(ctx, asks, n, o.round)
 			if err != nil {
 				return err
 			}
-			v, err := drive(ctx, served.url, asks, n, o.round)
+			v, err := served.drive(ctx, asks, n, o.round)
 			if err != nil {
 				return err
 			}
@@ -179,6 +179,21 @@ func startBench(ctx context.Context, args ...string) (*benchProcess, error) {
 		return nil, errors.Join(fmt.Errorf("starting %s: %w %s", args[0], err, p.said.String()), p.cmd.Wait())
 	}
 	return p, nil
+}
+
+// drive asks it, and finds out what of the processors that took.
+func (p *benchProcess) drive(ctx context.Context, asks []ask, n int, d time.Duration) (pace, error) {
+	before, err := p.counts()
+	if err != nil {
+		return pace{}, err
+	}
+	did, err := drive(ctx, p.url, asks, n, d)
+	if err != nil {
+		return pace{}, err
+	}
+	after, err := p.counts()
+	did.Processor = float64((after.Processor - before.Processor).Microseconds()) / float64(max(1, did.answers))
+	return did, err
 }
 
 // stop ends the server by ending what it reads.

@@ -25,7 +25,10 @@ type pace struct {
 	P50       float64 `json:"p50_us"`
 	P99       float64 `json:"p99_us"`
 	P999      float64 `json:"p999_us"`
-	Denied    float64 `json:"denied"` // share of the answers
+	Denied    float64 `json:"denied"`       // share of the answers
+	Processor float64 `json:"processor_us"` // the server's time for an answer
+
+	answers int
 }
 
 // drive asks a server as fast as it answers, by n connections of which each
@@ -105,7 +108,7 @@ func drive(ctx context.Context, address string, asks []ask, n int, d time.Durati
 		}
 	}
 	seconds := time.Since(began).Seconds()
-	p = pace{PerSecond: float64(answers) / seconds, P50: took.at(0.5), P99: took.at(0.99), P999: took.at(0.999), Denied: float64(denied) / float64(max(1, answers))}
+	p = pace{PerSecond: float64(answers) / seconds, P50: took.at(0.5), P99: took.at(0.99), P999: took.at(0.999), Denied: float64(denied) / float64(max(1, answers)), answers: answers}
 	return p, nil
 }
 

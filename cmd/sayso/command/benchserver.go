@@ -12,14 +12,17 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 )
 
 // benchCounts are what a measured vault counts itself.
 type benchCounts struct {
-	Syncs   uint64 `json:"syncs"`
-	Records uint64 `json:"records"`
+	Syncs     uint64        `json:"syncs"`
+	Records   uint64        `json:"records"`
+	Processor time.Duration `json:"processor"` // time of it, the kernel's share included
 }
 
 // newBenchServer serves a vault as serve does, and tells its counts for every
@@ -105,7 +108,9 @@ func benchServe(cmd *cobra.Command, serve func(context.Context, net.Listener, fu
 				if _, err := in.next(); err != nil {
 					return
 				}
-				if json.NewEncoder(out).Encode(counts()) != nil {
+				c := counts()
+				c.Processor = processorTime()
+				if json.NewEncoder(out).Encode(c) != nil {
 					return
 				}
 			}
@@ -113,6 +118,15 @@ func benchServe(cmd *cobra.Command, serve func(context.Context, net.Listener, fu
 		_, err := fmt.Fprintf(out, "http://%s\n", l.Addr())
 		return err
 	})
+}
+
+// processorTime is what this process took of the processors so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // counts asks a measured server what it counted.

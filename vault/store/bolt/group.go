@@ -104,12 +104,15 @@ func (a *appender) wait(t ticket) error {
 func (a *appender) lead(g *group) {
 	// Let those run who are ready to append: a lone appender loses nothing by it,
 	// and where more goroutines than cores append, it gathers nearly all.
-	runtime.Gosched()
-	a.mu.Lock()
-	alone := g.count == 1
-	a.mu.Unlock()
-	if !alone {
+	for before := uint64(1); ; {
 		runtime.Gosched()
+		a.mu.Lock()
+		count := g.count
+		a.mu.Unlock()
+		if count == before || count >= gathered {
+			break
+		}
+		before = count
 	}
 
 	a.mu.Lock()
@@ -154,6 +157,7 @@ func (a *appender) lead(g *group) {
 
 const (
 	maxSpare = 1 << 20
+	gathered = 64 // entries are enough for one sync
 )
 
 // fail refuses everything from now on.
