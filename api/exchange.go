@@ -38,6 +38,7 @@ type exchange struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	ctx       context.Context
+	until     deadline // what ctx is, if the route has one
 	caller    vault.Caller
 	requestID string
 	query     url.Values

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -154,9 +153,9 @@ func (s *Server) serve(rt *route) http.Handler {
 		h["Cache-Control"] = []string{"no-store"}
 		defer x.finish()
 		if rt.deadline > 0 {
-			ctx, cancel := context.WithTimeout(x.ctx, rt.deadline)
-			defer cancel()
-			x.ctx = ctx
+			x.until = deadline{Context: x.ctx, at: time.Now().Add(rt.deadline)}
+			defer x.until.stop()
+			x.ctx = &x.until
 		}
 		err := x.admit()
 		x.admitted = x.since()
