@@ -87,13 +87,30 @@ func (m mapping) step(c *bbolt.Cursor) (k, v []byte, err error) {
 func damage(err *error) func() {
 	old := debug.SetPanicOnFault(true)
 	return func() {
-		debug.SetPanicOnFault(old)
-		switch r := recover().(type) {
+		switch r := recover(); r {
 		case nil:
-		case runtime.Error:
-			*err = fmt.Errorf("%w: %w", store.ErrDamaged, r)
+			debug.SetPanicOnFault(old)
 		default:
-			*err = fmt.Errorf("%w: %v", store.ErrDamaged, r)
+			*err = asDamage(r, old)
 		}
 	}
+}
+
+// damaged is damage for where each read comes by: it is deferred itself, with
+// what debug.SetPanicOnFault(true) returned, and takes no allocation.
+func damaged(err *error, old bool) {
+	switch r := recover(); r {
+	case nil:
+		debug.SetPanicOnFault(old)
+	default:
+		*err = asDamage(r, old)
+	}
+}
+
+func asDamage(r any, old bool) error {
+	debug.SetPanicOnFault(old)
+	if fault, ok := r.(runtime.Error); ok {
+		return fmt.Errorf("%w: %w", store.ErrDamaged, fault)
+	}
+	return fmt.Errorf("%w: %v", store.ErrDamaged, r)
 }

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"errors"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -153,7 +154,7 @@ func (v *view) Get(b store.Bucket, key []byte) (value []byte, err error) {
 	if v.over {
 		return nil, errOver
 	}
-	defer damage(&err)()
+	defer damaged(&err, debug.SetPanicOnFault(true))
 	return v.s.mem.get(v.s.bucket(b), key), nil
 }
 
