@@ -33,6 +33,8 @@ type Client struct {
 	SecretID  string
 	Suspended bool
 	Purposes  []privacy.PurposeID // the channel's in the register in force
+
+	channel *register.Channel // as it was when this was looked up
 }
 
 // Credentials are a client's, shown once.
@@ -131,7 +133,7 @@ func (r *regime) client(clientID string) (*clientRecord, Client) {
 	if record == nil || !ok {
 		return nil, Client{}
 	}
-	return record, Client{ID: clientID, Role: RoleChannel, Channel: id, Suspended: record.Suspended, Purposes: channel.Purposes}
+	return record, Client{ID: clientID, Role: RoleChannel, Channel: id, Suspended: record.Suspended, Purposes: channel.Purposes, channel: channel}
 }
 
 // channelOf returns the caller's channel as it is in this regime. The caller
@@ -162,19 +164,24 @@ func (v *Vault) mustOfficer(by Caller) error {
 	return nil
 }
 
-// AllowRequest counts a request against the limit of the caller's channel.
+// AllowRequest counts a request against the limit of the caller's channel, as it
+// was when the caller was looked up for this request.
 func (v *Vault) AllowRequest(by Caller) error {
 	if by.Client.Role != RoleChannel {
 		return nil
 	}
-	now, err := v.current()
-	if err != nil {
-		return err
+	channel := by.Client.channel
+	if channel == nil {
+		now, err := v.current()
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if channel, ok = now.register.Channel(by.Client.Channel); !ok {
+			return nil
+		}
 	}
-	if channel, ok := now.register.Channel(by.Client.Channel); ok {
-		return v.limits.request(channel)
-	}
-	return nil
+	return v.limits.request(channel)
 }
 
 // Whoami is what a client may do, as it is now.
