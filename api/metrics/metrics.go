@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,9 +44,10 @@ type Metrics struct {
 	requests  cached[requestLabels, prometheus.Counter]
 	took      cached[routeLabels, prometheus.Observer]
 
-	mu    sync.Mutex // guards what follows
-	text  []byte
-	taken time.Time
+	mu      sync.Mutex // guards what follows
+	sources Sources
+	text    []byte
+	taken   time.Time
 }
 
 var (
@@ -192,12 +194,26 @@ func (m *Metrics) Answered(_ context.Context, a api.Answered) {
 	}
 }
 
+// begin shows zeros of what has not happened yet, so that its first time is seen
+// as an increase. mu is held.
+func (m *Metrics) begin() {
+	if m.sources.Vault == nil {
+		return
+	}
+	for _, purpose := range m.sources.Vault().Purposes {
+		for o := range vault.Outcomes {
+			m.decisions.get(decisionLabels{purpose, o})
+		}
+	}
+}
+
 // Expose implements api.Metrics: it writes all metrics in the text format. What
 // was taken a moment ago is given again.
 func (m *Metrics) Expose(w io.Writer) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.text == nil || time.Since(m.taken) >= m.every {
+		m.begin()
 		families, err := m.registry.Gather()
 		if err != nil {
 			return err
@@ -205,6 +221,9 @@ func (m *Metrics) Expose(w io.Writer) error {
 		var text bytes.Buffer
 		enc := expfmt.NewEncoder(&text, expfmt.NewFormat(expfmt.TypeTextPlain))
 		for _, f := range families {
+			if strings.HasPrefix(f.GetName(), "process_network_") {
+				continue // of the whole machine
+			}
 			if err := enc.Encode(f); err != nil {
 				return err
 			}

@@ -33,9 +33,9 @@ type Storage struct {
 	LogBytes int64  // of the log's files
 	Ledger   uint64 // entries
 
-	Commit, CommitUpdates  Spread // seconds and updates a commit of the vault's file
+	Commit, CommitUpdates   Spread // seconds and updates a commit of the vault's file
 	LogSync, LogSyncRecords Spread // seconds and records a sync of the log
-	LedgerSync             Spread // seconds a sync of the ledger
+	LedgerSync              Spread // seconds a sync of the ledger
 }
 
 // Spread is how a number was spread: how many were at most each bound, and in
@@ -48,7 +48,12 @@ type Spread struct {
 
 // Watch shows the numbers of what is asked. It is called once, before anybody
 // looks.
-func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(&watched{Sources: s}) }
+func (m *Metrics) Watch(s Sources) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sources = s
+	m.registry.MustRegister(&watched{Sources: s})
+}
 
 // watched is the collector of Sources.
 type watched struct{ Sources }

@@ -168,6 +168,7 @@ func TestAStoryInNumbers(t *testing.T) {
 		"sayso_decisions_total{outcome=masked,purpose=order-fulfilment}":                    1,
 		"sayso_decisions_total{outcome=denied,purpose=sms-marketing}":                       1,
 		"sayso_decisions_total{outcome=refused,purpose=order-fulfilment}":                   1,
+		"sayso_decisions_total{outcome=failed,purpose=sms-marketing}":                       0,
 		"sayso_decisions_total{outcome=refused,purpose=}":                                   1,
 		"sayso_questions_total{outcome=denied,purpose=sms-marketing}":                       1,
 		"sayso_withheld_fields_total{code=field_not_in_purpose}":                            4,
