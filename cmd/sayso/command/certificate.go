@@ -99,9 +99,15 @@ func (c *liveCertificate) files() (now [2]fileState) {
 	return now
 }
 
-// onHangup loads the files again whenever the process gets SIGHUP, until ctx
-// ends.
-func (c *liveCertificate) onHangup(ctx context.Context) {
+// again loads the files now, whether they changed or not.
+func (c *liveCertificate) again() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reload(c.files())
+}
+
+// onHangup calls fn whenever the process gets SIGHUP, until ctx ends.
+func onHangup(ctx context.Context, fn func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	go func() {
@@ -111,9 +117,7 @@ func (c *liveCertificate) onHangup(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			case <-hangups:
-				c.mu.Lock()
-				c.reload(c.files())
-				c.mu.Unlock()
+				fn()
 			}
 		}
 	}()

@@ -150,7 +150,7 @@ func TestARenewedCertificateIsServed(t *testing.T) {
 // SIGHUP has it loaded at once, also if a file looks as it did.
 func TestACertificateIsLoadedAgainAtSIGHUP(t *testing.T) {
 	s := serveCertificate(t)
-	s.onHangup(t.Context())
+	onHangup(t.Context(), s.again)
 	renew(t, s.dir, 2)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // time zones are the same wherever the program runs
 
 	"github.com/spf13/cobra"
 )

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,10 +100,9 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 			logger.Warn("clients cannot reach the address that tokens are issued by: give --url", "url", issuer)
 		}
 	}
-	if cert != nil {
-		cert.onHangup(cmd.Context())
-	}
-	return serveVault(cmd.Context(), f, l, serving{issuer: issuer, cert: cert, logger: logger, ready: func() error {
+	ctx, stop := hangups(cmd, cert, logger)
+	defer stop()
+	return serveVault(ctx, f, l, serving{issuer: issuer, cert: cert, logger: logger, ready: func() error {
 		if err := notify("READY=1"); err != nil {
 			logger.Warn("systemd cannot be told that the vault is served", "err", err)
 		}
@@ -110,6 +111,23 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 			return err
 		})
 	}})
+}
+
+// hangups says what SIGHUP means: the end, where a terminal was hung up; else
+// that what can be loaded again is to be.
+func hangups(cmd *cobra.Command, cert *liveCertificate, logger *slog.Logger) (context.Context, context.CancelFunc) {
+	if isTerminal(cmd.ErrOrStderr()) {
+		return signal.NotifyContext(cmd.Context(), syscall.SIGHUP)
+	}
+	ctx, stop := context.WithCancel(cmd.Context())
+	onHangup(ctx, func() {
+		if cert == nil {
+			logger.Info("SIGHUP: there is nothing to load again")
+			return
+		}
+		cert.again()
+	})
+	return ctx, stop
 }
 
 // tls refuses to be heard by others without it.
