@@ -125,12 +125,15 @@ func (v *Vault) stillTurning(tx store.Tx, e *epochs) error {
 type indexRow struct{ key, proof []byte }
 
 // makeRows makes everybody's rows of the next epoch. Values are opened for it in
-// here and go nowhere.
+// here and go nowhere. Who comes meanwhile is not waited for: their rows are
+// written for both epochs.
 func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 	v := r.v
 	var done, of uint64
+	var last []byte
 	err := pages(ctx, v.cfg.Store, bucketStanding, func(people []row) error {
 		of += uint64(len(people))
+		last = people[len(people)-1].key
 		for _, p := range people {
 			if bytes.Compare(p.key, r.Index.Cursor) <= 0 {
 				done++
@@ -141,7 +144,14 @@ func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 	if err != nil {
 		return err
 	}
-	return pagesBehind(ctx, v.cfg.Store, bucketStanding, r.Index.Cursor, func(people []row) error {
+	err = pagesBehind(ctx, v.cfg.Store, bucketStanding, r.Index.Cursor, func(people []row) error {
+		n := 0
+		for n < len(people) && bytes.Compare(people[n].key, last) <= 0 {
+			n++
+		}
+		if people = people[:n]; n == 0 {
+			return store.ErrStop
+		}
 		next := make([][]indexRow, len(people))
 		err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 			for i, p := range people {
@@ -195,6 +205,10 @@ func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 		r.progress("index", min(done, of), of)
 		return nil
 	})
+	if errors.Is(err, store.ErrStop) {
+		return nil
+	}
+	return err
 }
 
 // nextRows returns the rows that a person needs in the next epoch: of each
