@@ -75,7 +75,7 @@ type call struct {
 	header       http.Header
 	media        string // of the body; default application/json
 	in           any    // a []byte as it is, anything else as JSON; nil: no body
-	out          any    // nil: not read; a *[]byte as it is, anything else from JSON
+	out          any    // nil: not read; a *[]byte as it is, a *lastLine as it comes, anything else from JSON
 }
 
 // do sends a call with a token. A token that the vault does not know any more,
@@ -139,11 +139,24 @@ func (w *call) body() ([]byte, error) {
 
 // exchange sends a request and reads the answer or the refusal.
 func (c *Client) exchange(r *http.Request, out any) error {
-	resp, err := c.cfg.HTTP.Do(r)
+	sender, lines := c.cfg.HTTP, (*lastLine)(nil)
+	if as, ok := out.(*lastLine); ok { // it may come for as long as it likes
+		patient := *sender
+		patient.Timeout = 0
+		sender, lines = &patient, as
+	}
+	ctx, giveUp := context.WithCancel(r.Context())
+	defer giveUp()
+	quiet := time.AfterFunc(silence, giveUp)
+	defer quiet.Stop()
+	resp, err := sender.Do(r.WithContext(ctx))
 	if err != nil {
 		return fmt.Errorf("asking the vault: %w", err)
 	}
 	defer resp.Body.Close()
+	if lines != nil && resp.StatusCode/100 == 2 {
+		return stream(resp.Body, lines, quiet)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("reading the vault's answer: %w", err)

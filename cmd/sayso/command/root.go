@@ -79,6 +79,7 @@ leaves a record that the person can check.`,
 		newLog(),
 		newDemo(),
 		newImport(),
+		newExport(),
 		newDoctor(),
 		newBench(),
 	)
