@@ -13,7 +13,7 @@ import (
 // so keys swapped in keys.db open nobody's data.
 func TestAWrappedKeyOpensOnlyForItsPersonAndKind(t *testing.T) {
 	k, elsewhere := newKeyring(t), newKeyring(t)
-	alice, bob := privacy.NewSubjectID(now), privacy.NewSubjectID(now)
+	alice, bob := privacy.NewSubjectID(), privacy.NewSubjectID()
 	dek := newDEK(t, k)
 	wrapped, err := k.Wrap(dek, alice, keys.Values)
 	if err != nil {

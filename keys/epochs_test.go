@@ -15,7 +15,7 @@ import (
 // opens, and once it is dropped nothing opens it, while everything else of the
 // keyring stays as it was.
 func TestEpochsTurn(t *testing.T) {
-	old, who := newKeyring(t), privacy.NewSubjectID(time.Unix(1_800_000_000, 0))
+	old, who := newKeyring(t), privacy.NewSubjectID()
 	dek := newDEK(t, old)
 	wrapped, err := old.Wrap(dek, who, keys.Values)
 	if err != nil {

@@ -54,7 +54,7 @@ func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, check fu
 	case w.found != privacy.Nobody:
 		err = v.touchKeys(ctx, w.found)
 	default:
-		w.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID(v.cfg.Now()))
+		w.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID())
 	}
 	return w, err
 }

@@ -128,7 +128,7 @@ func (v *Vault) makeKeysFor(ctx context.Context, captures []*capture) error {
 		if c == nil || c.given != privacy.Nobody {
 			continue
 		}
-		p, row, err := v.newKeys(privacy.NewSubjectID(c.now))
+		p, row, err := v.newKeys(privacy.NewSubjectID())
 		if err != nil {
 			return err
 		}

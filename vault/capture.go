@@ -122,7 +122,7 @@ func (v *Vault) prepareCapture(ctx context.Context, by Caller, req CaptureReques
 		return nil, err
 	}
 	if anew {
-		if c.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID(now)); err != nil {
+		if c.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID()); err != nil {
 			return nil, err
 		}
 	}

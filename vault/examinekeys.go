@@ -3,7 +3,6 @@ package vault
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -150,12 +149,12 @@ const shownPeople = 5
 
 // missingKeys finds people whose keys are gone while their records are there.
 func (e *examiner) missingKeys(ctx context.Context) error {
-	n, lost, some, err := e.without(ctx, e.v.cfg.Store, bucketStanding, e.v.cfg.Keys, bucketDEKs, nil)
+	n, lost, err := e.without(ctx, e.v.cfg.Store, bucketStanding, e.v.cfg.Keys, bucketDEKs)
 	if err != nil {
 		return err
 	}
-	if lost > 0 {
-		e.Add(Finding{Check: "missing-keys", Level: Problem, What: fmt.Sprintf("%d of %d people have records and no keys", lost, n), About: some,
+	if lost.n > 0 {
+		e.Add(Finding{Check: "missing-keys", Level: Problem, What: fmt.Sprintf("%d of %d people have records and no keys", lost.n, n), About: lost.some(),
 			Means: "What is known of them can never be opened again, unless keys.db is an older copy than vault.db.",
 			Do:    "Put the keys.db of the same time, or a later one, back."})
 		return nil
@@ -165,17 +164,17 @@ func (e *examiner) missingKeys(ctx context.Context) error {
 }
 
 // orphanKeys finds keys of nobody: a crash between the keys of a new person and
-// their records leaves some. Those of the last minute may still become somebody.
+// their records leaves some.
 func (e *examiner) orphanKeys(ctx context.Context) error {
-	recent := e.v.cfg.Now().Add(-time.Minute).UnixMilli()
-	_, orphans, some, err := e.without(ctx, e.v.cfg.Keys, bucketDEKs, e.v.cfg.Store, bucketStanding, func(id privacy.SubjectID) bool {
-		return e.open && int64(binary.BigEndian.Uint64(id[:8])>>16) > recent
-	})
+	_, orphans, err := e.without(ctx, e.v.cfg.Keys, bucketDEKs, e.v.cfg.Store, bucketStanding)
+	if err == nil && e.open && orphans.n > 0 {
+		err = e.unborn(ctx, orphans)
+	}
 	if err != nil {
 		return err
 	}
-	if orphans > 0 {
-		e.Add(Finding{Check: "orphan-keys", Level: Warning, What: fmt.Sprintf("%d people have keys and no records", orphans), About: some,
+	if orphans.n > 0 {
+		e.Add(Finding{Check: "orphan-keys", Level: Warning, What: fmt.Sprintf("%d people have keys and no records", orphans.n), About: orphans.some(),
 			Means: "A few are what crashes leave behind, and harmless. Many mean that vault.db is an older copy than keys.db.",
 			Do:    "If there are many, put the vault.db of the same time back; else nothing."})
 		return nil
@@ -184,8 +183,57 @@ func (e *examiner) orphanKeys(ctx context.Context) error {
 	return nil
 }
 
-// without counts the rows of one bucket, by subject, that have none in another.
-func (e *examiner) without(ctx context.Context, in store.Engine, bucket store.Bucket, other store.Engine, lacking store.Bucket, spare func(privacy.SubjectID) bool) (n, lost uint64, some []string, err error) {
+// gestation is how long the keys of a new person are there before they are.
+const gestation = 2 * time.Second
+
+// unborn looks again for those who were about to come to be, and takes them off.
+func (e *examiner) unborn(ctx context.Context, orphans *strays) error {
+	select {
+	case <-time.After(gestation):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	seen := orphans.ids
+	orphans.ids, orphans.n = nil, orphans.n-uint64(len(seen))
+	for _, id := range seen {
+		var born, kept []byte
+		err := e.v.cfg.Keys.View(ctx, func(s store.Snapshot) (err error) { kept, err = s.Get(bucketDEKs, id[:]); return err })
+		if err == nil {
+			err = e.v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) { born, err = s.Get(bucketStanding, id[:]); return err })
+		}
+		if err != nil {
+			return err
+		}
+		if kept != nil && born == nil {
+			orphans.add(id)
+		}
+	}
+	return nil
+}
+
+// strays are people with a row in one bucket and none in another.
+type strays struct {
+	n   uint64
+	ids []privacy.SubjectID // the first of them
+}
+
+func (s *strays) add(id privacy.SubjectID) {
+	const most = 10_000
+	if s.n++; len(s.ids) < most {
+		s.ids = append(s.ids, id)
+	}
+}
+
+func (s *strays) some() (some []string) {
+	for _, id := range s.ids[:min(shownPeople, len(s.ids))] {
+		some = append(some, id.String())
+	}
+	return some
+}
+
+// without finds the rows of one bucket, by subject, that have none in another.
+func (e *examiner) without(ctx context.Context, in store.Engine, bucket store.Bucket, other store.Engine, lacking store.Bucket) (n uint64, lost *strays, err error) {
+	lost = new(strays)
 	err = pages(ctx, in, bucket, func(rows []row) error {
 		n += uint64(len(rows))
 		e.o.Progress("people", n, n)
@@ -194,22 +242,18 @@ func (e *examiner) without(ctx context.Context, in store.Engine, bucket store.Bu
 				if len(r.key) != len(privacy.SubjectID{}) {
 					return fmt.Errorf("a key of bucket %s: %w", bucket, errIntegrity)
 				}
-				id := privacy.SubjectID(r.key)
 				found, err := s.Get(lacking, r.key)
 				if err != nil {
 					return err
 				}
-				if found != nil || spare != nil && spare(id) {
-					continue
-				}
-				if lost++; len(some) < shownPeople {
-					some = append(some, id.String())
+				if found == nil {
+					lost.add(privacy.SubjectID(r.key))
 				}
 			}
 			return nil
 		})
 	})
-	return n, lost, some, err
+	return n, lost, err
 }
 
 // ownKeys opens the vault's own keys and standing, which seal what is nobody's.

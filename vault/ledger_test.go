@@ -60,7 +60,7 @@ func TestWhatTheLedgerPromisedIsDoneAfterACrash(t *testing.T) {
 	crashAfterLedger(t, w, say(ana, "fraud", privacy.StatusObjected))
 	crashAfterLedger(t, w, say(vaulttest.By("email", "b@example.org"), "news", privacy.StatusRefused))
 	crashAfterLedger(t, w, say(vaulttest.By("email", "unknown@example.org"), "news", privacy.StatusWithdrawn)) // of nobody who came to be
-	crashAfterLedger(t, w, say(vaulttest.ID(privacy.NewSubjectID(time.Now())), "news", privacy.StatusWithdrawn))
+	crashAfterLedger(t, w, say(vaulttest.ID(privacy.NewSubjectID()), "news", privacy.StatusWithdrawn))
 	crashAfterLedger(t, w, func() error {
 		return v.RecordGround(context.Background(), caller, vault.GroundRequest{Subject: ben, Purpose: "order", Status: vault.GroundEnded})
 	})

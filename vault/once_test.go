@@ -184,7 +184,7 @@ func TestTheAnswerIsKeptWithTheAct(t *testing.T) {
 			return err
 		}},
 		"consent of nobody": {v.As("sms").Caller, func(by vault.Caller) error {
-			_, err := v.RecordConsent(t.Context(), by, vault.ConsentRequest{Subject: vaulttest.ID(privacy.NewSubjectID(v.Now())), Purpose: "sms-marketing", Status: privacy.StatusRefused, Method: "stop"})
+			_, err := v.RecordConsent(t.Context(), by, vault.ConsentRequest{Subject: vaulttest.ID(privacy.NewSubjectID()), Purpose: "sms-marketing", Status: privacy.StatusRefused, Method: "stop"})
 			return err
 		}},
 		"ground": {v.As("web").Caller, func(by vault.Caller) error {
@@ -199,7 +199,7 @@ func TestTheAnswerIsKeptWithTheAct(t *testing.T) {
 			return err
 		}},
 		"register": {v.Officer, func(by vault.Caller) error {
-			text := strings.Replace(vaulttest.Register, "Northgate", "Northgate "+privacy.NewSubjectID(v.Now()).String(), 1)
+			text := strings.Replace(vaulttest.Register, "Northgate", "Northgate "+privacy.NewSubjectID().String(), 1)
 			_, err := v.ApplyRegister(t.Context(), by, "register.yaml", []byte(text), nil, false)
 			return err
 		}},
@@ -321,7 +321,7 @@ func TestAnswersEndAfterADay(t *testing.T) {
 	}
 	once.Close()
 	for i := range most {
-		keep(privacy.NewSubjectID(v.Now()).String() + string(rune('a'+i%26)))
+		keep(privacy.NewSubjectID().String() + string(rune('a'+i%26)))
 	}
 	keep("renewed")
 	if _, _, before, err := named(t, v, v.As("web").Caller, "an act", "ask"); err != nil || before == nil || before.Status != 201 {

@@ -96,7 +96,7 @@ func TestWithoutSaySoThereIsNoData(t *testing.T) {
 		t.Fatal(err)
 	}
 	web.Read(vaulttest.ID(res.Subject)).Denied(privacy.CodeNoGround)
-	web.Read(vaulttest.ID(privacy.NewSubjectID(v.Now()))).Refused(vault.CodeUnknownSubject)
+	web.Read(vaulttest.ID(privacy.NewSubjectID())).Refused(vault.CodeUnknownSubject)
 	web.Read(vaulttest.By("email", "nobody@example.org")).Refused(vault.CodeUnknownSubject)
 	web.Read(vaulttest.By("given_name", "Anahita")).Refused(vault.CodeInvalidRequest)
 	web.Read(vaulttest.Person{}).Refused(vault.CodeUnknownSubject)

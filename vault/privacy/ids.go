@@ -12,7 +12,7 @@ import (
 // ID is the 16 bytes behind every identifier the vault makes: 48 bits of
 // milliseconds since 1970, big endian, then 80 random bits. It is
 // time-ordered, so that new records stand side by side on disk, and carries no
-// personal data.
+// personal data. Only a SubjectID is random throughout.
 type ID [16]byte
 
 // The kinds of ID, told apart by type in code and by prefix in text.
@@ -47,8 +47,13 @@ func NewID(now time.Time) ID {
 	return id
 }
 
-// NewSubjectID returns a fresh subject ID.
-func NewSubjectID(now time.Time) SubjectID { return SubjectID(NewID(now)) }
+// NewSubjectID returns a fresh subject ID. Unlike the others it is random as a
+// whole: a channel that is shown one must not learn since when the person is
+// known.
+func NewSubjectID() (id SubjectID) {
+	_, _ = rand.Read(id[:])
+	return id
+}
 
 // NewDecisionID returns a fresh decision ID.
 func NewDecisionID(now time.Time) DecisionID { return DecisionID(NewID(now)) }

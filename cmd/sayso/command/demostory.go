@@ -136,7 +136,7 @@ func (d *demo) refuse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, unknown, err := d.denied(ctx, privacy.NewSubjectID(time.Now())); err != nil || !slices.Equal(withheld, unknown) {
+	if _, unknown, err := d.denied(ctx, privacy.NewSubjectID()); err != nil || !slices.Equal(withheld, unknown) {
 		return errors.Join(err, errors.New("somebody unknown can be told from Mina"))
 	}
 	d.screen.asked("POST /v1/reads", "sms", "for sms-marketing")

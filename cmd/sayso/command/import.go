@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -127,9 +126,9 @@ func (o *importOptions) run(cmd *cobra.Command) (err error) {
 	}
 	i := &importing{vault: vault, mapping: m, rejects: list, report: importReport{File: filepath.Base(o.file), Rows: rows, Why: []importCause{}}}
 	if !forMachines(cmd) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Importing %d rows of %s as channel %s.", rows, i.report.File, who.Channel)
-		if unused := t.unused(m); len(unused) > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), " Columns left aside: %s.", strings.Join(unused, ", "))
+		fmt.Fprintf(cmd.ErrOrStderr(), "Importing %s of %s as channel %s.", count(rows, "row"), i.report.File, who.Channel)
+		if unused := t.unused(m); unused > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), " Of its %s the mapping leaves %d aside.", count(len(t.header), "column"), unused)
 		}
 		fmt.Fprintln(cmd.ErrOrStderr())
 		if isTerminal(cmd.ErrOrStderr()) {

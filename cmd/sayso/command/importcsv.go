@@ -57,14 +57,20 @@ func openTable(in io.Reader, separator rune) (*table, error) {
 	return t, nil
 }
 
-// fits checks that every column the mapping names is there, once.
+// fits checks that every column the mapping names is there, once. What it says
+// names the mapping's columns and only counts the file's: where a header is
+// missing line 1 is somebody's values.
 func (t *table) fits(m *mapping) error {
 	var problems []string
+	hint := ""
+	if len(t.header) == 1 {
+		hint = "; is the mapping's separator the file's?"
+	}
 	need := func(where place, what string, s source) {
 		for _, c := range s.columns {
 			switch at, ok := t.at[c]; {
 			case !ok:
-				problems = append(problems, fmt.Sprintf("%s: %s: the file has no column %q; it has %s", where, what, c, strings.Join(t.names(), ", ")))
+				problems = append(problems, fmt.Sprintf("%s: %s: the file has no column %q among the %s of line 1%s", where, what, c, count(len(t.header), "name"), hint))
 			case at < 0:
 				problems = append(problems, fmt.Sprintf("%s: %s: the file has more than one column %q in line 1; rename one of them", where, what, c))
 			}
@@ -85,13 +91,8 @@ func (t *table) fits(m *mapping) error {
 	return nil
 }
 
-// names are the columns' names, those without one left out.
-func (t *table) names() []string {
-	return slices.DeleteFunc(slices.Clone(t.header), func(s string) bool { return s == "" })
-}
-
-// unused are the columns that the mapping leaves aside.
-func (t *table) unused(m *mapping) []string {
+// unused is how many columns the mapping leaves aside.
+func (t *table) unused(m *mapping) int {
 	used := map[string]bool{}
 	use := func(s source) {
 		for _, c := range s.columns {
@@ -107,7 +108,7 @@ func (t *table) unused(m *mapping) []string {
 	if m.observed != nil {
 		use(*m.observed)
 	}
-	return slices.DeleteFunc(t.names(), func(s string) bool { return used[s] })
+	return len(t.header) - len(used) // each is there once, as fits checks
 }
 
 // next returns the next row, or why it is none; io.EOF at the end. Lines with

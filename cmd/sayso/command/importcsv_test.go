@@ -55,7 +55,7 @@ func TestAFileWithEverythingWrongInIt(t *testing.T) {
 		t.Errorf("rejects: got\n%s\nwant\n%s…", listed, want)
 	}
 	if !strings.Contains(out, "2 of 9 rows imported: 2 new to this channel, 0 it knew before.\n7 rows rejected; "+file+".rejects.csv says which lines, and why:\n") ||
-		!strings.Contains(told, "Importing 9 rows of customers.csv as channel shop. Columns left aside: Note.") {
+		!strings.Contains(told, "Importing 9 rows of customers.csv as channel shop. Of its 5 columns the mapping leaves 1 aside.") {
 		t.Errorf("told:\n%s%s", told, out)
 	}
 	for _, value := range []string{"asli", "carmen", "Carmen", "Ren", "Bela", "Torstra"} {
@@ -84,8 +84,8 @@ func TestAFileThatCannotBeImported(t *testing.T) {
 		{"UTF-16", "\xff\xfeE\x00", importMapping, "line 1: the file is in UTF-16; save it as UTF-8"},
 		{"Latin-1", "E-Mail,Name,Stra\xdfe,Town\n", importMapping, "line 1: expected UTF-8 in the header"},
 		{"two columns of one name", strings.Replace(good, "Town", "Name", 1), importMapping, `mapping.yaml:3:15: given_name: the file has more than one column "Name" in line 1`},
-		{"no such column", strings.Replace(good, "Town", "City", 1), importMapping, `address.locality: the file has no column "Town"; it has E-Mail, Name, Street, City`},
-		{"another separator", strings.ReplaceAll(good, ",", ";"), importMapping, `the file has no column "E-Mail"; it has E-Mail;Name;Street;Town`},
+		{"no such column", strings.Replace(good, "Town", "City", 1), importMapping, `address.locality: the file has no column "Town" among the 4 names of line 1`},
+		{"another separator", strings.ReplaceAll(good, ",", ";"), importMapping, `the file has no column "E-Mail" among the 1 name of line 1; is the mapping's separator the file's?`},
 		{"what the channel does not capture", good, "fields: {email: E-Mail, allergy: Name}", "mapping.yaml:1:34: channel shop does not capture allergy"},
 		{"a purpose it does not have", good, "fields: {email: E-Mail}\npurposes: [invoicing]", "channel shop does not have the purpose invoicing"},
 	} {
@@ -101,6 +101,47 @@ func TestAFileThatCannotBeImported(t *testing.T) {
 	}
 	if _, err := s.read("shop", "order-fulfilment", "first@example.org"); err == nil {
 		t.Error("somebody was imported")
+	}
+}
+
+// A file without a header begins with somebody's values. They are shown nowhere,
+// whether the file is refused or a column of the mapping is called like one.
+func TestAFileWithoutAHeaderShowsNobody(t *testing.T) {
+	s := openShop(t, example(t, "chinook/register.yaml"))
+	people := [][]string{
+		{"asli@example.org", "Aslı", "Torstraße 12", "Berlin", "0170 5550199", "likes jazz"},
+		{"bela@example.org", "Bela", "Kanalweg 3", "Bremen", "0170 5550177", "owes us 12.50"},
+		{"carmen(at)example.org", "Carmen", "Am Markt 1", "Kiel", "0170 5550155", "moved away"},
+	}
+	var lines strings.Builder
+	for _, cells := range people {
+		lines.WriteString(strings.Join(cells, ";") + "\n")
+	}
+	for _, c := range []struct{ name, mapping, want string }{
+		{"by the names it should have", "separator: \";\"\n" + importMapping, `given_name: the file has no column "Name" among the 6 names of line 1`},
+		{"by the wrong separator", importMapping, `given_name: the file has no column "Name" among the`},
+		{"by a name that somebody has", "separator: \";\"\nfields: {locality: Berlin}", "channel shop does not capture locality"},
+		{"by constants alone", "separator: \";\"\nfields: {given_name: {constant: Somebody}}", "Of its 6 columns the mapping leaves 6 aside."},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := write(t, "customers.csv", lines.String())
+			out, told, err := s.sayso("shop", "import", "--mapping", write(t, "mapping.yaml", c.mapping), file)
+			if err == nil {
+				t.Fatal("something was imported")
+			}
+			listed, _ := os.ReadFile(file + ".rejects.csv")
+			all := out + told + err.Error() + string(listed)
+			if !strings.Contains(all, c.want) {
+				t.Errorf("got %s, want %s", all, c.want)
+			}
+			for _, cells := range people {
+				for _, cell := range cells {
+					if strings.Contains(all, cell) && !strings.Contains(c.mapping, cell) {
+						t.Errorf("%q is shown:\n%s", cell, all)
+					}
+				}
+			}
+		})
 	}
 }
 

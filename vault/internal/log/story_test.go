@@ -45,7 +45,7 @@ func newHouse(t testing.TB, s store.LogEngine, people int) *house {
 	h := &house{t: t, ctx: t.Context(), store: s, ring: ring, vkey: vkey, deks: map[privacy.SubjectID]*keys.DEK{}}
 	h.people = append(h.people, privacy.Nobody)
 	for range people {
-		h.people = append(h.people, privacy.NewSubjectID(noon))
+		h.people = append(h.people, privacy.NewSubjectID())
 	}
 	for _, p := range h.people {
 		if h.deks[p], err = ring.NewDEK(); err != nil {
