@@ -36,10 +36,18 @@ func (m mapping) whole(b []byte) {
 
 // get tells an empty value from none: bbolt may return nil for both.
 func (m mapping) get(b *bbolt.Bucket, key []byte) []byte {
-	if b == nil || len(key) == 0 {
+	if b == nil {
 		return nil
 	}
-	k, v := b.Cursor().Seek(key)
+	return m.at(b.Cursor(), key)
+}
+
+// at is get by a cursor, wherever it stands.
+func (m mapping) at(c *bbolt.Cursor, key []byte) []byte {
+	if len(key) == 0 {
+		return nil
+	}
+	k, v := c.Seek(key)
 	m.whole(k)
 	if !bytes.Equal(k, key) {
 		return nil

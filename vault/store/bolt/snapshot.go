@@ -23,6 +23,7 @@ type snapshot struct {
 	refs int // guarded by snapshots.mu; the engine's own included
 
 	buckets sync.Map // store.Bucket → *bbolt.Bucket, nil if there is none
+	cursors sync.Map // store.Bucket → *sync.Pool of *bbolt.Cursor, to be used again by Get
 }
 
 // snapshots hands out the current snapshot.
@@ -141,6 +142,16 @@ func (s *snapshot) bucket(b store.Bucket) *bbolt.Bucket {
 	return bucket
 }
 
+// pool holds cursors that looked something up before: a fresh one takes four
+// allocations to do so.
+func (s *snapshot) pool(b store.Bucket) *sync.Pool {
+	got, ok := s.cursors.Load(b)
+	if !ok {
+		got, _ = s.cursors.LoadOrStore(b, new(sync.Pool))
+	}
+	return got.(*sync.Pool)
+}
+
 // view is one caller's use of a snapshot.
 type view struct {
 	s    *snapshot
@@ -155,7 +166,18 @@ func (v *view) Get(b store.Bucket, key []byte) (value []byte, err error) {
 		return nil, errOver
 	}
 	defer damaged(&err, debug.SetPanicOnFault(true))
-	return v.s.mem.get(v.s.bucket(b), key), nil
+	bucket := v.s.bucket(b)
+	if bucket == nil {
+		return nil, nil
+	}
+	pool := v.s.pool(b)
+	c, ok := pool.Get().(*bbolt.Cursor)
+	if !ok {
+		c = bucket.Cursor()
+	}
+	value = v.s.mem.at(c, key)
+	pool.Put(c) // not one that damage was found with
+	return value, nil
 }
 
 // Scan implements store.Reader.
