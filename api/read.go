@@ -40,9 +40,9 @@ func ref(s wire.Subject) vault.SubjectRef {
 // appendRead appends what wire.ReadAnswer is the shape of.
 func appendRead(b []byte, r *vault.ReadResult) []byte {
 	b = append(b, `{"decision":"`...)
-	b = append(b, r.Decision.String()...)
+	b = r.Decision.Append(b)
 	b = append(b, `","subject":"`...)
-	b = append(b, r.Subject.String()...)
+	b = r.Subject.Append(b)
 	b = append(b, `","purpose":`...)
 	b = quote(b, string(r.Purpose))
 	b = append(b, `,"policy":`...)

@@ -49,7 +49,8 @@ func (a *Authority) Check(r *http.Request) (vault.Caller, error) {
 	if err != nil {
 		return vault.Caller{}, err
 	}
-	key := sha256.Sum256([]byte(token))
+	var space [1024]byte // which spares the usual token an allocation
+	key := sha256.Sum256(append(space[:0], token...))
 	v, known := a.seen.get(key)
 	if known {
 		a.hits.Add(1)
