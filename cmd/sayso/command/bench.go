@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -108,6 +109,7 @@ func (o *benchOptions) measure(ctx context.Context, dir string, filled *filledVa
 	for _, n := range o.connections {
 		run := benchRun{Connections: n}
 		var bares, vaults []pace
+		var syncs []float64
 		before, err := served.counts()
 		if err != nil {
 			return err
@@ -123,6 +125,10 @@ func (o *benchOptions) measure(ctx context.Context, dir string, filled *filledVa
 			if _, err := drive(ctx, bare.url, asks, n, o.round/5); err != nil {
 				return err
 			}
+			sync, err := diskSync(filepath.Dir(dir))
+			if err != nil {
+				return err
+			}
 			b, err := bare.drive(ctx, asks, n, o.round)
 			if err != nil {
 				return err
@@ -131,13 +137,14 @@ func (o *benchOptions) measure(ctx context.Context, dir string, filled *filledVa
 			if err != nil {
 				return err
 			}
-			bares, vaults = append(bares, b), append(vaults, v)
+			bares, vaults, syncs = append(bares, b), append(vaults, v), append(syncs, sync)
 		}
 		after, err := served.counts()
 		if err != nil {
 			return err
 		}
 		run.sum(bares, vaults)
+		run.Fdatasync = median(syncs)
 		run.SyncsPerRecord = float64(after.Syncs-before.Syncs) / float64(max(1, after.Records-before.Records))
 		report.Runs = append(report.Runs, run)
 	}

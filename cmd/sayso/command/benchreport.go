@@ -41,6 +41,7 @@ type benchRun struct {
 	Ratio          float64 `json:"ratio"`
 	P99Ratio       float64 `json:"p99_ratio"`
 	SyncsPerRecord float64 `json:"fsyncs_per_record"`
+	Fdatasync      float64 `json:"fdatasync_p50_us"` // of the disk, before each round
 }
 
 type startCost struct {
@@ -132,10 +133,10 @@ func (r *benchReport) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%d processors, %s, load %s, fdatasync p50 %.0f µs\n", m.Processors, m.Go, m.Load, m.Fdatasync)
 	fmt.Fprintf(w, "%d people; medians of %d rounds of %.1f s\n\n", r.Subjects, r.Rounds, r.Seconds)
-	fmt.Fprintln(t, "connections\t\tper second\tp50 µs\tp99 µs\tp99.9 µs\tprocessor µs\tratio\tfsyncs per record\t")
+	fmt.Fprintln(t, "connections\t\tper second\tp50 µs\tp99 µs\tp99.9 µs\tprocessor µs\tratio\tfsyncs per record\tfdatasync µs\t")
 	for _, run := range r.Runs {
-		fmt.Fprintf(t, "%d\tbare\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f\t\t\t\n", run.Connections, run.Bare.PerSecond, run.Bare.P50, run.Bare.P99, run.Bare.P999, run.Bare.Processor)
-		fmt.Fprintf(t, "\tvault\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f\t%.2f\t%.3f\t\n", run.Vault.PerSecond, run.Vault.P50, run.Vault.P99, run.Vault.P999, run.Vault.Processor, run.Ratio, run.SyncsPerRecord)
+		fmt.Fprintf(t, "%d\tbare\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f\t\t\t\t\n", run.Connections, run.Bare.PerSecond, run.Bare.P50, run.Bare.P99, run.Bare.P999, run.Bare.Processor)
+		fmt.Fprintf(t, "\tvault\t%.0f\t%.0f\t%.0f\t%.0f\t%.1f\t%.2f\t%.3f\t%.0f\t\n", run.Vault.PerSecond, run.Vault.P50, run.Vault.P99, run.Vault.P999, run.Vault.Processor, run.Ratio, run.SyncsPerRecord, run.Fdatasync)
 	}
 	if err := t.Flush(); err != nil {
 		return err

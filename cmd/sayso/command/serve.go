@@ -62,6 +62,7 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	if o.dir == "" {
 		return misuse("--dir is missing: where does the vault lie?")
 	}
+	collectLater()
 	logger := newLogger(cmd.ErrOrStderr())
 	cert, err := o.tls(cmd.Context(), logger)
 	if err != nil {
