@@ -2,8 +2,14 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,5 +104,33 @@ func TestMetricsAreShown(t *testing.T) {
 	}
 	if a := b.call("GET", "/metrics", "", ""); a.status != 404 {
 		t.Errorf("without metrics: got %d, want 404", a.status)
+	}
+}
+
+// The fields of the access log are those that the docs list.
+func TestTheDocsListTheAccessLog(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| field | holds |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var told []string
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*`) \\|").FindAllStringSubmatch(table, -1) {
+		for name := range strings.SplitSeq(row[1], ", ") {
+			told = append(told, strings.Trim(name, "`"))
+		}
+	}
+	b := newBench(t)
+	b.call("GET", "/v1/nothing", "", "web")
+	lines := strings.Split(strings.TrimSpace(b.log.String()), "\n")
+	var line map[string]any
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &line); err != nil {
+		t.Fatal(err)
+	}
+	logged := slices.Sorted(maps.Keys(line))
+	slices.Sort(told)
+	if !slices.Equal(told, logged) {
+		t.Errorf("the docs list %v, a line has %v", told, logged)
 	}
 }

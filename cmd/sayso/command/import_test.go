@@ -44,7 +44,11 @@ func openShop(t *testing.T, register []byte) *shop {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.DiscardHandler)
-	f, err := openFolder(t.Context(), dir, root, logger)
+	w, err := watch(t.Context(), "", logger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := openWatched(t.Context(), dir, root, logger, w)
 	if err != nil {
 		t.Fatal(err)
 	}
