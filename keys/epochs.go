@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // Two kinds of key turn while the vault works: KEKs and blind-index keys. A turn
@@ -82,20 +80,6 @@ func (k *Keyring) last(r role) int {
 			return i
 		}
 	}
-}
-
-// Rewrap returns a wrapped key under the current KEK, for the same person and
-// kind. What is under it already is returned as it is. Its errors are Unwrap's.
-func (k *Keyring) Rewrap(wrapped []byte, s privacy.SubjectID, kind DEKKind) ([]byte, error) {
-	epoch, err := parseWrapped(wrapped)
-	if err != nil || epoch == k.kek {
-		return wrapped, err
-	}
-	d, err := k.Unwrap(wrapped, s, kind)
-	if err != nil {
-		return nil, err
-	}
-	return k.Wrap(d, s, kind)
 }
 
 // WrappedUnder returns the KEK epoch that a wrapped key names, or ErrFormat.

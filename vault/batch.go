@@ -119,11 +119,8 @@ func (v *Vault) prepareBatch(ctx context.Context, by Caller, reqs []CaptureReque
 
 // makeKeysFor makes keys for everybody who could turn out to be new.
 func (v *Vault) makeKeysFor(ctx context.Context, captures []*capture) error {
-	type made struct {
-		id  privacy.SubjectID
-		row []byte
-	}
-	var rows []made
+	var made []*person
+	var rows [][]byte
 	for _, c := range captures {
 		if c == nil || c.given != privacy.Nobody {
 			continue
@@ -133,14 +130,14 @@ func (v *Vault) makeKeysFor(ctx context.Context, captures []*capture) error {
 			return err
 		}
 		c.fresh = p
-		rows = append(rows, made{p.id, row})
+		made, rows = append(made, p), append(rows, row)
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
-		for _, r := range rows {
-			if err := v.putKeys(tx, r.id, r.row); err != nil {
+		for i, p := range made {
+			if err := v.putKeys(tx, p, rows[i]); err != nil {
 				return err
 			}
 		}

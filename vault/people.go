@@ -84,7 +84,7 @@ func (v *Vault) makeKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 	if err != nil {
 		return nil, err
 	}
-	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return v.putKeys(tx, id, row) })
+	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error { return v.putKeys(tx, p, row) })
 	return p, err
 }
 

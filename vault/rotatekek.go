@@ -43,8 +43,8 @@ func keysEpoch(r store.Reader) (uint32, error) {
 	return binary.BigEndian.Uint32(said[1:]), nil
 }
 
-// putKeys stores a subject's wrapped keys, under the KEK in use.
-func (v *Vault) putKeys(tx store.Tx, id privacy.SubjectID, row []byte) error {
+// putKeys stores the wrapped keys of somebody new, under the KEK in use.
+func (v *Vault) putKeys(tx store.Tx, p *person, row []byte) error {
 	under, err := keysEpoch(tx)
 	if err != nil {
 		return err
@@ -53,31 +53,37 @@ func (v *Vault) putKeys(tx store.Tx, id privacy.SubjectID, row []byte) error {
 	if under > ring.KEKEpoch() {
 		return ErrOlderKeyring
 	}
-	row, err = rewrapRow(ring, id, row)
-	if err != nil {
+	if row, err = rewrapRow(p.ring, ring, p.id, row); err != nil {
 		return err
 	}
-	return tx.Put(bucketDEKs, bytes.Clone(id[:]), row)
+	return tx.Put(bucketDEKs, bytes.Clone(p.id[:]), row)
 }
 
-// rewrapRow returns a row of keys.db under the keyring's KEK: itself if it is.
-func rewrapRow(ring *keys.Keyring, id privacy.SubjectID, row []byte) ([]byte, error) {
+// rewrapRow returns a row of keys.db under a keyring's KEK: itself if it is. from
+// opens it, and can be a keyring of before.
+func rewrapRow(from, to *keys.Keyring, id privacy.SubjectID, row []byte) ([]byte, error) {
 	values, history, err := unpackDEKs(row)
 	if err != nil {
 		return nil, fmt.Errorf("%w (of %s)", err, id)
 	}
-	v, err := ring.Rewrap(values, id, keys.Values)
-	if err != nil {
-		return nil, fmt.Errorf("wrapping the values key of %s anew: %w", id, err)
+	wrapped, changed := [2][]byte{values, history}, false
+	for i, kind := range []keys.DEKKind{keys.Values, keys.History} {
+		if epoch, err := keys.WrappedUnder(wrapped[i]); err == nil && epoch == to.KEKEpoch() {
+			continue
+		}
+		changed = true
+		dek, err := from.Unwrap(wrapped[i], id, kind)
+		if err == nil {
+			wrapped[i], err = to.Wrap(dek, id, kind)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("wrapping the %s key of %s anew: %w", kind, id, err)
+		}
 	}
-	h, err := ring.Rewrap(history, id, keys.History)
-	if err != nil {
-		return nil, fmt.Errorf("wrapping the history key of %s anew: %w", id, err)
-	}
-	if bytes.Equal(v, values) && bytes.Equal(h, history) {
+	if !changed {
 		return row, nil
 	}
-	return packDEKs(v, h), nil
+	return packDEKs(wrapped[0], wrapped[1]), nil
 }
 
 func (r *rotation) turnKEK(ctx context.Context) error {
@@ -148,7 +154,7 @@ func (r *rotation) rewrap(ctx context.Context, ring *keys.Keyring) (changed uint
 				return fmt.Errorf("a row of keys.db: %w", errIntegrity)
 			}
 			id := privacy.SubjectID(row.key)
-			next, err := rewrapRow(ring, id, row.value)
+			next, err := rewrapRow(ring, ring, id, row.value)
 			if err != nil {
 				return err
 			}
