@@ -68,7 +68,15 @@ func (e *examiner) keyTurn(ctx context.Context) error {
 		return nil
 	}
 	has, in = ring.KEKEpochs(), ring.IndexEpochs()
-	if len(has) > 1 || len(in) > 1 {
+	begun := false
+	if e.has&needOwn != 0 {
+		r, err := e.v.unfinished(ctx)
+		if err != nil {
+			return err
+		}
+		begun = r != nil
+	}
+	if len(has) > 1 || len(in) > 1 || begun {
 		e.Add(Finding{Check: "key-turn", Level: Warning, What: fmt.Sprintf("a turn of keys is not finished: KEK epochs %v, blind index epochs %v", has, in),
 			Means: "Everything works, but keys from before the turn still open what they opened.", Do: "If none is running, finish it with `sayso keys rotate`."})
 		return nil

@@ -367,7 +367,11 @@ func rewrap(deks store.Engine, under *keys.Keyring, id privacy.SubjectID) error 
 		next := bytes.Clone(row)
 		for i, kind := range []keys.DEKKind{keys.Values, keys.History} {
 			at := 3 + i*(2+n)
-			wrapped, err := under.Rewrap(bytes.Clone(row[at:at+n]), id, kind)
+			dek, err := under.Unwrap(row[at:at+n], id, kind)
+			if err != nil {
+				return err
+			}
+			wrapped, err := under.Wrap(dek, id, kind)
 			if err != nil {
 				return err
 			}
