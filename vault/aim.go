@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -17,14 +18,18 @@ type aimed struct {
 	regime  *regime
 	ref     *reference
 	found   privacy.SubjectID // whom the reference found; Nobody: nobody
-	fresh   *person           // made for an identifier nobody holds
-	makes   bool              // the act says more of somebody than no: the channel knows them
+	// reaches is everybody whose value the identifier is, found first: a no by
+	// an identifier is for all of them, whoever else holds it.
+	reaches []privacy.SubjectID
+	fresh   *person // made for an identifier nobody holds
+	makes   bool    // the act says more of somebody than no: the channel knows them
 	used    bool
 }
 
 // aim checks a request with check and finds whom it is about. An identifier
-// that nobody holds gets keys for somebody new.
-func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, check func(store.Snapshot, *regime, *register.Channel) error) (*aimed, error) {
+// that nobody has gets keys for somebody new; so does one that finds nobody,
+// unless the act narrows and so reaches everybody who has it.
+func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, narrows bool, check func(store.Snapshot, *regime, *register.Channel) error) (*aimed, error) {
 	w := &aimed{v: v, by: by}
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		var err error
@@ -43,6 +48,16 @@ func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, check fu
 		p, err := v.find(ctx, s, w.regime.register, w.ref)
 		if p != nil {
 			w.found = p.id
+		}
+		if err != nil || !narrows || w.ref.field == nil {
+			return err
+		}
+		all, err := v.claimants(ctx, s, w.ref.field, w.ref.value.Lookup)
+		for _, c := range all {
+			if w.found == privacy.Nobody {
+				w.found = c.id
+			}
+			w.reaches = append(w.reaches, c.id)
 		}
 		return err
 	})
@@ -70,16 +85,60 @@ func (w *aimed) id() privacy.SubjectID {
 	return w.ref.id
 }
 
+// everybody is all whom the act is about, the one it is answered about first.
+func (w *aimed) everybody() []privacy.SubjectID {
+	all := []privacy.SubjectID{w.id()}
+	for _, id := range w.reaches {
+		if id != all[0] {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// hitAll returns everybody inside the transaction, in the order of everybody:
+// one nil for an ID that nobody has, errAgain if they are others by now.
+func (w *aimed) hitAll(ctx context.Context, tx store.Tx) ([]*person, error) {
+	if len(w.reaches) == 0 {
+		p, err := w.hit(ctx, tx)
+		return []*person{p}, err
+	}
+	if err := w.stillInForce(tx); err != nil {
+		return nil, err
+	}
+	claimants, err := w.v.claimants(ctx, tx, w.ref.field, w.ref.value.Lookup)
+	if err != nil {
+		return nil, err
+	}
+	wanted := w.everybody()
+	if len(claimants) != len(wanted) {
+		return nil, errAgain
+	}
+	people := make([]*person, len(wanted))
+	for _, p := range claimants {
+		at := slices.Index(wanted, p.id)
+		if at < 0 {
+			return nil, errAgain
+		}
+		people[at] = p
+	}
+	return people, nil
+}
+
+func (w *aimed) stillInForce(tx store.Tx) error {
+	raw, err := tx.Get(bucketGovernance, keyCurrent)
+	if err == nil && string(raw) != string(w.regime.raw) {
+		err = errAgain
+	}
+	return err
+}
+
 // hit returns the person inside the transaction: nil for an ID that nobody has,
 // errAgain if the reference finds somebody else by now.
 func (w *aimed) hit(ctx context.Context, tx store.Tx) (*person, error) {
 	w.used = false
-	raw, err := tx.Get(bucketGovernance, keyCurrent)
-	if err != nil {
+	if err := w.stillInForce(tx); err != nil {
 		return nil, err
-	}
-	if string(raw) != string(w.regime.raw) {
-		return nil, errAgain
 	}
 	p, err := w.v.find(ctx, tx, w.regime.register, w.ref)
 	switch {

@@ -48,6 +48,9 @@ type act struct {
 	shown    *register.Purpose
 	revision uint64
 	regime   *regime
+	// pseudonym stands in the receipt of an act by an identifier instead of the
+	// subject's ID, which such an act must not tell.
+	pseudonym string
 }
 
 func narrows(acts []*act) bool {
@@ -79,7 +82,7 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 	now, believed, _ := v.clock.now()
 	var a *act
 	var channel *register.Channel
-	w, err := v.aim(ctx, by, req.Subject, func(s store.Snapshot, r *regime, ch *register.Channel) error {
+	w, err := v.aim(ctx, by, req.Subject, req.Status.Narrows(), func(s store.Snapshot, r *regime, ch *register.Channel) error {
 		var err error
 		channel = ch
 		a, err = v.checkConsent(s, r, ch, by, req, now, believed)
@@ -90,34 +93,49 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 	}
 	defer w.close(ctx)
 	w.makes = !a.req.Status.Narrows()
-	if err := v.ledger.promise(ctx, a, w.id()); err != nil {
-		return nil, err
+	if w.ref.field != nil {
+		a.pseudonym = v.pseudonym(channel, w.ref)
+	}
+	acts := []*act{a}
+	for i, id := range w.everybody() {
+		if i > 0 {
+			other := *a
+			other.id = privacy.NewConsentID(now)
+			acts = append(acts, &other)
+		}
+		if err := v.ledger.promise(ctx, acts[i], id); err != nil {
+			return nil, err
+		}
 	}
 	var res *ConsentResult
 	err = v.update(ctx, func(tx store.Tx) error {
-		p, err := w.hit(ctx, tx)
+		people, err := w.hitAll(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if p == nil {
+		if people[0] == nil {
 			if res, err = v.phantomConsent(tx, w.ref.id, channel, a); err != nil {
 				return err
 			}
 			return by.Once.keep(tx, res, w.ref.id)
 		}
-		record, done, err := v.fold(p, channel, by, a, now)
-		if err != nil {
-			return err
+		for i, p := range people {
+			record, done, err := v.fold(p, channel, by, acts[i], now)
+			if err != nil {
+				return err
+			}
+			digest, err := v.saveDigest(tx, p)
+			if err != nil {
+				return err
+			}
+			if i == 0 {
+				res = done
+			}
+			if err := v.putConsent(tx, p, record, digest); err != nil {
+				return err
+			}
 		}
-		digest, err := v.saveDigest(tx, p)
-		if err != nil {
-			return err
-		}
-		res = done
-		if err := v.putConsent(tx, p, record, digest); err != nil {
-			return err
-		}
-		return by.Once.keep(tx, res, p.id)
+		return by.Once.keep(tx, res, w.everybody()...)
 	})
 	if a.req.Status.Narrows() {
 		err = v.ledger.done(ctx, err)
@@ -227,6 +245,7 @@ type consentRecord struct {
 	Format       int                   `json:"v"`
 	ID           privacy.ConsentID     `json:"consent"`
 	Subject      privacy.SubjectID     `json:"subject"`
+	Pseudonym    string                `json:"pseudonym,omitempty"` // in the receipt, instead of the ID
 	Purpose      privacy.PurposeID     `json:"purpose"`
 	Status       privacy.ConsentStatus `json:"status"`
 	Effective    bool                  `json:"effective"`
@@ -249,7 +268,7 @@ type consentRecord struct {
 
 func (v *Vault) consentRecord(id privacy.SubjectID, ch *register.Channel, a *act, at, now time.Time, effective bool) consentRecord {
 	hash := register.NoticeHash(a.shown)
-	r := consentRecord{Format: 1, ID: a.id, Subject: id, Purpose: a.req.Purpose, Status: a.req.Status, Effective: effective, At: at, Recorded: now,
+	r := consentRecord{Format: 1, ID: a.id, Subject: id, Pseudonym: a.pseudonym, Purpose: a.req.Purpose, Status: a.req.Status, Effective: effective, At: at, Recorded: now,
 		Register: a.revision, NoticeHash: hash[:], Fields: a.shown.Fields, Recipients: a.shown.Recipients, Method: a.req.Method, Channel: ch.ID,
 		Jurisdiction: a.req.Jurisdiction, Language: a.req.Language, By: privacy.Actor{Role: privacy.BySubject}, Evidence: a.req.Evidence,
 		Controller: a.regime.register.Controller.Name}

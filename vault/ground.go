@@ -59,7 +59,8 @@ func (v *Vault) RecordGround(ctx context.Context, by Caller, req GroundRequest) 
 
 func (v *Vault) recordGround(ctx context.Context, by Caller, req GroundRequest) error {
 	now, believed, _ := v.clock.now()
-	w, err := v.aim(ctx, by, req.Subject, func(_ store.Snapshot, r *regime, ch *register.Channel) error {
+	ends := req.Status == GroundEnded
+	w, err := v.aim(ctx, by, req.Subject, ends, func(_ store.Snapshot, r *regime, ch *register.Channel) error {
 		return checkGround(r, ch, by, req, now, believed)
 	})
 	if err != nil {
@@ -67,45 +68,60 @@ func (v *Vault) recordGround(ctx context.Context, by Caller, req GroundRequest) 
 	}
 	defer w.close(ctx)
 	w.makes = req.Status == GroundBegun
-	id := privacy.NewID(now)
-	if req.Status == GroundEnded {
-		if err := v.ledger.add(ctx, ledgerGroundEnded, id, w.id(), req.Purpose, req.At); err != nil {
+	everybody := w.everybody()
+	ids := make([]privacy.ID, len(everybody))
+	for i, id := range everybody {
+		ids[i] = privacy.NewID(now)
+		if !ends {
+			continue
+		}
+		if err := v.ledger.add(ctx, ledgerGroundEnded, ids[i], id, req.Purpose, req.At); err != nil {
 			return err
 		}
 	}
 	err = v.update(ctx, func(tx store.Tx) error {
-		p, err := w.hit(ctx, tx)
+		people, err := w.hitAll(ctx, tx)
 		if err != nil {
 			return err
 		}
-		if err := by.Once.keep(tx, nil, w.id()); err != nil {
+		if err := by.Once.keep(tx, nil, everybody...); err != nil {
 			return err
 		}
-		if req.Status == GroundEnded {
-			if err := v.ledger.kept(tx, id); err != nil {
+		for i, p := range people {
+			if ends {
+				if err := v.ledger.kept(tx, ids[i]); err != nil {
+					return err
+				}
+			}
+			if err := v.ground(tx, p, ids[i], w.channel.ID, req, now); err != nil {
 				return err
 			}
 		}
-		record := groundRecord{Format: 1, Recorded: now, Channel: w.channel.ID, Purpose: req.Purpose, Status: req.Status, Ref: req.Ref}
-		if p == nil {
-			record.At, record.Unknown = orNow(micro(req.At), now), true
-			return v.note(tx, log.Ground, id, record)
-		}
-		record.At = p.standing.ActTime(req.At, now)
-		if req.Status == GroundBegun {
-			p.standing.BeginGround(req.Purpose, req.Ref, record.At)
-		} else {
-			p.standing.EndGround(req.Purpose, req.Ref, record.At)
-		}
-		if record.Standing, err = v.saveDigest(tx, p); err != nil {
-			return err
-		}
-		return v.noteOf(tx, p, log.Ground, id, record)
+		return nil
 	})
-	if req.Status == GroundEnded {
+	if ends {
 		err = v.ledger.done(ctx, err)
 	}
 	return err
+}
+
+// ground changes one person's grounds and records it; nil is nobody.
+func (v *Vault) ground(tx store.Tx, p *person, id privacy.ID, channel privacy.ChannelID, req GroundRequest, now time.Time) (err error) {
+	record := groundRecord{Format: 1, Recorded: now, Channel: channel, Purpose: req.Purpose, Status: req.Status, Ref: req.Ref}
+	if p == nil {
+		record.At, record.Unknown = orNow(micro(req.At), now), true
+		return v.note(tx, log.Ground, id, record)
+	}
+	record.At = p.standing.ActTime(req.At, now)
+	if req.Status == GroundBegun {
+		p.standing.BeginGround(req.Purpose, req.Ref, record.At)
+	} else {
+		p.standing.EndGround(req.Purpose, req.Ref, record.At)
+	}
+	if record.Standing, err = v.saveDigest(tx, p); err != nil {
+		return err
+	}
+	return v.noteOf(tx, p, log.Ground, id, record)
 }
 
 func checkGround(r *regime, ch *register.Channel, by Caller, req GroundRequest, now time.Time, believed bool) error {

@@ -111,6 +111,9 @@ func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured,
 		switch {
 		case !theirs.Holds:
 		case only, k.field.Identifier == register.Unique && fact.Verified && !theirs.Verified:
+			if !only { // what was said no to with it goes with it
+				inherit(p.standing, o.standing)
+			}
 			theirs.Holds = false
 			if err := c.saveMoved(tx, o, k.field.Name); err != nil {
 				return err

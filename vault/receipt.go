@@ -8,9 +8,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -24,7 +26,7 @@ type receiptClaims struct {
 	Issuer       string                `json:"iss"`
 	IssuedAt     int64                 `json:"iat"`
 	ID           privacy.ConsentID     `json:"jti"`
-	Subject      privacy.SubjectID     `json:"sub"`
+	Subject      string                `json:"sub"`
 	Controller   string                `json:"controller"`
 	Purpose      privacy.PurposeID     `json:"purpose"`
 	Status       privacy.ConsentStatus `json:"status"`
@@ -46,9 +48,24 @@ type receiptClaims struct {
 // again, as long as the evidence key is the same.
 func (v *Vault) receipt(r consentRecord) (string, error) {
 	return signJWS(v.keyring().EvidenceSigner(), keyID(v.keyring()), receiptType, receiptClaims{
-		Issuer: v.id.String(), IssuedAt: r.Recorded.Unix(), ID: r.ID, Subject: r.Subject, Controller: r.Controller, Purpose: r.Purpose,
+		Issuer: v.id.String(), IssuedAt: r.Recorded.Unix(), ID: r.ID, Subject: r.subject(), Controller: r.Controller, Purpose: r.Purpose,
 		Status: r.Status, At: r.At, Until: r.Until, Fields: r.Fields, Recipients: r.Recipients, Register: r.Register, Notice: r.Notice,
 		NoticeHash: hex.EncodeToString(r.NoticeHash), Method: r.Method, Channel: r.Channel, Jurisdiction: r.Jurisdiction, Language: r.Language, By: r.By.Role})
+}
+
+// subject names the person as the act did: by ID, or by a pseudonym.
+func (r consentRecord) subject() string {
+	if r.Pseudonym != "" {
+		return r.Pseudonym
+	}
+	return r.Subject.String()
+}
+
+// pseudonym names whoever has an identifier to one channel: the same for a
+// person known or not, and another in every channel.
+func (v *Vault) pseudonym(ch *register.Channel, ref *reference) string {
+	sum := v.keyring().MAC("receipt", []byte(ch.ID), []byte(ref.field.Name), []byte(ref.value.Lookup))
+	return "psn_" + strings.TrimPrefix(privacy.SubjectID(sum[:16]).String(), "sub_")
 }
 
 // Receipt returns the receipt of a consent record again, to the channel that
