@@ -226,22 +226,6 @@ withhold contains {"field": "email", "reason": "nothing is known"} if {
 }
 
 func TestRulesWithoutEndMissTheDeadline(t *testing.T) {
-	const endless = `
-hundred := [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-
-withhold contains {"field": "email", "reason": "x"} if {
-	some a in hundred
-	some b in hundred
-	some c in hundred
-	some d in hundred
-	some e in hundred
-	some f in hundred
-	some g in hundred
-	some h in hundred
-	some i in hundred
-	(((((((a + b) + c) + d) + e) + f) + g) + h) + i > 1000
-}
-`
 	r := compile(t, endless).WithDeadline(20 * time.Millisecond)
 	if d, err := r.Decide(t.Context(), reads("email")); !errors.Is(err, ErrDeadline) || len(d.Outcomes) != 0 {
 		t.Errorf("got %v, %v, want ErrDeadline", d, err)

@@ -6,13 +6,27 @@ package sayso.guardrails
 
 import rego.v1
 
-# decision is the one thing the vault asks for.
+# decision is the one thing the vault asks for. Officers' rules are evaluated
+# only where the guardrails release something: a rule that fails or takes long
+# would tell a person without say-so from one unknown. Both halves are
+# conditions, not one the rest of the other: rules that could not be evaluated
+# leave no decision, never one without them.
 decision := {
 	"release": release,
 	"why": why,
 	"withhold": data.sayso.rules.withhold,
 	"mask": data.sayso.rules.mask,
-}
+} if releases
+
+decision := {
+	"release": release,
+	"why": why,
+	"withhold": set(),
+	"mask": set(),
+} if not releases
+
+# releases is true if there is something for officers' rules to narrow.
+releases if some _ in release
 
 # The order matters to nobody but a stranger with a clock: what is true of the
 # field comes before what is true of the person, so that an unknown person and

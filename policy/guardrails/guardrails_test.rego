@@ -38,6 +38,19 @@ test_the_decision_has_its_four_parts if {
 	decision == {"release": {"email"}, "why": {}, "withhold": set(), "mask": set()}
 }
 
+# Rules that withhold everything from everybody are not even asked about whom
+# the guardrails release nothing.
+test_rules_are_asked_only_where_something_is_released if {
+	everything := {{"field": "email", "reason": "x", "rule": "r:1"}}
+	released := guardrails.decision with input as delivery with data.sayso.rules.withhold as everything
+	released.withhold == everything
+	every path in ["/guard/granted", "/guard/ground", "/guard/fields/email/in_purpose"] {
+		decision := guardrails.decision with input as patched({path: false}) with data.sayso.rules.withhold as everything
+		decision.withhold == set()
+		decision.mask == set()
+	}
+}
+
 # What lacks, or is of another type, releases nothing. The vault never gives
 # such an input; the guardrails do not rely on it.
 test_nothing_undefined_releases if {
