@@ -54,9 +54,7 @@ func (v *Vault) captureBatch(ctx context.Context, by Caller, reqs []CaptureReque
 				return err
 			}
 			p, err := c.person(ctx, tx)
-			if err == nil && p == nil {
-				err = c.phantom(tx)
-			} else if err == nil {
+			if err == nil {
 				// Whatever refuses a capture from here on does so before
 				// anything of it is written.
 				if err = c.keep(ctx, tx, p); err == nil && c.fresh != nil && p.id == c.fresh.id {
@@ -122,7 +120,14 @@ func (v *Vault) makeKeysFor(ctx context.Context, captures []*capture) error {
 	var made []*person
 	var rows [][]byte
 	for _, c := range captures {
-		if c == nil || c.given != privacy.Nobody {
+		if c == nil {
+			continue
+		}
+		if c.given != privacy.Nobody {
+			var err error
+			if c.fresh, err = v.keysOf(ctx, c.given); err != nil {
+				return err
+			}
 			continue
 		}
 		p, row, err := v.newKeys(privacy.NewSubjectID())
@@ -150,7 +155,7 @@ func (v *Vault) makeKeysFor(ctx context.Context, captures []*capture) error {
 func (v *Vault) dropUnused(ctx context.Context, captures []*capture, used map[privacy.SubjectID]bool) {
 	var unused []privacy.SubjectID
 	for _, c := range captures {
-		if c != nil && c.fresh != nil && !used[c.fresh.id] {
+		if c != nil && c.fresh != nil && c.given == privacy.Nobody && !used[c.fresh.id] {
 			unused = append(unused, c.fresh.id)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -111,22 +110,28 @@ func (v *Vault) prepareCapture(ctx context.Context, by Caller, req CaptureReques
 		if err := c.check(s, req, believed); err != nil {
 			return err
 		}
-		if c.given != privacy.Nobody {
-			return nil
-		}
-		who, err := c.who(ctx, s)
+		who, err := c.known(ctx, s)
 		anew = who == nil
 		return err
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || !anew {
+		return c, err
 	}
-	if anew {
-		if c.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID()); err != nil {
-			return nil, err
-		}
+	if c.given != privacy.Nobody {
+		c.fresh, err = v.keysOf(ctx, c.given)
+	} else {
+		c.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID())
 	}
-	return c, nil
+	return c, err
+}
+
+// known returns whom the capture is about, nil for somebody new.
+func (c *capture) known(ctx context.Context, r store.Reader) (*person, error) {
+	if c.given == privacy.Nobody {
+		return c.who(ctx, r)
+	}
+	p, err := c.v.load(ctx, r, c.given)
+	return living(p), err
 }
 
 // check gathers everything that is wrong with the request.
@@ -239,7 +244,7 @@ func (c *capture) grounds(asked []privacy.PurposeID, seen map[privacy.FieldName]
 func (c *capture) run(ctx context.Context) (err error) {
 	used := false
 	defer func() {
-		if c.fresh != nil && !used {
+		if c.fresh != nil && !used && c.given == privacy.Nobody {
 			c.v.dropKeys(ctx, c.fresh.id)
 		}
 	}()
@@ -249,7 +254,7 @@ func (c *capture) run(ctx context.Context) (err error) {
 	}
 	if narrows(c.acts) && subject == privacy.Nobody { // somebody known: the ledger names them before the state changes
 		err := c.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-			p, err := c.who(ctx, s)
+			p, err := c.known(ctx, s)
 			if p != nil {
 				subject = p.id
 			}
@@ -278,16 +283,11 @@ func (c *capture) run(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		if narrows(c.acts) && p != nil && p.id != subject {
+		if narrows(c.acts) && p.id != subject {
 			return errAgain
 		}
-		if p == nil { // an ID nobody has: answered like anybody, kept for nobody
-			err = c.phantom(tx)
-		} else {
-			used = c.fresh != nil && p.id == c.fresh.id
-			err = c.keep(ctx, tx, p)
-		}
-		if err != nil {
+		used = c.fresh != nil && p.id == c.fresh.id
+		if err := c.keep(ctx, tx, p); err != nil {
 			return err
 		}
 		return c.by.Once.keep(tx, c.result, c.result.Subject)
@@ -306,13 +306,11 @@ func (c *capture) stillInForce(tx store.Tx) error {
 	return err
 }
 
-// person returns whom the capture is about, nil for an ID that nobody has.
+// person returns whom the capture is about, made new if nobody is known. An ID
+// that nobody has becomes that person's: what was captured is never dropped,
+// and the answer is the same for a person known or not.
 func (c *capture) person(ctx context.Context, tx store.Tx) (*person, error) {
-	if c.given != privacy.Nobody {
-		p, err := c.v.load(ctx, tx, c.given)
-		return living(p), err
-	}
-	p, err := c.who(ctx, tx)
+	p, err := c.known(ctx, tx)
 	switch {
 	case err != nil:
 		return nil, err
@@ -325,23 +323,6 @@ func (c *capture) person(ctx context.Context, tx store.Tx) (*person, error) {
 	standing := *c.fresh.standing
 	fresh.standing = &standing // fn can be called more than once
 	return &fresh, nil
-}
-
-// phantom answers a capture for an ID that nobody has, or has any more. It is
-// recorded under the vault's key.
-func (c *capture) phantom(tx store.Tx) error {
-	if err := c.count(c.given); err != nil { // or the limit would tell who is known
-		return err
-	}
-	c.result = &CaptureResult{Subject: c.given, Created: true, Accepted: c.names()}
-	for _, a := range c.acts {
-		res, err := c.v.phantomConsent(tx, c.given, c.channel, a)
-		if err != nil {
-			return err
-		}
-		c.result.Consents = append(c.result.Consents, *res)
-	}
-	return c.v.note(tx, log.Capture, privacy.NewID(c.now), captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Unknown: true})
 }
 
 func (c *capture) names() []privacy.FieldName {
@@ -358,7 +339,6 @@ type captureRecord struct {
 	At         time.Time           `json:"at"`
 	Channel    privacy.ChannelID   `json:"channel"`
 	Register   uint64              `json:"register,omitempty"`
-	Unknown    bool                `json:"unknown,omitempty"`
 	Accepted   []privacy.FieldName `json:"accepted,omitempty"`
 	Unchanged  []privacy.FieldName `json:"unchanged,omitempty"`
 	Superseded []privacy.FieldName `json:"superseded,omitempty"`

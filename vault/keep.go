@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/policy"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
@@ -18,10 +19,13 @@ import (
 // keep folds the captured values, grounds and consents into the person and
 // writes everything.
 func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
-	known, err := c.knows(ctx, p)
+	reads, err := c.reads(ctx, p)
 	if err != nil {
 		return err
 	}
+	known := p.standing.HasCaptured(c.channel.ID) || p.standing.Version > 0 && len(c.values) > 0 &&
+		!slices.ContainsFunc(c.values, func(k captured) bool { return !contains(reads, k.field.Name) })
+	mayTell := c.mayTell(p.standing, reads)
 	if err := c.count(p.id); err != nil {
 		return err
 	}
@@ -71,6 +75,8 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
 	}
 	if created || !known { // no oracle: joined looks like new
 		res = &CaptureResult{Subject: p.id, Created: true, Accepted: c.names(), Consents: res.Consents}
+	} else {
+		res.hush(c.names(), mayTell)
 	}
 	c.result = res
 	return nil
@@ -89,16 +95,13 @@ func (c *capture) count(id privacy.SubjectID) error {
 	return nil
 }
 
-// knows reports whether the channel may learn what became of its capture: it
-// captured for this person before, or can read each field it captures.
-func (c *capture) knows(ctx context.Context, p *person) (bool, error) {
-	if p.standing.HasCaptured(c.channel.ID) {
-		return true, nil
-	}
+// reads returns the fields of the captured ones that the channel can read of
+// the person now.
+func (c *capture) reads(ctx context.Context, p *person) ([]privacy.FieldName, error) {
 	if p.standing.Version == 0 || len(c.values) == 0 || len(c.regime.rules.ContextKeys()) > 0 {
-		return false, nil
+		return nil, nil
 	}
-	unread := c.names()
+	var reads []privacy.FieldName
 	for _, id := range c.channel.Purposes {
 		q := question{by: c.by, channel: c.channel, regime: c.regime, purpose: id, fields: c.names()}
 		if q.mayAsk() != nil {
@@ -106,15 +109,41 @@ func (c *capture) knows(ctx context.Context, p *person) (bool, error) {
 		}
 		outcomes, err := c.v.outcomes(ctx, &q, p, c.now)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		for _, o := range outcomes {
-			if o.Action == "release" {
-				unread = slices.DeleteFunc(unread, func(f privacy.FieldName) bool { return f == o.Field })
+			if o.Action == policy.Release && !contains(reads, o.Field) {
+				reads = append(reads, o.Field)
 			}
 		}
 	}
-	return len(unread) == 0, nil
+	return reads, nil
+}
+
+// mayTell returns the fields of which the channel may learn how what it
+// captured compares with what was known: those it can read, those nobody told
+// yet, and those it told itself. Of the rest it would learn by guessing.
+func (c *capture) mayTell(s *consent.Standing, reads []privacy.FieldName) map[privacy.FieldName]bool {
+	told := map[privacy.FieldName]bool{}
+	for _, k := range c.values {
+		fact := s.Value(k.field.Name)
+		told[k.field.Name] = fact == nil || fact.Channel == c.channel.ID || contains(fact.Channels, c.channel.ID) || contains(reads, k.field.Name)
+	}
+	return told
+}
+
+// hush makes fields that may not be told of look accepted.
+func (r *CaptureResult) hush(names []privacy.FieldName, mayTell map[privacy.FieldName]bool) {
+	silent := func(f privacy.FieldName) bool { return !mayTell[f] }
+	unchanged, superseded := slices.DeleteFunc(r.Unchanged, silent), slices.DeleteFunc(r.Superseded, silent)
+	accepted := r.Accepted
+	r.Accepted = nil
+	for _, f := range names {
+		if silent(f) || contains(accepted, f) {
+			r.Accepted = append(r.Accepted, f)
+		}
+	}
+	r.Unchanged, r.Superseded = unchanged, superseded
 }
 
 // merge settles each captured value against what is known: the later

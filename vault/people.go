@@ -88,6 +88,30 @@ func (v *Vault) makeKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 	return p, err
 }
 
+// keysOf returns the keys of a subject that the caller named, made if there are
+// none yet.
+func (v *Vault) keysOf(ctx context.Context, id privacy.SubjectID) (*person, error) {
+	made, row, err := v.newKeys(id)
+	if err != nil {
+		return nil, err
+	}
+	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
+		have, err := tx.Get(bucketDEKs, id[:])
+		if have != nil || err != nil {
+			return err
+		}
+		return v.putKeys(tx, made, row)
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.loadKeys(ctx, id)
+	if p != nil {
+		p.standing = &consent.Standing{}
+	}
+	return p, err
+}
+
 // touchKeys writes a subject's keys as they are. An act by an identifier takes
 // it for somebody known, so that it lasts as long as for somebody new, whose
 // keys are made.
