@@ -60,8 +60,8 @@ type importCost struct {
 }
 
 // fillFolder makes a vault in dir with n invented people: each told a shop eight
-// fields, most said yes to one thing or another. They are made in the order of
-// their IDs, which is that of their keys on disk.
+// fields, most said yes to one thing or another. IDs are random, so that each
+// transaction writes all over the file, as an import does.
 func fillFolder(ctx context.Context, dir string, root keys.Root, n int, progress func(done int, perSecond float64)) (_ *filledVault, err error) {
 	filled := &filledVault{people: make([]privacy.SubjectID, 0, n)}
 	err = initFolder(ctx, dir, root, func(c vault.Credentials) error {
@@ -155,7 +155,7 @@ func (f *filledVault) weigh(dir string, open *folder) error {
 			return err
 		}
 		for bucket, bytes := range buckets {
-			f.cost.PerPerson[name+"."+string(bucket)] = float64(bytes) / n
+			f.cost.PerPerson[name+"."+strings.Trim(string(bucket), "\x00 ")] = float64(bytes) / n
 		}
 	}
 	kept := 0.0
