@@ -180,7 +180,7 @@ func (d *demo) invite() {
 	}
 	s.heading("Now you")
 	s.plain("The vault is served until you press Ctrl-C; then it is gone.\n\n" +
-		"  every route                 " + d.url + "/openapi.json\n" +
+		"  every route                 " + d.url + "/docs\n" +
 		"  the signed head of the log  " + d.url + "/log/checkpoint\n" +
 		"  credentials of the store    store / " + d.secrets["store"] + "\n" +
 		"  credentials of the officer  " + d.first.ClientID + " / " + d.first.ClientSecret + "\n")

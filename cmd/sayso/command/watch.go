@@ -74,10 +74,7 @@ func (b both) Observe(ctx context.Context, o vault.Observation) {
 }
 
 func (b both) Arrived(ctx context.Context, at time.Time, h http.Header) context.Context {
-	for _, one := range b {
-		ctx = one.Arrived(ctx, at, h)
-	}
-	return ctx
+	return b[1].Arrived(b[0].Arrived(ctx, at, h), at, h)
 }
 
 func (b both) Answered(ctx context.Context, a api.Answered) {
