@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 	"github.com/sayso-vault/sayso/vault/vaulttest"
 )
@@ -82,6 +84,49 @@ func TestKeysWrappedBeforeATurnAreStoredAfterIt(t *testing.T) {
 	known(t, v, people)
 }
 
+// While a page of keys is wrapped anew, one is dropped and another appears under
+// the old KEK: the one does not come back, and the other is not lost.
+func TestKeysThatComeAndGoWhileTheyAreWrapped(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	people, ring := town(t, v, 0, 3), v.Keyring
+	first := privacy.SubjectID{15: 1}
+	var row []byte
+	for _, kind := range []keys.DEKKind{keys.Values, keys.History} {
+		dek, err := ring.NewDEK()
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrapped, err := ring.Wrap(dek, first, kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row = append(append(row, 0, byte(len(wrapped))), wrapped...)
+	}
+	v.OnRotation(func(step string) error {
+		if step == "page of keys" {
+			v.OnRotation(nil)
+			putRow(t, v, "deks", people[1].ID[:], nil)
+			putRow(t, v, "deks", first[:], append([]byte{1}, row...))
+		}
+		return nil
+	})
+	rotate(t, v, vault.Rotation{KEK: true})
+	err := v.Keys.View(t.Context(), func(s store.Snapshot) error {
+		gone, err := s.Get("deks", people[1].ID[:])
+		if gone != nil {
+			t.Error("keys that were dropped came back")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := getRow(t, v, "deks", first[:])
+	if _, err := v.Keyring.Unwrap(now[3:3+66], first, keys.Values); err != nil {
+		t.Errorf("keys that came: %v", err)
+	}
+}
+
 // A read has found the person and their keys when the KEK turns and the old one is
 // dropped: it opens what it decided to release all the same.
 func TestAReadUnderWayOutlivesATurn(t *testing.T) {
@@ -147,10 +192,9 @@ func TestATurnDoesNotBelieveItsRecord(t *testing.T) {
 	v.OnRotation(nil)
 	epochs := getRow(t, v, "meta", []byte("index epochs"))
 	record := getRow(t, v, "meta", []byte("rotation"))
-	for key, row := range map[string][]byte{
-		"index epochs": append(bytes.Clone(epochs[:8]), epochs[8]^1),
-		"rotation":     append(bytes.Clone(record[:len(record)-1]), record[len(record)-1]^1),
-	} {
+	for key, at := range map[string]int{"index epochs": 8, "rotation": len(record) - 1} {
+		row := bytes.Clone(getRow(t, v, "meta", []byte(key)))
+		row[at] ^= 2
 		putRow(t, v, "meta", []byte(key), row)
 		if _, err := v.RotateKeys(t.Context(), all, nil); err == nil {
 			t.Errorf("an edited %s was believed", key)
