@@ -15,7 +15,7 @@ import (
 
 // demoReceipt is what the demonstration shows of a consent receipt.
 type demoReceipt struct {
-	Subject    privacy.SubjectID   `json:"sub"`
+	Subject    string              `json:"sub"` // her ID, or a pseudonym where she was named by an identifier
 	Controller string              `json:"controller"`
 	Notice     string              `json:"notice_version"`
 	Fields     []privacy.FieldName `json:"fields"`
