@@ -153,7 +153,7 @@ func TestNothingPersonalIsLeftInTheClear(t *testing.T) {
 		_, err := v.Lookup(t.Context(), v.Officer, who, "she called from Torstrasse")
 		told(err)
 	}
-	v.Activate("package sayso.rules\nimport rego.v1\nwithhold contains {\"field\": \"email\", \"reason\": \"late\"} if to_number(input.context.note) > 3")
+	v.Activate("package sayso.rules\nimport rego.v1\nwithhold contains {\"field\": \"email\", \"reason\": \"late\"} if time.parse_rfc3339_ns(input.context.note) > 3")
 	told(v.As("web").For("order-fulfilment").With(map[string]any{"note": "called from Torstrasse"}).Read(ana).Err)
 	_, err = v.DraftPolicy(t.Context(), v.Officer, map[string]string{"a.rego": "package sayso.rules\nrelease contains \"x\""}, "")
 	told(err)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base64"
-	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +80,7 @@ func (v *Vault) Authenticate(clientID, secret string) (Client, error) {
 	}
 	for _, s := range record.Secrets {
 		if subtle.ConstantTimeCompare(s.Hash, hash[:]) == 1 && s.Revoked.IsZero() {
-			client.SecretID = s.ID
+			client.SecretID = record.grant(s)
 			return client, nil
 		}
 	}
@@ -89,24 +88,19 @@ func (v *Vault) Authenticate(clientID, secret string) (Client, error) {
 }
 
 // Client returns the client that a token was issued to, as it is now, or
-// ErrInvalidClient if the secret the token was got with is revoked or the
-// client is gone. That it is suspended is told.
+// ErrInvalidClient if the secret the token was got with is revoked, the client
+// was suspended since, or is gone. That it is suspended now is told.
 func (v *Vault) Client(clientID, secretID string) (Client, error) {
 	now, err := v.current()
 	if err != nil {
 		return Client{}, err
 	}
 	record, client := now.client(clientID)
-	if record == nil {
+	if record == nil || !record.live(secretID) {
 		return Client{}, ErrInvalidClient
 	}
-	for _, s := range record.Secrets {
-		if s.ID == secretID && s.Revoked.IsZero() {
-			client.SecretID = s.ID
-			return client, nil
-		}
-	}
-	return Client{}, ErrInvalidClient
+	client.SecretID = secretID
+	return client, nil
 }
 
 // current returns what is in force now.
@@ -150,8 +144,7 @@ func (r *regime) channelOf(by Caller) (*register.Channel, error) {
 	if record.Suspended {
 		return nil, refuse(CodeChannelSuspended, "an officer suspended this channel")
 	}
-	live := slices.ContainsFunc(record.Secrets, func(s secretInfo) bool { return s.ID == by.Client.SecretID && s.Revoked.IsZero() })
-	if !live {
+	if !record.live(by.Client.SecretID) {
 		return nil, ErrInvalidClient
 	}
 	return channel, nil
@@ -285,7 +278,13 @@ type clientEvent struct {
 
 // SuspendChannel ends a channel's access at once: its tokens, and new ones.
 func (v *Vault) SuspendChannel(ctx context.Context, by Caller, id privacy.ChannelID) (*ChannelView, error) {
-	return v.changeClient(ctx, by, id, "suspended", "", keepView, func(c *clientRecord) error { c.Suspended = true; return nil })
+	return v.changeClient(ctx, by, id, "suspended", "", keepView, func(c *clientRecord) error {
+		if !c.Suspended {
+			c.Suspended = true
+			c.Turn++
+		}
+		return nil
+	})
 }
 
 // ResumeChannel ends a suspension.

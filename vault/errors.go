@@ -65,6 +65,10 @@ var ErrInvalidClient = errors.New("unknown client, or a secret that is wrong or 
 // ledger saw: it was cut, or is an older copy.
 var ErrLogShorter = errors.New("the log is shorter than the ledger has seen it: only a restore may accept this vault")
 
+// ErrLedgerShorter is returned by Open for a vault whose ledger lacks narrowing
+// acts that the vault did: it was cut, or is an older copy.
+var ErrLedgerShorter = errors.New("the ledger lacks acts that the vault did: it was cut, or is an older copy, and only a restore may accept it")
+
 // ErrFresh is returned by Open for stores that Init never ran on.
 var ErrFresh = errors.New("no vault has been initialised here")
 

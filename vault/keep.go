@@ -173,7 +173,9 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			fact := *old
 			fact.Observed = latest(fact.Observed, c.observed)
 			fact.Verified = fact.Verified || k.verified
-			if k.value.Lookup != "" {
+			// What was said earlier than what is known gives no hold on it: else
+			// a channel could guess with old times until it has one.
+			if k.value.Lookup != "" && (k.verified || !c.observed.Before(old.Observed)) {
 				if err := c.claim(ctx, tx, p, k, &fact, false); err != nil {
 					return err
 				}

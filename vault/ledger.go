@@ -126,6 +126,26 @@ func openLedger(v *Vault) (*ledger, error) {
 	return l, err
 }
 
+// checkWhole looks for acts that the store did and the ledger lacks: then the
+// ledger was cut, or is an older copy.
+func (l *ledger) checkWhole(ctx context.Context) error {
+	told := make(map[privacy.ID]struct{}, len(l.pending))
+	for _, e := range l.pending {
+		told[e.ID] = struct{}{}
+	}
+	return l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		return s.Scan(bucketLedgered, nil, nil, func(key, _ []byte) error {
+			if len(key) != len(privacy.ID{}) {
+				return fmt.Errorf("reading what the ledger promised: %w", errIntegrity)
+			}
+			if _, ok := told[privacy.ID(key)]; !ok {
+				return ErrLedgerShorter
+			}
+			return nil
+		})
+	})
+}
+
 func (l *ledger) advance(e ledgerEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

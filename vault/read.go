@@ -97,6 +97,10 @@ func (v *Vault) settle(ctx context.Context, by Caller, req ReadRequest, a *answe
 // keepRecord makes what was decided durable, and decides again if what it was
 // decided on is no longer in force.
 func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want look, a *answer, err error) (*answer, error) {
+	began := time.Now()
+	if a != nil {
+		began = a.began
+	}
 	for n := 0; n < attempts && err == nil; n++ {
 		index, failed := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
 		a.watch.mark(StageRecord)
@@ -104,6 +108,9 @@ func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want
 		case failed == nil:
 			if a.result != nil {
 				a.result.LogIndex, a.result.LogName = index, v.cfg.LogName
+			}
+			if a.quiet {
+				onTheBeat(ctx, began)
 			}
 			v.tell(ctx, a, nil)
 			return a, nil
@@ -123,6 +130,21 @@ func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want
 	return nil, err
 }
 
+// beat is how often an answer leaves that must not tell a person of whom
+// nothing may be released from one unknown. They take the same steps, but what
+// is known of a person has a size, and to open more takes longer.
+const beat = time.Millisecond
+
+// onTheBeat returns on the next beat since a question began.
+func onTheBeat(ctx context.Context, began time.Time) {
+	wait := time.NewTimer(beat - time.Since(began)%beat)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+}
+
 // answer is a decided read that nobody has seen yet: it becomes an answer when
 // its entry is durable.
 type answer struct {
@@ -132,6 +154,8 @@ type answer struct {
 	result     *ReadResult
 	refused    error // instead of a result
 	allowed    bool
+	quiet      bool      // nothing may be released, and who it is about must not show
+	began      time.Time // when it was asked
 	until      time.Time // when what allows it ends, as far as that is known
 	watch      watch
 }
@@ -148,7 +172,7 @@ const (
 // decide does everything of a read but make it durable. With an error, what it
 // returns holds only what is to be told to the observer.
 func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want look) (*answer, error) {
-	a := &answer{watch: v.watch(want)}
+	a := &answer{watch: v.watch(want), began: time.Now()}
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		now, err := v.regime(ctx, s)
 		if err != nil {
@@ -165,7 +189,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 		if refused != nil {
 			// Nobody is looked up, but that it was tried is recorded.
 			a.refused = refused
-			a.entry, err = v.recordRefusal(&q, refused)
+			a.entry, err = v.recordRefusal(&q, v.nobody, refused)
 			return err
 		}
 		if err := errors.Join(q.checkFields(), q.checkContext()); err != nil {
@@ -203,6 +227,11 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 	}
 	outcomes, err := v.outcomesAt(ctx, q, p, at)
 	a.watch.decided(q)
+	if noDecision(err) { // nothing is released, but that it was asked is recorded
+		a.refused = v.refusal(err)
+		a.entry, err = v.recordRefusal(q, p, a.refused)
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -256,6 +285,7 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 	}
 	a.watch.mark(StageOpen)
 	a.result = res
+	a.quiet = !a.allowed && q.silent()
 	if !a.allowed {
 		if !p.known() && !q.silent() {
 			a.refused = refuse(CodeUnknownSubject, "nobody is known by this reference")
@@ -420,6 +450,11 @@ func (v *Vault) ended(reg *register.Register, s *consent.Standing, f *register.F
 	return !end.IsZero() && !now.Before(end)
 }
 
+// noDecision reports whether an error is the rules' fault: they gave none.
+func noDecision(err error) bool {
+	return errors.Is(err, policy.ErrDeadline) || errors.Is(err, policy.ErrEvaluation) || errors.Is(err, policy.ErrOutcome) || errors.Is(err, policy.ErrInput)
+}
+
 // refusal turns what went wrong below into an answer that tells nothing, and
 // the operators what it was. Whatever it is, nothing is released.
 func (v *Vault) refusal(err error) error {
@@ -430,7 +465,7 @@ func (v *Vault) refusal(err error) error {
 		return err
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
 		return err
-	case errors.Is(err, policy.ErrDeadline), errors.Is(err, policy.ErrEvaluation), errors.Is(err, policy.ErrOutcome), errors.Is(err, policy.ErrInput):
+	case noDecision(err):
 		v.cfg.Logger.Error("the rules in force gave no decision; nothing was released", "err", err)
 		return unavailable("no decision could be made")
 	case errors.Is(err, store.ErrClosed):
@@ -450,7 +485,9 @@ func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Ti
 	return v.sealEntry(p, log.Access, privacy.ID(res.Decision), plain)
 }
 
-func (v *Vault) recordRefusal(q *question, refused error) ([]byte, error) {
+// recordRefusal records that a question was refused as a whole: about nobody
+// where nobody was looked up.
+func (v *Vault) recordRefusal(q *question, p *person, refused error) ([]byte, error) {
 	at, _, _ := v.clock.now()
 	id := privacy.NewDecisionID(at)
 	code := CodeInvalidRequest
@@ -458,6 +495,6 @@ func (v *Vault) recordRefusal(q *question, refused error) ([]byte, error) {
 	if errors.As(refused, &e) {
 		code = e.Code
 	}
-	return v.entry(v.nobody, log.Access, privacy.ID(id), accessRecord{Format: 1, At: at, Decision: id, Channel: q.channel.ID,
-		Granted: q.by.Purposes, Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision, Asked: q.fields, Refused: code})
+	return v.entry(p, log.Access, privacy.ID(id), accessRecord{Format: 1, At: at, Decision: id, Channel: q.channel.ID, Granted: q.by.Purposes,
+		Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision, Asked: q.fields, Refused: code})
 }

@@ -174,11 +174,17 @@ withhold contains {"field": "email", "reason": "no e-mail in support"} if input.
 
 	v.Activate(`package sayso.rules
 import rego.v1
-withhold contains {"field": "email", "reason": "no number"} if to_number(input.context.note) > 3`)
-	web(map[string]any{"note": "4"}).Read(ana, "email").Denied(privacy.CodePolicy)
-	web(map[string]any{"note": "1"}).Read(ana, "email").Released(told("email", "Ana.Quintero@Example.org"))
+withhold contains {"field": "email", "reason": "too late"} if time.parse_rfc3339_ns(input.context.note) > 1700000000000000000`)
+	web(map[string]any{"note": "2026-01-01T00:00:00Z"}).Read(ana, "email").Denied(privacy.CodePolicy)
+	web(map[string]any{"note": "2001-01-01T00:00:00Z"}).Read(ana, "email").Released(told("email", "Ana.Quintero@Example.org"))
 	web(map[string]any{"note": "Anahita of Torstrasse"}).Read(ana).Refused(vault.CodeUnavailable)
 	web(map[string]any{"note": "Anahita of Torstrasse"}).Read(vaulttest.By("email", "ana.quintero@example.org"), "family_name").Refused(vault.CodeUnavailable)
+	// That she was asked about is recorded all the same.
+	size := v.Store.Size()
+	web(map[string]any{"note": "Anahita of Torstrasse"}).Read(ana).Refused(vault.CodeUnavailable)
+	if got := v.Store.Size(); got != size+1 {
+		t.Errorf("records of a read without a decision: got %d, want 1", got-size)
+	}
 	if s := logged.String(); strings.Contains(s, "Torstrasse") || !strings.Contains(s, "no decision") {
 		t.Errorf("logged: got %s, want that there was no decision and nothing of the context", s)
 	}
@@ -348,6 +354,11 @@ func TestWhatChangesWhileAReadIsDecidedCounts(t *testing.T) {
 	if _, err := v.ResumeChannel(t.Context(), v.Officer, "sms"); err != nil {
 		t.Fatal(err)
 	}
+	// A token from before the suspension is not good any more.
+	if err := read().Err; !errors.Is(err, vault.ErrInvalidClient) {
+		t.Errorf("a token from before the suspension: got %v, want ErrInvalidClient", err)
+	}
+	sms = v.As("sms")
 	read().Released(released)
 
 	between(func() {

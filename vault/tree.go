@@ -95,6 +95,9 @@ func Verify(ctx context.Context, cfg Config, progress func(stage string, done, o
 	if v.ledger, err = openLedger(v); err != nil {
 		return nil, err
 	}
+	if err := v.ledger.checkWhole(ctx); err != nil {
+		return nil, err
+	}
 	if err := v.loadNobody(ctx); err != nil {
 		return nil, err
 	}

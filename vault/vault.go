@@ -38,7 +38,7 @@ type Config struct {
 	// LogName names this node's log in answers and checkpoints. Default: "main".
 	LogName string
 	// DecisionDeadline bounds one evaluation of the rules, from when it has a
-	// processor. Default: 250 ms.
+	// processor. Default: 100 ms.
 	DecisionDeadline time.Duration
 	// Observer is told of every question about a person, without naming them.
 	// Default: none, and no time is taken.
@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 		c.LogName = "main"
 	}
 	if c.DecisionDeadline == 0 {
-		c.DecisionDeadline = 250 * time.Millisecond
+		c.DecisionDeadline = 100 * time.Millisecond
 	}
 	return c
 }
@@ -134,6 +134,9 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	}
 	var err error
 	if v.ledger, err = openLedger(v); err != nil {
+		return nil, err
+	}
+	if err := v.ledger.checkWhole(ctx); err != nil {
 		return nil, err
 	}
 	if size := cfg.Store.Size(); v.ledger.seen.Size > size { // before anything follows the log and writes

@@ -28,6 +28,13 @@ func (v *Vault) As(id privacy.ChannelID) *Channel {
 	return &Channel{v: v, Caller: vault.Caller{Client: client}}
 }
 
+// Caller is the channel as its credentials say, or the error that they are not
+// good now.
+func (v *Vault) Caller(id privacy.ChannelID) (vault.Caller, error) {
+	client, err := v.Authenticate(string(id), v.secrets[id])
+	return vault.Caller{Client: client}, err
+}
+
 // CaptureRequest makes a request of values as JSON would have them, by field
 // name in order.
 func CaptureRequest(t testing.TB, values map[string]any) vault.CaptureRequest {
