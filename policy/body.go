@@ -5,15 +5,12 @@ import (
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/types"
 )
 
 // body checks everything a rule says: calls, references, literals.
-func (c *checker) body(r *ast.Rule, args ast.Args) {
-	w := &walk{checker: c, args: ast.NewVarSet(), domains: map[*ast.Term]bool{}, heads: map[*ast.Term]bool{}}
-	ast.WalkVars(args, func(v ast.Var) bool {
-		w.args.Add(v)
-		return false
-	})
+func (c *checker) body(r *ast.Rule) {
+	w := &walk{scope: c.scopeOf(r), domains: map[*ast.Term]bool{}, heads: map[*ast.Term]bool{}, goes: map[*ast.Term]bool{}}
 	for ; r != nil; r = r.Else {
 		ast.NewGenericVisitor(w.visit).Walk(r.Head)
 		ast.NewGenericVisitor(w.visit).Walk(r.Body)
@@ -22,10 +19,10 @@ func (c *checker) body(r *ast.Rule, args ast.Args) {
 
 // walk is one pass over a rule.
 type walk struct {
-	*checker
-	args    ast.VarSet         // the function's arguments
+	*scope
 	domains map[*ast.Term]bool // where a whole part of the input may stand
 	heads   map[*ast.Term]bool // first terms of references and calls, seen with them
+	goes    map[*ast.Term]bool // "in" of "some … in", which goes through what is there
 }
 
 func (w *walk) visit(x any) bool {
@@ -37,12 +34,18 @@ func (w *walk) visit(x any) bool {
 		switch terms := x.Terms.(type) {
 		case []*ast.Term:
 			w.call(terms)
-		case *ast.Term, *ast.SomeDecl, *ast.Every:
+			w.compares(terms)
+		case *ast.SomeDecl:
+			for _, t := range terms.Symbols {
+				w.goes[t] = true
+			}
+		case *ast.Term, *ast.Every:
 		default:
 			w.refuse(x.Location, "not a form that rules know")
 		}
 	case *ast.Every:
 		w.domains[x.Domain] = true
+		w.there(x.Domain, "what every goes through", x.Domain)
 	case *ast.Term:
 		w.term(x)
 	}
@@ -53,6 +56,12 @@ func (w *walk) term(t *ast.Term) {
 	switch v := t.Value.(type) {
 	case ast.Call:
 		w.call(v)
+		switch domain := v[len(v)-1]; {
+		case !w.goes[t]:
+			w.compares(v)
+		case !isName(domain):
+			w.there(t, "what is gone through", domain)
+		}
 	case ast.Ref:
 		w.heads[v[0]] = true
 		if !w.heads[t] {
@@ -88,7 +97,7 @@ func (w *walk) call(terms []*ast.Term) {
 		return
 	}
 	w.heads[terms[0]], w.heads[operator[0]] = true, true
-	name := strings.TrimPrefix(operator.String(), rulesPackage+".")
+	name := string(ruleName(operator.String()))
 	switch {
 	case w.rules[ast.Var(name)]:
 	case !slices.Contains(allowed, name):
@@ -98,6 +107,36 @@ func (w *walk) call(terms []*ast.Term) {
 	case name == "internal.member_2", name == "internal.member_3", name == "count":
 		w.domains[terms[len(terms)-1]] = true
 	}
+}
+
+// compares refuses a condition, or a call of an officer's own function, over
+// what may have no value: it would be neither true nor false, and the rule left
+// out.
+func (w *walk) compares(terms []*ast.Term) {
+	name := terms[0].String()
+	b := ast.BuiltinMap[name]
+	condition := b != nil && b != ast.Assign && types.Compare(b.Decl.Result(), types.B) == 0
+	if !condition && !w.rules[ruleName(name)] {
+		return
+	}
+	w.there(terms[0], "what is compared", terms[1:]...)
+}
+
+// there refuses terms that may have no value.
+func (w *walk) there(at *ast.Term, what string, terms ...*ast.Term) {
+	if why := w.absentAny(terms); why != "" {
+		w.refuse(at.Location, "%s: %s must be there, or the rule is left out in silence", why, what)
+	}
+}
+
+// isName reports whether a term is a look-up or a variable: "some f in
+// closed[x]" goes through nothing where there is nothing, as it says.
+func isName(t *ast.Term) bool {
+	switch t.Value.(type) {
+	case ast.Var, ast.Ref:
+		return true
+	}
+	return false
 }
 
 // builds reports whether a term holds others that are not written out.

@@ -17,8 +17,11 @@
 //     say releases what the guardrails do not.
 //   - Rules are negative, so undefined must not mean release: the input has
 //     every path, typed and never null; a module that looks at a path the
-//     input lacks, or whose outcome could be undefined, is refused with its
-//     line (module.go lists what is refused and why).
+//     input lacks, whose outcome could be undefined, or that compares what may
+//     have no value (present.go), is refused with its line (module.go lists what
+//     is refused and why).
+//   - Rules tell nobody who is there: where the guardrails release nothing, no
+//     officer's rule is evaluated, so none can fail or take long.
 //   - Officers' modules reach nothing and exhaust nothing: built-ins are an
 //     allow-list, each with bounded operands (builtins.go).
 package policy

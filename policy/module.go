@@ -41,13 +41,18 @@ type checked struct {
 //     with f, r and m that are always defined; fields and masks that do not exist
 //   - paths that the input lacks, look-ups in it that could find nothing, whole
 //     parts of it handed on to where their paths can no longer be checked
+//   - comparisons, and calls of own functions, over what may have no value
 //   - what does not type-check, such as a comparison of a text with a number
 func checkModules(ix *index, modules map[string]string) (checked, error) {
-	c := &checker{schema: ix, rules: map[ast.Var]bool{}, constants: map[ast.Var]bool{}, paths: map[string]bool{}}
+	c := &checker{
+		schema: ix, rules: map[ast.Var]bool{}, constants: map[ast.Var]bool{}, paths: map[string]bool{},
+		definitions: map[ast.Var][]*ast.Rule{}, totals: map[ast.Var]bool{}, scopes: map[*ast.Rule]*scope{},
+	}
 	rules, tests := c.parse(modules)
 	for _, m := range rules {
 		for _, r := range m.Rules {
 			c.rules[r.Head.Name] = true
+			c.definitions[r.Head.Name] = append(c.definitions[r.Head.Name], r)
 			if isConstantRule(r) {
 				c.constants[r.Head.Name] = true
 			}
@@ -78,6 +83,10 @@ type checker struct {
 	constants map[ast.Var]bool // of those, the ones that are always defined
 	paths     map[string]bool  // input paths looked at
 	found     problems
+
+	definitions map[ast.Var][]*ast.Rule // officers' rules by name
+	totals      map[ast.Var]bool        // which of them always have a value, as far as asked
+	scopes      map[*ast.Rule]*scope    // what each binds, as far as asked
 }
 
 func (c *checker) refuse(at *ast.Location, format string, args ...any) {
@@ -178,7 +187,7 @@ func (c *checker) rule(r *ast.Rule) {
 	case isBuiltinName(name):
 		c.refuse(r.Location, "%s: a rule may not have the name of a built-in", name)
 	}
-	c.body(r, h.Args)
+	c.body(r)
 }
 
 // isBuiltinName reports whether a rule of that name could stand in for a

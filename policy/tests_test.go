@@ -21,7 +21,7 @@ test_web if {
 
 test_store if count(rules.withhold) == 1 with input.channel.id as "store"
 
-test_error if to_number("x") == 1
+test_error if time.parse_duration_ns("x") == 1
 `}
 	results, err := RunTests(t.Context(), shop, modules)
 	if err != nil {

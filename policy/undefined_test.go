@@ -31,13 +31,13 @@ func TestRulesThatFailDenyTheRead(t *testing.T) {
 		"a number that starts with":  {body + "{\n\tsome x in [\"a\", 4]\n\tstartswith(x, \"b\")\n}", ErrEvaluation},
 		"null that starts with":      {body + "{\n\tsome x in [\"a\", null]\n\tstartswith(x, \"b\")\n}", ErrEvaluation},
 		"division by nothing":        {body + "10 / (input.context.age - 30) > 1", ErrEvaluation},
-		"a number out of a word":     {body + "to_number(input.context.queue) > 1", ErrEvaluation},
+		"a duration out of a word":   {body + "time.parse_duration_ns(input.context.queue) > 1", ErrEvaluation},
 		"no time":                    {body + "time.parse_rfc3339_ns(input.context.queue) > 1", ErrEvaluation},
 		"the largest of none":        {body + "max([x | x := 3; input.channel.id == \"sms\"]) > 1", ErrEvaluation},
 		"the largest of mixed":       {body + "max({1, \"a\"}) != 1", ErrEvaluation},
-		"an error under not":         {body + "not startswith(f, \"a\")\nf := 1 if input.channel.id == \"sms\"\nelse := \"x\" if to_number(input.context.queue) > 1", ErrEvaluation},
-		"two values":                 {"h := 1 if input.channel.id == \"web\"\nh := 2 if input.purpose.id == \"order-fulfilment\"\n" + body + "h == 1", ErrEvaluation},
-		"two values of a function":   {"h(x) := 1 if x == \"web\"\nh(x) := 2 if startswith(x, \"w\")\n" + body + "h(input.channel.id) == 1", ErrEvaluation},
+		"an error under not":         {body + "not startswith(f, \"a\")\nf := 1 if input.channel.id == \"sms\"\nelse := \"x\" if time.parse_duration_ns(input.context.queue) > 1\nelse := \"y\"", ErrEvaluation},
+		"two values":                 {"default h := 0\nh := 1 if input.channel.id == \"web\"\nh := 2 if input.purpose.id == \"order-fulfilment\"\n" + body + "h == 1", ErrEvaluation},
+		"two values of a function":   {"default h(_) := 0\nh(x) := 1 if x == \"web\"\nh(x) := 2 if startswith(x, \"w\")\n" + body + "h(input.channel.id) == 1", ErrEvaluation},
 		"a time zone of the machine": {body + "time.clock([time.parse_rfc3339_ns(input.now), \"Local\"])[0] < 24", ErrEvaluation},
 
 		"an empty reason":          {"withhold contains {\"field\": \"email\", \"reason\": r} if r := \"\"", ErrOutcome},
@@ -57,7 +57,6 @@ func TestRulesThatFailDenyTheRead(t *testing.T) {
 		"a joined text":                {body + "{\n\tv0 := \"0123456789\"\n" + chain(10, `concat(x, split(x, ""))`) + "\tv10 != \"\"\n}", ErrEvaluation},
 		"a text joined by itself":      {body + "{\n\tv := sprintf(\"%s%s\", [input.context.queue, input.context.queue])\n\tconcat(v, split(v, \"\")) != \"\"\n}", ErrEvaluation},
 		"a number that squares":        {"withhold contains {\"field\": \"email\", \"reason\": \"x\"} if {\n\ta := 1234567891\n\tb := a * a\n\tc := b * b\n\td := c * c\n\td > 1\n}", ErrEvaluation},
-		"a huge number in words":       {body + `ceil(to_number("1e1000000000")) > 1`, ErrEvaluation},
 		"a list of what may be a list": {body + "{\n\tsome a in [1, [1, 1]]\n\tb := [a, a]\n\tcount(b) > 2\n}", ErrEvaluation},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,8 +108,8 @@ func TestRulesCannotBuildWhatGrows(t *testing.T) {
 		"keys":                   "grow(x) := {x: 1}",
 		"a set":                  "grow(x) := {x, 1}",
 		"an argument":            "grow(x) := same([x, x])\nsame(x) := x",
-		"an every":               "grow(x) := y if {\n\ty := [x, 1]\n\tevery z in [[y, y]] { z != 1 }\n}",
-		"a domain":               "grow(x) := y if some y in [[x, x]]",
+		"an every":               "grow(x) := y if {\n\ty := [x, 1]\n\tevery z in [[y, y]] { z != 1 }\n}\ndefault grow(_) := 0",
+		"a domain":               "grow(x) := y if some y in [[x, x]]\ndefault grow(_) := 0",
 		"an else":                "grow(x) := 1 if x == 1\nelse := [x, x]",
 	} {
 		text := "package sayso.rules\n\n" + helper + "\n\nwithhold contains {\"field\": \"email\", \"reason\": \"x\"} if {\n\tsome v0 in [1, [1]]\n" + chain(40, "grow(x)") + "\tv40 != 1\n}\n"
