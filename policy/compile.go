@@ -13,7 +13,7 @@ import (
 
 // DefaultDeadline is how long one evaluation may take. A prepared one takes
 // about a tenth of a millisecond; the rest is for a busy machine.
-const DefaultDeadline = 50 * time.Millisecond
+const DefaultDeadline = 100 * time.Millisecond
 
 // Revision is one rule set, checked and prepared. It decides the same for ever,
 // remembers what it decided, and is safe for concurrent use.
