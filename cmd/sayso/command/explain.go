@@ -33,6 +33,10 @@ func explain(dir string, err error) error {
 		return say("the keyring in %s cannot be read (%w): put it back from where you keep it", dir, ring.error)
 	case errors.Is(err, vault.ErrForeign):
 		return say("the keyring in %s belongs to another vault: put this vault's own back", dir)
+	case errors.Is(err, vault.ErrOlderKeyring):
+		return say("the keyring in %s is a copy from before keys were rotated: put the newest one back from where you keep it", dir)
+	case errors.Is(err, vault.ErrOlderKeys):
+		return say("keys.db in %s is a copy from before keys were rotated, and opens with today's keyring no more: put the newest one back", dir)
 	case errors.Is(err, store.ErrLocked):
 		return say("the vault in %s is in use by another process: stop that one first", dir)
 	case errors.Is(err, store.ErrOlder):

@@ -128,6 +128,7 @@ func (s stores) vault(ctx context.Context, dir string, root keys.Root, logger *s
 		return nil, err
 	}
 	cfg := s.config(keyring, logger)
+	cfg.SaveKeyring = saveKeyring(dir, root)
 	if w != nil {
 		cfg.Observer = w.observer()
 	}

@@ -29,6 +29,8 @@ import (
 //	GET /log/verify      → lines of JSON: progress, then a report or an error
 //	GET /log/prove?id=   → one line: a proof or an error
 //	GET /doctor?deep=    → lines of JSON: progress, then what was found or an error
+//	POST /keys/rotate?kek=&index=
+//	                     → lines of JSON: progress, then what was done or an error
 
 // socketLine is one line of an answer; one of its members is there.
 type socketLine struct {
@@ -41,6 +43,8 @@ type socketLine struct {
 	Error    string           `json:"error,omitempty"`
 	Bad      bool             `json:"bad,omitempty"` // Error is what a verification found
 	BadIndex *uint64          `json:"bad_index,omitempty"`
+
+	Rotated *vault.RotationReport `json:"rotated,omitempty"`
 }
 
 // errNotServed: nobody serves the folder.
@@ -154,6 +158,7 @@ func serveSocket(f *folder, as served, logger *slog.Logger) (stop func() error, 
 	mux.HandleFunc("GET /log/verify", func(w http.ResponseWriter, r *http.Request) { socketVerify(f, w, r) })
 	mux.HandleFunc("GET /log/prove", func(w http.ResponseWriter, r *http.Request) { socketProve(f, w, r) })
 	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) { socketDoctor(f, as, w, r) })
+	mux.HandleFunc("POST /keys/rotate", func(w http.ResponseWriter, r *http.Request) { socketRotate(f, w, r) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return running },
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
 	go func() {
@@ -186,6 +191,18 @@ func socketVerify(f *folder, w http.ResponseWriter, r *http.Request) {
 func socketProve(f *folder, w http.ResponseWriter, r *http.Request) {
 	proof, err := f.vault.Prove(r.Context(), r.URL.Query().Get("id"))
 	_ = json.MarshalWrite(w, socketLine{Proof: proof}.or(err))
+}
+
+// socketRotate ends with its caller: an interrupted rotation is continued by the
+// next.
+func socketRotate(f *folder, w http.ResponseWriter, r *http.Request) {
+	enc := jsontext.NewEncoder(w)
+	what := vault.Rotation{KEK: r.URL.Query().Get("kek") != "", Index: r.URL.Query().Get("index") != ""}
+	report, err := f.vault.RotateKeys(r.Context(), what, seldom(func(stage string, done, of uint64) {
+		_ = json.MarshalEncode(enc, socketLine{Stage: stage, Done: done, Of: of})
+		_ = http.NewResponseController(w).Flush()
+	}))
+	_ = json.MarshalEncode(enc, socketLine{Rotated: report}.or(err))
 }
 
 func (l socketLine) or(err error) socketLine {
@@ -259,10 +276,34 @@ func (s *socket) prove(ctx context.Context, id string) (proof *vault.Proof, err 
 	return proof, err
 }
 
+func (s *socket) rotate(ctx context.Context, what vault.Rotation, progress func(string, uint64, uint64)) (report *vault.RotationReport, err error) {
+	query := url.Values{}
+	if what.KEK {
+		query.Set("kek", "1")
+	}
+	if what.Index {
+		query.Set("index", "1")
+	}
+	err = s.send(ctx, http.MethodPost, "/keys/rotate?"+query.Encode(), func(l socketLine) {
+		if l.Stage != "" {
+			progress(l.Stage, l.Done, l.Of)
+		}
+		report = l.Rotated
+	})
+	if err == nil && report == nil {
+		err = errCut
+	}
+	return report, err
+}
+
 var errCut = errors.New("the process that serves the folder ended before its answer did")
 
 func (s *socket) ask(ctx context.Context, path string, each func(socketLine)) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://folder"+path, nil)
+	return s.send(ctx, http.MethodGet, path, each)
+}
+
+func (s *socket) send(ctx context.Context, method, path string, each func(socketLine)) error {
+	r, err := http.NewRequestWithContext(ctx, method, "http://folder"+path, nil)
 	if err != nil {
 		return err
 	}
