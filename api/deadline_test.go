@@ -26,7 +26,7 @@ func TestADeadlineEndsWhetherOrNotSomebodyWaits(t *testing.T) {
 				began := time.Now()
 				d := &deadline{Context: t.Context(), at: began.Add(time.Second)}
 				defer d.stop()
-				if at, ok := d.Deadline(); !ok || at != d.at || d.Err() != nil {
+				if at, ok := d.Deadline(); !ok || !at.Equal(d.at) || d.Err() != nil {
 					t.Fatalf("before: got %v, %v, %v", at, ok, d.Err())
 				}
 				wait(d)

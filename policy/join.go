@@ -35,6 +35,7 @@ func (c *checker) types(rules, tests map[string]*ast.Module) error {
 // newCompiler returns a compiler that knows the listed built-ins and these more
 // and ignores annotations, which could claim another schema.
 func newCompiler(builtins []string, more map[string]*ast.Builtin) *ast.Compiler {
+	//nolint:staticcheck // WithCapabilities alone does not declare built-ins of our own
 	return ast.NewCompiler().WithCapabilities(capabilities(builtins)).WithBuiltins(more).WithUseTypeCheckAnnotations(false)
 }
 

@@ -45,7 +45,7 @@ func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, narrows 
 		if w.ref, err = v.reference(w.regime.register, subject); err != nil {
 			return err
 		}
-		p, err := v.find(ctx, s, w.regime.register, w.ref)
+		p, err := v.find(ctx, s, w.ref)
 		if p != nil {
 			w.found = p.id
 		}
@@ -140,7 +140,7 @@ func (w *aimed) hit(ctx context.Context, tx store.Tx) (*person, error) {
 	if err := w.stillInForce(tx); err != nil {
 		return nil, err
 	}
-	p, err := w.v.find(ctx, tx, w.regime.register, w.ref)
+	p, err := w.v.find(ctx, tx, w.ref)
 	switch {
 	case err != nil:
 		return nil, err

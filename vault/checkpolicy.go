@@ -15,6 +15,6 @@ func (v *Vault) CheckPolicy(ctx context.Context, by Caller, modules map[string]s
 	if err != nil {
 		return err
 	}
-	_, err = v.compile(ctx, now, modules)
+	err = checkModules(ctx, now, modules)
 	return err
 }

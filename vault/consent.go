@@ -120,7 +120,7 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 			return by.Once.keep(tx, res, w.ref.id)
 		}
 		for i, p := range people {
-			record, done, err := v.fold(p, channel, by, acts[i], now)
+			record, done, err := v.fold(p, channel, acts[i], now)
 			if err != nil {
 				return err
 			}
@@ -218,7 +218,7 @@ func orNow(at, now time.Time) time.Time {
 }
 
 // fold changes the person's standing by an act and returns the record of it.
-func (v *Vault) fold(p *person, ch *register.Channel, by Caller, a *act, now time.Time) (consentRecord, *ConsentResult, error) {
+func (v *Vault) fold(p *person, ch *register.Channel, a *act, now time.Time) (consentRecord, *ConsentResult, error) {
 	at := p.standing.ActTime(a.at, now)
 	effective := p.standing.Record(consent.Act{ID: a.id, Purpose: a.req.Purpose, Status: a.req.Status, At: at, Recorded: now, Shown: a.shown, Revision: a.revision})
 	record := v.consentRecord(p.id, ch, a, at, now, effective)

@@ -55,7 +55,7 @@ func (r *reference) hash(v *Vault) [32]byte {
 // find returns the person a reference finds, or nil. What the index says is
 // believed only if its row was made by this vault and the person's standing
 // says the same.
-func (v *Vault) find(ctx context.Context, r store.Reader, reg *register.Register, ref *reference) (*person, error) {
+func (v *Vault) find(ctx context.Context, r store.Reader, ref *reference) (*person, error) {
 	if ref.field == nil {
 		if ref.id == privacy.Nobody {
 			return nil, nil

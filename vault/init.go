@@ -27,7 +27,7 @@ func Init(ctx context.Context, cfg Config) (Credentials, error) {
 	v := newVault(cfg)
 	v.clock = &clock{read: cfg.Now, start: cfg.Now()}
 	if err := v.checkFormat(ctx); !errors.Is(err, ErrFresh) {
-		return Credentials{}, fmt.Errorf("there is a vault here already (%v)", err)
+		return Credentials{}, fmt.Errorf("there is a vault here already (%w)", err)
 	}
 	var err error
 	if v.nobody, err = v.makeKeys(ctx, privacy.Nobody); err != nil {

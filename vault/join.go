@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
@@ -136,9 +137,12 @@ func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register
 	if err := c.v.dropIndex(tx, f.Name, value, p.id); err != nil {
 		return err
 	}
-	lookup, wrong := profile.LookupForm(f, value.Reveal(), "")
-	if !fact.Holds || f.Identifier != register.Unique || wrong != nil {
+	if !fact.Holds || f.Identifier != register.Unique {
 		return nil
+	}
+	lookup, wrong := profile.LookupForm(f, value.Reveal(), "")
+	if wrong != nil {
+		return fmt.Errorf("letting an identifier go: %w", wrong)
 	}
 	others, err := c.v.claimants(ctx, tx, f, lookup)
 	if err != nil {

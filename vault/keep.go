@@ -47,7 +47,7 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
 	}
 	var consents []consentRecord
 	for _, a := range c.acts {
-		record, done, err := c.v.fold(p, c.channel, c.by, a, c.now)
+		record, done, err := c.v.fold(p, c.channel, a, c.now)
 		if err != nil {
 			return err
 		}

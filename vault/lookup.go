@@ -51,7 +51,7 @@ func (v *Vault) lookup(ctx context.Context, by Caller, subject SubjectRef, reaso
 		if err != nil {
 			return err
 		}
-		p, err := v.find(ctx, s, now.register, ref)
+		p, err := v.find(ctx, s, ref)
 		if err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 	if err != nil {
 		return nil, err
 	}
-	if _, err := v.compile(ctx, now, modules); err != nil {
+	if err := checkModules(ctx, now, modules); err != nil {
 		return nil, err
 	}
 	at := micro(v.cfg.Now())
@@ -129,14 +129,14 @@ func boundModules(modules map[string]string) error {
 	return nil
 }
 
-// compile compiles modules against the register in force.
-func (v *Vault) compile(ctx context.Context, now *regime, modules map[string]string) (*policy.Revision, error) {
-	rules, err := policy.Compile(ctx, schemaOf(now.register), modules)
+// checkModules says what speaks against modules with the register in force.
+func checkModules(ctx context.Context, now *regime, modules map[string]string) error {
+	err := policy.Check(ctx, schemaOf(now.register), modules)
 	var problems *policy.ProblemsError
 	if errors.As(err, &problems) {
-		return nil, policyProblems(problems)
+		return policyProblems(problems)
 	}
-	return rules, err
+	return err
 }
 
 func policyProblems(e *policy.ProblemsError) *PolicyProblems {
@@ -262,7 +262,7 @@ func (v *Vault) ActivatePolicy(ctx context.Context, by Caller, id string) (*Poli
 		return nil, err
 	}
 	// It compiled when it was drafted; the register may have changed since.
-	if _, err := v.compile(ctx, now, draft.Modules); err != nil {
+	if err := checkModules(ctx, now, draft.Modules); err != nil {
 		return nil, err
 	}
 	var view *Policy

@@ -202,7 +202,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 		if err := v.limits.ask(channel, func() [32]byte { return ref.hash(v) }); err != nil {
 			return err
 		}
-		p, err := v.find(ctx, s, now.register, ref)
+		p, err := v.find(ctx, s, ref)
 		if err != nil {
 			return err
 		}

@@ -285,7 +285,7 @@ var errKilled = errors.New("killed")
 // Whatever step a rotation is killed at: the vault comes up and works, the next
 // rotation finishes it, and nothing of before is left.
 func TestAKilledRotationIsFinishedByTheNext(t *testing.T) {
-	steps := 0
+	var steps int
 	for kill := 0; ; kill++ {
 		v := vaulttest.New(t, nil)
 		people := town(t, v, 0, 5)

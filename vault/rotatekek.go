@@ -23,8 +23,9 @@ import (
 //	kek = 0x01 epoch(4)
 const (
 	bucketKEK store.Bucket = "kek"
-	kekFormat              = 1
-	firstKEK               = 1 // what there is without a word
+
+	kekFormat = 1
+	firstKEK  = 1 // what there is without a word
 )
 
 var keyKEK = []byte("epoch")

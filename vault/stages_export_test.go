@@ -30,7 +30,7 @@ func (v *Vault) Stages(ctx context.Context, by Caller, req ReadRequest, fn func(
 		if err := q.mayAsk(); err != nil {
 			return err
 		}
-		p, err := v.find(ctx, s, now.register, &reference{id: req.Subject.ID})
+		p, err := v.find(ctx, s, &reference{id: req.Subject.ID})
 		if err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (v *Vault) Stages(ctx context.Context, by Caller, req ReadRequest, fn func(
 					if err != nil {
 						return err
 					}
-					_, err = v.find(ctx, s, now.register, ref)
+					_, err = v.find(ctx, s, ref)
 					return err
 				})
 			}},

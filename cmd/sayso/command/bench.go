@@ -77,7 +77,7 @@ func (o *benchOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	report.judge()
-	return answer(cmd, report, report.print)
+	return answer(cmd, report, report.tell)
 }
 
 // measure asks both servers, each a process of its own.
@@ -168,7 +168,7 @@ func startBench(ctx context.Context, args ...string) (*benchProcess, error) {
 		return nil, err
 	}
 	p := &benchProcess{}
-	p.cmd = exec.CommandContext(ctx, self, append([]string{"bench"}, args...)...)
+	p.cmd = exec.CommandContext(ctx, self, append([]string{"bench"}, args...)...) //nolint:gosec // this program itself
 	p.cmd.Env = append(os.Environ(), envPassphrase+"="+benchSecret)
 	p.cmd.Stderr = &p.said
 	if p.in, err = p.cmd.StdinPipe(); err != nil {

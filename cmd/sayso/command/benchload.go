@@ -43,7 +43,7 @@ fast that went and what a person takes on disk, by part.`,
 			}
 			return answer(cmd, out, func(w io.Writer) error {
 				fmt.Fprintf(w, "officer %s / %s\nchannel %s / %s\n\n", out.Officer.ClientID, out.Officer.ClientSecret, out.Channel.ClientID, out.Channel.ClientSecret)
-				return filled.cost.print(w)
+				return filled.cost.tell(w)
 			})
 		},
 	}

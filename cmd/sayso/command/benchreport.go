@@ -128,7 +128,7 @@ func newBudget(met bool, what, limit string, figure float64, shown string) budge
 	return budget{What: what, Budget: limit, Figure: figure, Met: met, shown: shown}
 }
 
-func (r *benchReport) print(w io.Writer) error {
+func (r *benchReport) tell(w io.Writer) error {
 	m := r.Machine
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "%d processors, %s, load %s, fdatasync p50 %.0f µs\n", m.Processors, m.Go, m.Load, m.Fdatasync)
@@ -145,7 +145,7 @@ func (r *benchReport) print(w io.Writer) error {
 		fmt.Fprintf(w, "\n%.0f %% of the reads were denied.", 100*r.Runs[0].Vault.Denied)
 	}
 	fmt.Fprintf(w, " A decision: query alone %.0f µs, first time %.0f µs, seen before %.2f µs.\n\n", r.Decision.Query, r.Decision.First, r.Decision.Seen)
-	if err := r.Import.print(w); err != nil {
+	if err := r.Import.tell(w); err != nil {
 		return err
 	}
 	t = tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -160,7 +160,7 @@ func (r *benchReport) print(w io.Writer) error {
 	return t.Flush()
 }
 
-func (c *importCost) print(w io.Writer) error {
+func (c *importCost) tell(w io.Writer) error {
 	fmt.Fprintf(w, "Filled %d people, %.0f a second. A profile is %.0f bytes of JSON; on disk a person takes, in bytes:\n", c.Subjects, c.PerSecond, c.Profile)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, part := range slices.SortedFunc(maps.Keys(c.PerPerson), func(a, b string) int { return cmp.Compare(c.PerPerson[b], c.PerPerson[a]) }) {

@@ -84,7 +84,9 @@ func newBenchBare() *cobra.Command {
 				}
 				<-ctx.Done()
 				err := server.Close()
-				<-ended
+				if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+					err = errors.Join(err, served)
+				}
 				return err
 			}, func() (c benchCounts) { return c })
 		},

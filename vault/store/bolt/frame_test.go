@@ -53,7 +53,7 @@ func FuzzTail(f *testing.F) {
 	f.Add(two)
 	f.Add(append(two, 0, 0, 0, 1))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		tl, err := findTail(bytes.NewReader(b), 0, int64(len(b)), 0, 0)
+		tl, err := findTail(bytes.NewReader(b), 0, int64(len(b)), 0)
 		if err != nil {
 			return
 		}

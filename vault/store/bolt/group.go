@@ -160,6 +160,9 @@ const (
 	gathered = 64 // entries are enough for one sync
 )
 
+// failed reports whether everything is refused.
+func (a *appender) failed() bool { return a.err != nil }
+
 // fail refuses everything from now on.
 func (a *appender) fail(err error) {
 	a.mu.Lock()

@@ -19,7 +19,7 @@ func TestWhoOnlyLooksChangesNothing(t *testing.T) {
 	// A frame that was never acknowledged is torn off in the middle.
 	torn := appendFrame(nil, frame{kind: kindAppended, index: 80, durable: 80, state: 40, payload: []byte("never acknowledged")})
 	edit(t, segment, func(b []byte) []byte {
-		tl, err := findTail(strings.NewReader(string(b)), segmentHeader, int64(len(b)), 0, 0)
+		tl, err := findTail(strings.NewReader(string(b)), segmentHeader, int64(len(b)), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

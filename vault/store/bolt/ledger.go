@@ -94,7 +94,7 @@ func openLedger(path string, create, readOnly bool, wrap func(*os.File) file, sy
 	if string(magic) != ledgerMagic {
 		return nil, store.ErrFormat
 	}
-	t, err := findTail(f, int64(len(ledgerMagic)), info.Size(), 0, 0)
+	t, err := findTail(f, int64(len(ledgerMagic)), info.Size(), 0)
 	if err != nil {
 		return nil, err
 	}

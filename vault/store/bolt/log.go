@@ -184,7 +184,7 @@ func (l *log) close() error {
 
 func (l *log) seal() error {
 	seal := appendFrame(nil, frame{kind: kindSeal, index: l.next, durable: l.next, state: l.state})
-	if failed := l.err != nil; failed || l.sealed || l.next == 0 || l.off+int64(len(seal)) > l.segs[len(l.segs)-1].size {
+	if l.failed() || l.sealed || l.next == 0 || l.off+int64(len(seal)) > l.segs[len(l.segs)-1].size {
 		return nil
 	}
 	if _, err := l.active.WriteAt(seal, l.off); err != nil {

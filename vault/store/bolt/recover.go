@@ -50,8 +50,8 @@ func scanFrames(r io.ReaderAt, off, end int64, next, state uint64) (tail, error)
 // findTail finds where frames end, and looks at what lies behind. Reading
 // changes nothing. It returns store.ErrDamaged, naming the entry, if something
 // there counts an entry as durable that cannot be read.
-func findTail(r io.ReaderAt, off, end int64, next, state uint64) (tail, error) {
-	t, err := scanFrames(r, off, end, next, state)
+func findTail(r io.ReaderAt, off, end int64, next uint64) (tail, error) {
+	t, err := scanFrames(r, off, end, next, 0)
 	if err != nil {
 		return t, err
 	}
@@ -193,7 +193,7 @@ func (s *segment) findTail(next uint64) (tail, error) {
 		return tail{}, err
 	}
 	defer f.Close()
-	return findTail(f, segmentHeader, s.size, next, 0)
+	return findTail(f, segmentHeader, s.size, next)
 }
 
 // findMarks looks where to begin reading in a segment that others follow. What

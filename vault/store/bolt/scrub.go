@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -165,7 +166,7 @@ func (s *scrub) turn() error {
 func (s *scrub) clear(first, n uint64) (wrote bool, err error) {
 	b := s.buf[:n*s.size]
 	read, err := s.db.file.ReadAt(b, int64(first*s.size))
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
 	clear(b[read:]) // the last page may be there in part
