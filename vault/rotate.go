@@ -151,6 +151,16 @@ func (v *Vault) unfinished(ctx context.Context) (r *rotation, err error) {
 	return r, err
 }
 
+// tellUnfinished says so to the operators.
+func (v *Vault) tellUnfinished(ctx context.Context) {
+	switch r, err := v.unfinished(ctx); {
+	case err != nil:
+		v.cfg.Logger.Warn("what a rotation of keys left cannot be read", "err", err)
+	case r != nil:
+		v.cfg.Logger.Warn("a rotation of keys was begun and is not finished", "begun", r.Begun)
+	}
+}
+
 // save writes the record as its next version.
 func (r *rotation) save(tx store.Tx) error {
 	next := *r

@@ -172,6 +172,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	if err := v.ledger.finish(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("finishing what the ledger promised: %w", err), v.follower.Close())
 	}
+	v.tellUnfinished(ctx)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	v.stop = stop
 	v.background.Go(func() { v.ledger.follow(running) })
