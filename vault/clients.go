@@ -80,7 +80,7 @@ func (v *Vault) Authenticate(clientID, secret string) (Client, error) {
 	}
 	for _, s := range record.Secrets {
 		if subtle.ConstantTimeCompare(s.Hash, hash[:]) == 1 && s.Revoked.IsZero() {
-			client.SecretID = record.grant(s)
+			client.SecretID = s.ID
 			return client, nil
 		}
 	}
@@ -88,8 +88,8 @@ func (v *Vault) Authenticate(clientID, secret string) (Client, error) {
 }
 
 // Client returns the client that a token was issued to, as it is now, or
-// ErrInvalidClient if the secret the token was got with is revoked, the client
-// was suspended since, or is gone. That it is suspended now is told.
+// ErrInvalidClient if the secret the token was got with is revoked or the
+// client is gone. That it is suspended is told.
 func (v *Vault) Client(clientID, secretID string) (Client, error) {
 	now, err := v.current()
 	if err != nil {
@@ -278,13 +278,7 @@ type clientEvent struct {
 
 // SuspendChannel ends a channel's access at once: its tokens, and new ones.
 func (v *Vault) SuspendChannel(ctx context.Context, by Caller, id privacy.ChannelID) (*ChannelView, error) {
-	return v.changeClient(ctx, by, id, "suspended", "", keepView, func(c *clientRecord) error {
-		if !c.Suspended {
-			c.Suspended = true
-			c.Turn++
-		}
-		return nil
-	})
+	return v.changeClient(ctx, by, id, "suspended", "", keepView, func(c *clientRecord) error { c.Suspended = true; return nil })
 }
 
 // ResumeChannel ends a suspension.

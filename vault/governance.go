@@ -7,8 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
@@ -32,25 +30,12 @@ type governance struct {
 // clientRecord is what is known of a client's credentials.
 type clientRecord struct {
 	Suspended bool         `json:"suspended,omitempty"`
-	Turn      uint64       `json:"turn,omitempty"` // suspensions so far: tokens of an earlier turn are not good any more
 	Secrets   []secretInfo `json:"secrets"`
 }
 
-// grant names the secret a token was got with, and in which turn.
-func (c *clientRecord) grant(s secretInfo) string {
-	if c.Turn == 0 {
-		return s.ID
-	}
-	return s.ID + "." + strconv.FormatUint(c.Turn, 10)
-}
-
-// live reports whether a token got by a grant is good. While the client is
-// suspended those of earlier turns are told so, too.
-func (c *clientRecord) live(grant string) bool {
-	return slices.ContainsFunc(c.Secrets, func(s secretInfo) bool {
-		id, _, _ := strings.Cut(grant, ".")
-		return s.Revoked.IsZero() && (c.grant(s) == grant || c.Suspended && s.ID == id)
-	})
+// live reports whether the secret of this ID is good.
+func (c *clientRecord) live(secretID string) bool {
+	return slices.ContainsFunc(c.Secrets, func(s secretInfo) bool { return s.ID == secretID && s.Revoked.IsZero() })
 }
 
 type secretInfo struct {
