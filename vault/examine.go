@@ -117,7 +117,7 @@ func examine(ctx context.Context, v *Vault, o ExamineOptions, open bool) (*Exami
 		needStore: "vault.db and its log cannot be opened", needKeys: "keys.db cannot be opened", needLedger: "the ledger cannot be opened",
 		needKeyring: cmp.Or(o.NoKeyring, "the keyring is not open"), needOwn: "the vault's own keys do not open", needForce: "what is in force does not open",
 	}}
-	for n, there := range map[need]bool{needStore: v.cfg.Store != nil, needKeys: v.cfg.Keys != nil, needLedger: v.cfg.Ledger != nil, needKeyring: v.cfg.Keyring != nil} {
+	for n, there := range map[need]bool{needStore: v.cfg.Store != nil, needKeys: v.cfg.Keys != nil, needLedger: v.cfg.Ledger != nil, needKeyring: v.keyring() != nil} {
 		if there {
 			e.has |= n
 		}

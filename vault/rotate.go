@@ -86,6 +86,7 @@ func (v *Vault) RotateKeys(ctx context.Context, what Rotation, progress func(sta
 	}
 	ring := v.keyring()
 	report.KEKEpoch, report.IndexEpoch = ring.KEKEpoch(), ring.IndexEpoch()
+	v.cfg.Logger.Info("keys were rotated", "kek_epoch", report.KEKEpoch, "index_epoch", report.IndexEpoch)
 	return report, nil
 }
 

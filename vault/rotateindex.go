@@ -43,7 +43,7 @@ func (r *rotation) turnIndex(ctx context.Context) error {
 	if err := r.at("old rows deleted"); err != nil {
 		return err
 	}
-	if err := v.cfg.Store.Scrub(ctx, func(done, of uint64) { r.progress("clearing index", done, of) }); err != nil {
+	if err := v.cfg.Store.Scrub(ctx, func(done, of uint64) { r.progress("clearing", done, of) }); err != nil {
 		return err
 	}
 	if err := r.at("old rows cleared"); err != nil {

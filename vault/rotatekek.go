@@ -118,7 +118,7 @@ func (r *rotation) turnKEK(ctx context.Context) error {
 	if err := r.at("keys wrapped"); err != nil {
 		return err
 	}
-	if err := v.cfg.Keys.Scrub(ctx, func(done, of uint64) { r.progress("clearing keys", done, of) }); err != nil {
+	if err := v.cfg.Keys.Scrub(ctx, func(done, of uint64) { r.progress("clearing", done, of) }); err != nil {
 		return err
 	}
 	if err := r.at("keys cleared"); err != nil {

@@ -113,6 +113,7 @@ type Vault struct {
 func newVault(cfg Config) *Vault {
 	v := &Vault{cfg: cfg, id: cfg.Keyring.VaultID()}
 	v.ring.Store(cfg.Keyring)
+	v.cfg.Keyring = nil // or what a rotation drops would stay in memory
 	return v
 }
 

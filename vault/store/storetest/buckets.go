@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,7 +25,37 @@ var bucketStories = []story{
 	{"a store behaves as a sorted map would", sortedMap},
 	{"keys that no store can hold are refused", badKeys},
 	{"what was written is there after reopening", reopen},
+	{"clearing what was deleted changes nothing that is there", scrub},
 	{"a closed store says so", closed},
+}
+
+func scrub(t *testing.T, m Maker) {
+	e := open(t, m)
+	for i := range 300 {
+		put(t, e, "people", fmt.Sprintf("person %03d", i%200), fmt.Sprintf("value %d", i))
+	}
+	update(t, e, func(tx store.Tx) error { return tx.Delete("people", []byte("person 007")) })
+	for range 2 {
+		err := e.Scrub(t.Context(), func(done, of uint64) {
+			if done > of {
+				t.Errorf("progress: %d of %d", done, of)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, e, "people", "person 200", "value 300")
+	for key, want := range map[string]string{"person 007": "-", "person 099": "value 299", "person 199": "value 199", "person 200": "value 300"} {
+		if got := read(t, e, "people", key); got != want {
+			t.Errorf("%s: got %q, want %q", key, got, want)
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	if err := e.Scrub(stopped, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: got %v, want context.Canceled", err)
+	}
 }
 
 func emptyStore(t *testing.T, m Maker) {
