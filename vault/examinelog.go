@@ -177,7 +177,9 @@ func (e *examiner) verifyLog(ctx context.Context) error {
 		report, err = e.v.verify(ctx, each, e.o.Progress)
 	} else {
 		// A vault of its own: the one that was looked at so far is half made.
-		v := newVault(e.v.cfg)
+		cfg := e.v.cfg
+		cfg.Keyring = e.v.keyring()
+		v := newVault(cfg)
 		v.ledger = e.ledger
 		if err := v.loadNobody(ctx); err != nil {
 			return err
