@@ -22,8 +22,8 @@ func rotation(t *testing.T, dir string) *exec.Cmd {
 	return cmd
 }
 
-// However often the process is killed, the next goes on, and in the end there was
-// one rotation and everybody is there.
+// However often the process is killed, the next goes on, and in the end the
+// rotation is done and everybody is there.
 func TestARotationIsFinishedAfterKills(t *testing.T) {
 	v := vaulttest.New(t, nil)
 	web := v.As("web")
@@ -74,8 +74,10 @@ func TestARotationIsFinishedAfterKills(t *testing.T) {
 		t.Fatal(err)
 	}
 	now, err := v.KeyEpochs(t.Context())
-	if want := (vault.KeyEpochs{KEK: 2, Index: 2}); err != nil || now != want {
-		t.Errorf("epochs: got %+v, %v, want %+v", now, err, want)
+	// One that was killed when it was done already counts, and the next begins
+	// another.
+	if err != nil || now.Rotating || now.KEK < 2 || now.KEK != now.Index {
+		t.Errorf("epochs: got %+v, %v, want both turned alike and nothing begun", now, err)
 	}
 	for i, id := range people {
 		res, err := v.Capture(t.Context(), web.Caller, vaulttest.CaptureRequest(t, map[string]any{"email": email(i)}))
