@@ -1,12 +1,15 @@
 package vault
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/policy"
 	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
 )
 
 // Error is a request that was refused as a whole. It never carries a personal
@@ -109,4 +112,29 @@ func invalid(field, code, format string, args ...any) *Error {
 
 func unavailable(detail string) *Error {
 	return &Error{Code: CodeUnavailable, Detail: detail, RetryAfter: time.Second}
+}
+
+// noDecision reports whether an error is the rules' fault: they gave none.
+func noDecision(err error) bool {
+	return errors.Is(err, policy.ErrDeadline) || errors.Is(err, policy.ErrEvaluation) || errors.Is(err, policy.ErrOutcome) || errors.Is(err, policy.ErrInput)
+}
+
+// refusal turns what went wrong below into an answer that tells nothing, and
+// the operators what it was. Whatever it is, nothing is released.
+func (v *Vault) refusal(err error) error {
+	var refused *Error
+	var denied *DeniedError
+	switch {
+	case errors.As(err, &refused), errors.As(err, &denied), errors.Is(err, ErrInvalidClient):
+		return err
+	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
+		return err
+	case noDecision(err):
+		v.cfg.Logger.Error("the rules in force gave no decision; nothing was released", "err", err)
+		return unavailable("no decision could be made")
+	case errors.Is(err, store.ErrClosed):
+		return unavailable("the vault is stopping")
+	}
+	v.cfg.Logger.Error("nothing was released or changed", "err", err)
+	return unavailable("the vault cannot answer now")
 }

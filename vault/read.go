@@ -8,7 +8,6 @@ import (
 
 	"github.com/sayso-vault/sayso/policy"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
-	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -448,53 +447,4 @@ func narrower(a, b []policy.Outcome) []policy.Outcome {
 func (v *Vault) ended(reg *register.Register, s *consent.Standing, f *register.Field, fact *consent.Value, now time.Time) bool {
 	end := s.ValueEnd(reg, f, fact.Observed, now)
 	return !end.IsZero() && !now.Before(end)
-}
-
-// noDecision reports whether an error is the rules' fault: they gave none.
-func noDecision(err error) bool {
-	return errors.Is(err, policy.ErrDeadline) || errors.Is(err, policy.ErrEvaluation) || errors.Is(err, policy.ErrOutcome) || errors.Is(err, policy.ErrInput)
-}
-
-// refusal turns what went wrong below into an answer that tells nothing, and
-// the operators what it was. Whatever it is, nothing is released.
-func (v *Vault) refusal(err error) error {
-	var refused *Error
-	var denied *DeniedError
-	switch {
-	case errors.As(err, &refused), errors.As(err, &denied), errors.Is(err, ErrInvalidClient):
-		return err
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
-		return err
-	case noDecision(err):
-		v.cfg.Logger.Error("the rules in force gave no decision; nothing was released", "err", err)
-		return unavailable("no decision could be made")
-	case errors.Is(err, store.ErrClosed):
-		return unavailable("the vault is stopping")
-	}
-	v.cfg.Logger.Error("nothing was released or changed", "err", err)
-	return unavailable("the vault cannot answer now")
-}
-
-func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Time, peek bool) ([]byte, error) {
-	r := accessRecord{Format: 1, At: at, Decision: res.Decision, Channel: q.channel.ID, Granted: q.by.Purposes, Purpose: q.purpose,
-		Policy: res.Policy, Register: res.Register, Standing: p.standing.Version, Asked: q.fields, Context: q.context, Peek: peek}
-	plain, err := r.append(make([]byte, 0, 512), res)
-	if err != nil {
-		return nil, err
-	}
-	return v.sealEntry(p, log.Access, privacy.ID(res.Decision), plain)
-}
-
-// recordRefusal records that a question was refused as a whole: about nobody
-// where nobody was looked up.
-func (v *Vault) recordRefusal(q *question, p *person, refused error) ([]byte, error) {
-	at, _, _ := v.clock.now()
-	id := privacy.NewDecisionID(at)
-	code := CodeInvalidRequest
-	var e *Error
-	if errors.As(refused, &e) {
-		code = e.Code
-	}
-	return v.entry(p, log.Access, privacy.ID(id), accessRecord{Format: 1, At: at, Decision: id, Channel: q.channel.ID, Granted: q.by.Purposes,
-		Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision, Asked: q.fields, Refused: code})
 }

@@ -3,6 +3,8 @@ package vault
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
+	"time"
 
 	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -52,4 +54,28 @@ type rowDigest struct {
 func digestOf(version uint64, row []byte) rowDigest {
 	sum := sha256.Sum256(row)
 	return rowDigest{Version: version, Hash: sum[:]}
+}
+
+func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Time, peek bool) ([]byte, error) {
+	r := accessRecord{Format: 1, At: at, Decision: res.Decision, Channel: q.channel.ID, Granted: q.by.Purposes, Purpose: q.purpose,
+		Policy: res.Policy, Register: res.Register, Standing: p.standing.Version, Asked: q.fields, Context: q.context, Peek: peek}
+	plain, err := r.append(make([]byte, 0, 512), res)
+	if err != nil {
+		return nil, err
+	}
+	return v.sealEntry(p, log.Access, privacy.ID(res.Decision), plain)
+}
+
+// recordRefusal records that a question was refused as a whole: about nobody
+// where nobody was looked up.
+func (v *Vault) recordRefusal(q *question, p *person, refused error) ([]byte, error) {
+	at, _, _ := v.clock.now()
+	id := privacy.NewDecisionID(at)
+	code := CodeInvalidRequest
+	var e *Error
+	if errors.As(refused, &e) {
+		code = e.Code
+	}
+	return v.entry(p, log.Access, privacy.ID(id), accessRecord{Format: 1, At: at, Decision: id, Channel: q.channel.ID, Granted: q.by.Purposes,
+		Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision, Asked: q.fields, Refused: code})
 }
