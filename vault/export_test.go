@@ -108,3 +108,13 @@ func (c Clock) Confirm() { c.c.confirm() }
 // OnRotation has fn called at every step of a rotation, outside of transactions.
 // An error of it ends the rotation there, as a crash would.
 func (v *Vault) OnRotation(fn func(step string) error) { v.rotating.fault = fn }
+
+// OnTheBeat waits for the beat.
+var OnTheBeat = onTheBeat
+
+// Quiet reports whether a read's answer would wait for the beat. It records
+// nothing.
+func (v *Vault) Quiet(ctx context.Context, by Caller, req ReadRequest) (bool, error) {
+	a, err := v.decide(ctx, by, req, values)
+	return a.quiet, err
+}

@@ -169,7 +169,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 	for _, k := range c.values {
 		name := k.field.Name
 		old := p.standing.Value(name)
-		if old != nil && bytes.Equal(plain[name].Reveal(), k.value.JSON.Reveal()) {
+		if old != nil && profile.Equal(profile.Value{JSON: plain[name]}, k.value) {
 			fact := *old
 			fact.Observed = latest(fact.Observed, c.observed)
 			fact.Verified = fact.Verified || k.verified

@@ -62,18 +62,21 @@ func TestANoReachesWhoeverHasTheNumberAndGoesWithIt(t *testing.T) {
 	v.As("store").For("sms-marketing").Consent(wi, privacy.StatusGiven)
 	sms.Read(wi, "given_name").Released(told("given_name", "Wi"))
 
+	late := v.As("web").CaptureResult(told("given_name", "Late", "email", "late@example.org"))
+	v.As("store").For("sms-marketing").Consent(vaulttest.ID(late.Subject), privacy.StatusGiven)
+
 	sms.Consent(vaulttest.By("phone_number", number), privacy.StatusWithdrawn)
 	sms.Read(wi).Denied(privacy.CodeNoConsent)
+	sms.Read(vaulttest.ID(late.Subject), "given_name").Released(told("given_name", "Late"))
 
-	// Somebody new takes the number over: what was said no to with it comes along.
-	late := v.As("web").CaptureResult(told("given_name", "Late", "email", "late@example.org"))
+	// The number is verified for somebody else: what was said no to with it comes along.
 	req := vaulttest.CaptureRequest(t, told("phone_number", number))
 	req.Subject, req.Verified = &vaulttest.Person{ID: late.Subject}, []privacy.FieldName{"phone_number"}
-	v.As("store").For("sms-marketing").Consent(vaulttest.ID(late.Subject), privacy.StatusRefused)
 	if _, err := v.Capture(t.Context(), v.As("web").Caller, req); err != nil {
 		t.Fatal(err)
 	}
 	sms.Read(vaulttest.By("phone_number", number)).Denied(privacy.CodeNoConsent)
+	sms.Read(vaulttest.ID(late.Subject)).Denied(privacy.CodeNoConsent)
 }
 
 // An act by an identifier tells no subject ID: not who is known, not since
