@@ -42,7 +42,7 @@ func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, narrows 
 		if err := check(s, w.regime, w.channel); err != nil {
 			return err
 		}
-		if w.ref, err = v.reference(w.regime.register, subject); err != nil {
+		if w.ref, err = v.reference(w.regime.register, w.channel, subject); err != nil {
 			return err
 		}
 		p, err := v.find(ctx, s, w.ref)

@@ -161,7 +161,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 		f, ok := reg.Field(sent.Field)
 		switch {
 		case !ok || !contains(c.channel.Captures, sent.Field):
-			bad(string(sent.Field), CodeFieldNotCapturable, "this channel does not capture a field of this name; GET /v1/whoami lists those it does")
+			bad(string(sent.Field), CodeFieldNotCapturable, "this channel does not capture a field of this name; GET /v1/whoami lists those it does%s", didYouMean(string(sent.Field), c.channel.Captures))
 			continue
 		case seen[sent.Field]:
 			bad(string(sent.Field), "duplicate", "the field is given twice")

@@ -157,7 +157,7 @@ func (v *Vault) checkConsent(r store.Reader, now *regime, ch *register.Channel, 
 	a := &act{id: privacy.NewConsentID(t), req: req, regime: now}
 	p, ok := now.register.Purpose(req.Purpose)
 	if !ok {
-		return nil, refuse(CodeUnknownPurpose, "the register in force has no purpose of this name")
+		return nil, unknownPurpose(req.Purpose, ch)
 	}
 	a.shown, a.revision = p, now.register.Revision
 	switch {

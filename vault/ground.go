@@ -128,7 +128,7 @@ func checkGround(r *regime, ch *register.Channel, by Caller, req GroundRequest, 
 	p, ok := r.register.Purpose(req.Purpose)
 	switch {
 	case !ok:
-		return refuse(CodeUnknownPurpose, "the register in force has no purpose of this name")
+		return unknownPurpose(req.Purpose, ch)
 	case req.Status != GroundBegun && req.Status != GroundEnded:
 		return invalid("status", "invalid_value", "expected begun or ended")
 	case len(req.Ref) > 200:
@@ -138,7 +138,7 @@ func checkGround(r *regime, ch *register.Channel, by Caller, req GroundRequest, 
 	case req.Status == GroundEnded:
 		return nil
 	case !contains(ch.Purposes, req.Purpose) || by.Purposes != nil && !contains(by.Purposes, req.Purpose):
-		return refuse(CodePurposeNotGranted, "this credential does not hold the purpose; GET /v1/whoami lists those it does")
+		return purposeNotGranted()
 	case p.Basis == privacy.Consent || p.Basis == privacy.OptOut:
 		return invalid("purpose", "needs_consent", "the purpose rests on %s: record it with POST /v1/consents", p.Basis)
 	case !believed:

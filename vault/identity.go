@@ -26,15 +26,15 @@ type reference struct {
 	value profile.Value
 }
 
-// reference checks a reference; it finds nobody yet, so its errors tell nothing
-// about anybody.
-func (v *Vault) reference(reg *register.Register, s SubjectRef) (*reference, error) {
+// reference checks a reference, made by a channel or, if ch is nil, an officer;
+// it finds nobody yet, so its errors tell nothing about anybody.
+func (v *Vault) reference(reg *register.Register, ch *register.Channel, s SubjectRef) (*reference, error) {
 	if s.Field == "" {
 		return &reference{id: s.ID}, nil
 	}
 	f, ok := reg.Field(s.Field)
 	if !ok || f.Identifier == register.NotIdentifier {
-		return nil, invalid("subject", "not_an_identifier", "expected a subject ID, or one field that the register names an identifier")
+		return nil, invalid("subject", "not_an_identifier", "expected a subject ID, or one field that the register names an identifier%s", didYouMean(string(s.Field), identifiers(reg, ch)))
 	}
 	value, wrong := profile.Normalise(f, s.Value.Reveal(), reg.Controller.Country, v.cfg.Now())
 	if wrong != nil {

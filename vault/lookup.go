@@ -47,7 +47,7 @@ func (v *Vault) lookup(ctx context.Context, by Caller, subject SubjectRef, reaso
 		if err != nil {
 			return err
 		}
-		ref, err := v.reference(now.register, subject)
+		ref, err := v.reference(now.register, nil, subject)
 		if err != nil {
 			return err
 		}

@@ -194,7 +194,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 		if err := errors.Join(q.checkFields(), q.checkContext()); err != nil {
 			return err
 		}
-		ref, err := v.reference(now.register, req.Subject)
+		ref, err := v.reference(now.register, channel, req.Subject)
 		if err != nil {
 			return err
 		}
@@ -349,10 +349,10 @@ type question struct {
 func (q *question) mayAsk() error {
 	p, ok := q.regime.register.Purpose(q.purpose)
 	if !ok {
-		return refuse(CodeUnknownPurpose, "the register in force has no purpose of this name")
+		return unknownPurpose(q.purpose, q.channel)
 	}
 	if !contains(q.channel.Purposes, q.purpose) || q.by.Purposes != nil && !contains(q.by.Purposes, q.purpose) {
-		return refuse(CodePurposeNotGranted, "this credential does not hold the purpose; GET /v1/whoami lists those it does")
+		return purposeNotGranted()
 	}
 	q.asked = p
 	if len(q.fields) == 0 {

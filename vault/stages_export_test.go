@@ -46,7 +46,7 @@ func (v *Vault) Stages(ctx context.Context, by Caller, req ReadRequest, fn func(
 					if err != nil {
 						return err
 					}
-					ref, err := v.reference(now.register, req.Subject)
+					ref, err := v.reference(now.register, nil, req.Subject)
 					if err != nil {
 						return err
 					}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // Problem is one reason why a text is no register, and where.
@@ -51,44 +53,13 @@ func byPlace(a, b Problem) int {
 	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
 
-// didYouMean returns ", did you mean x?" if one of the words is close to what
+// didYouMean returns "; did you mean x?" if one of the words is close to what
 // was written, else "".
 func didYouMean(written string, words []string) string {
-	best, at := 3, ""
-	for _, w := range words {
-		if d := distance(written, w); d < best && d < len(w) {
-			best, at = d, w
-		}
+	if at := privacy.Nearest(written, words); at != "" {
+		return fmt.Sprintf("; did you mean %s?", at)
 	}
-	if at == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", at)
-}
-
-// distance is the number of characters to insert, delete or replace to make b
-// out of a (Levenshtein).
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return max(len(a), len(b))
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 // quoted shows what was written, shortened.
