@@ -38,6 +38,7 @@ Each budget stands beside its figure. The folder is removed at the end.`,
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds at each number of connections, each of both servers")
 	flags.DurationVar(&o.round, "round", 5*time.Second, "how long each server is asked in a round")
 	flags.IntSliceVar(&o.connections, "connections", o.connections, "numbers of connections to ask by")
+	flags.StringVar(&o.profile, "profile", "", "write a CPU profile of the served vault to this file, for go tool pprof")
 	flags.StringVar(&o.in, "in", "", "folder to make the temporary one in, on the disk to be measured (default: the system's)")
 	cmd.AddCommand(newBenchLoad(), newBenchServer(), newBenchBare())
 	return cmd
@@ -47,7 +48,7 @@ type benchOptions struct {
 	subjects, rounds int
 	round            time.Duration
 	connections      []int
-	in               string
+	in, profile      string
 }
 
 func (o *benchOptions) run(cmd *cobra.Command) (err error) {
@@ -83,7 +84,7 @@ func (o *benchOptions) run(cmd *cobra.Command) (err error) {
 // measure asks both servers, each a process of its own.
 func (o *benchOptions) measure(ctx context.Context, dir string, filled *filledVault, report *benchReport, say io.Writer) (err error) {
 	began := time.Now()
-	served, err := startBench(ctx, "server", "--dir", dir)
+	served, err := startBench(ctx, "server", "--dir", dir, "--profile", o.profile)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,7 +29,7 @@ type benchCounts struct {
 // newBenchServer serves a vault as serve does, and tells its counts for every
 // line it reads, until there are no more.
 func newBenchServer() *cobra.Command {
-	var dir string
+	var dir, profile string
 	cmd := &cobra.Command{
 		Use: "server --dir D", Short: "What bench measures", Hidden: true, Args: cobra.NoArgs,
 		Example: "  sayso bench server --dir ./vault",
@@ -48,6 +49,13 @@ func newBenchServer() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, f.Close()) }()
+			if profile != "" {
+				stop, err := profileTo(profile)
+				if err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, stop()) }()
+			}
 			return benchServe(cmd, func(ctx context.Context, l net.Listener, ready func() error) error {
 				return serveVault(ctx, f, l, serving{issuer: "http://" + l.Addr().String(), logger: logger, ready: ready})
 			}, func() benchCounts {
@@ -57,7 +65,24 @@ func newBenchServer() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "folder of the vault")
+	cmd.Flags().StringVar(&profile, "profile", "", "file for a profile of the processor's time")
 	return cmd
+}
+
+// profileTo writes to a file where the processor's time goes, until it is
+// stopped.
+func profileTo(file string) (stop func() error, err error) {
+	out, err := os.Create(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(out); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return out.Close()
+	}, nil
 }
 
 // newBenchBare is what a vault is measured against: it answers the same bytes.
