@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"hash"
+	"sync"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -18,20 +20,40 @@ const (
 	domainClient = "sayso/client-secret/1"
 )
 
-func keyed(key []byte, domain string, parts ...[]byte) (sum [32]byte) {
-	h := hmac.New(sha256.New, key)
-	var n [8]byte
-	write := func(p []byte) {
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		h.Write(p)
-	}
-	write([]byte(domain))
+// hasher is a key of keyed hashes. Hashes that were made ready for the key are
+// used again: to make one ready costs as much as to hash.
+type hasher struct {
+	hidden
+	ready *sync.Pool // of *hashing
+}
+
+// hashing is one hash and the bytes that go into it.
+type hashing struct {
+	mac hash.Hash
+	in  []byte
+	sum [sha256.Size]byte
+}
+
+func newHasher(key []byte) *hasher {
+	return &hasher{ready: &sync.Pool{New: func() any { return &hashing{mac: hmac.New(sha256.New, key)} }}}
+}
+
+func (k *hasher) hash(domain, label string, parts ...[]byte) [32]byte {
+	h := k.ready.Get().(*hashing)
+	defer k.ready.Put(h)
+	h.in = appendText(appendText(h.in[:0], domain), label)
 	for _, p := range parts {
-		write(p)
+		h.in = append(binary.BigEndian.AppendUint64(h.in, uint64(len(p))), p...)
 	}
-	h.Sum(sum[:0])
-	return sum
+	h.mac.Reset()
+	_, _ = h.mac.Write(h.in)
+	clear(h.in) // an identifier may stand there
+	h.mac.Sum(h.sum[:0])
+	return h.sum
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(len(s))), s...)
 }
 
 // BlindIndex returns the keyed hash, of the current epoch, under which an
@@ -41,7 +63,7 @@ func keyed(key []byte, domain string, parts ...[]byte) (sum [32]byte) {
 // Who has the store alone learns which entries of one field and epoch are equal,
 // and no more. Who has the keyring too can guess identifiers and try them.
 func (k *Keyring) BlindIndex(field privacy.FieldName, normalised string) [32]byte {
-	return keyed(k.indexes[k.index], domainIndex, []byte(field), []byte(normalised))
+	return k.indexes[k.index].hash(domainIndex, string(field), []byte(normalised))
 }
 
 // BlindIndexAt is BlindIndex of an epoch, or ErrEpoch. While identifiers are
@@ -51,19 +73,19 @@ func (k *Keyring) BlindIndexAt(epoch uint32, field privacy.FieldName, normalised
 	if !ok {
 		return [32]byte{}, fmt.Errorf("blind index of epoch %d: %w", epoch, ErrEpoch)
 	}
-	return keyed(key, domainIndex, []byte(field), []byte(normalised)), nil
+	return key.hash(domainIndex, string(field), []byte(normalised)), nil
 }
 
 // MAC returns a keyed hash of parts for the ledger and for limits, which
 // compare and never reveal. label says what for: the same parts under two
 // labels have unrelated hashes.
 func (k *Keyring) MAC(label string, parts ...[]byte) [32]byte {
-	return keyed(k.ledger, domainMAC, append([][]byte{[]byte(label)}, parts...)...)
+	return k.ledger.hash(domainMAC, label, parts...)
 }
 
 // SecretHash returns what is stored of a client's secret. It is one fast hash
 // and no stretching, which is right only because the vault makes the secrets
 // itself, of 256 random bits. Compare in constant time.
 func (k *Keyring) SecretHash(clientID, secret string) [32]byte {
-	return keyed(k.client, domainClient, []byte(clientID), []byte(secret))
+	return k.client.hash(domainClient, clientID, []byte(secret))
 }

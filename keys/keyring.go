@@ -56,13 +56,14 @@ type Keyring struct {
 	keys  []key // by role and epoch, as in the file
 
 	// Derived from keys once, because building them per call is slow.
-	keks    map[uint32]cipher.AEAD
-	indexes map[uint32][]byte
-	kek     uint32
-	index   uint32
-	ledger  []byte
-	client  []byte
-	signers map[role]*signer
+	keks     map[uint32]cipher.AEAD
+	indexes  map[uint32]*hasher
+	kek      uint32
+	index    uint32
+	ledger   *hasher
+	client   *hasher
+	signers  map[role]*signer
+	evidence string // key ID of the evidence key in use
 }
 
 // New returns the keyring of a new vault: a fresh vault ID and the first epoch
@@ -85,7 +86,7 @@ func New(now time.Time) (*Keyring, error) {
 func assemble(v VaultID, all []key) (*Keyring, error) {
 	k := &Keyring{
 		vault: v, keys: all,
-		keks: map[uint32]cipher.AEAD{}, indexes: map[uint32][]byte{}, signers: map[role]*signer{},
+		keks: map[uint32]cipher.AEAD{}, indexes: map[uint32]*hasher{}, signers: map[role]*signer{},
 	}
 	for r := roleKEK; r <= lastRole; r++ {
 		if !slices.ContainsFunc(all, func(e key) bool { return e.role == r }) {
@@ -126,13 +127,17 @@ func (k *Keyring) take(e *key) error {
 		}
 		k.keks[e.epoch], k.kek = aead, e.epoch
 	case e.role == roleIndex:
-		k.indexes[e.epoch], k.index = e.material[:], e.epoch
+		k.indexes[e.epoch], k.index = newHasher(e.material[:]), e.epoch
 	case e.role == roleLedger:
-		k.ledger = e.material[:]
+		k.ledger = newHasher(e.material[:])
 	case e.role == roleClient:
-		k.client = e.material[:]
+		k.client = newHasher(e.material[:])
 	default:
-		k.signers[e.role] = &signer{key: ed25519.NewKeyFromSeed(e.material[:])}
+		private := ed25519.NewKeyFromSeed(e.material[:])
+		k.signers[e.role] = &signer{key: private}
+		if e.role == roleEvidence {
+			k.evidence = Thumbprint(private.Public().(ed25519.PublicKey))
+		}
 	}
 	return nil
 }

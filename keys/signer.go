@@ -32,6 +32,10 @@ func (k *Keyring) TokenSigner() crypto.Signer { return k.signers[roleToken] }
 // key ID is the Thumbprint of its public key.
 func (k *Keyring) EvidenceSigner() crypto.Signer { return k.signers[roleEvidence] }
 
+// EvidenceKeyID returns the key ID of what EvidenceSigner signs: the Thumbprint
+// of the evidence key in use.
+func (k *Keyring) EvidenceKeyID() string { return k.evidence }
+
 // EvidenceKey is a public key that receipts and certificates are verified with.
 type EvidenceKey struct {
 	ID     string // Thumbprint

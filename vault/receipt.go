@@ -47,7 +47,7 @@ type receiptClaims struct {
 // receipt signs what a record says. The same record gives the same receipt
 // again, as long as the evidence key is the same.
 func (v *Vault) receipt(r consentRecord) (string, error) {
-	return signJWS(v.keyring().EvidenceSigner(), keyID(v.keyring()), receiptType, receiptClaims{
+	return signJWS(v.keyring().EvidenceSigner(), v.keyring().EvidenceKeyID(), receiptType, receiptClaims{
 		Issuer: v.id.String(), IssuedAt: r.Recorded.Unix(), ID: r.ID, Subject: r.subject(), Controller: r.Controller, Purpose: r.Purpose,
 		Status: r.Status, At: r.At, Until: r.Until, Fields: r.Fields, Recipients: r.Recipients, Register: r.Register, Notice: r.Notice,
 		NoticeHash: hex.EncodeToString(r.NoticeHash), Method: r.Method, Channel: r.Channel, Jurisdiction: r.Jurisdiction, Language: r.Language, By: r.By.Role})
@@ -113,15 +113,6 @@ func orNotFound(err error, what string) error {
 		return err
 	}
 	return refuse(CodeNotFound, "%s", what)
-}
-
-func keyID(k *keys.Keyring) string {
-	for _, e := range k.EvidenceKeys() {
-		if e.Until.IsZero() {
-			return e.ID
-		}
-	}
-	return ""
 }
 
 // signJWS makes a compact JWS (RFC 7515) with EdDSA (RFC 8037).
