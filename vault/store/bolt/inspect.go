@@ -105,19 +105,11 @@ func CheckLog(folder string, written bool) (Layout, error) {
 
 // logIDOf reads whose log it is from the first segment.
 func logIDOf(folder string) (id logID, err error) {
-	f, err := os.Open(filepath.Join(folder, segmentName(1)))
-	if errors.Is(err, fs.ErrNotExist) {
+	s := &segment{path: filepath.Join(folder, segmentName(1)), number: 1}
+	if id, err = s.headerID(); errors.Is(err, fs.ErrNotExist) {
 		return id, fmt.Errorf("%w: log segment %s is missing", store.ErrDamaged, segmentName(1))
 	}
-	if err != nil {
-		return id, err
-	}
-	defer f.Close()
-	h := make([]byte, segmentHeader)
-	if _, err := f.ReadAt(h, 0); err != nil {
-		return id, fmt.Errorf("%w: header of log segment %s: %w", store.ErrDamaged, segmentName(1), err)
-	}
-	return logID(h[16:32]), nil
+	return id, err
 }
 
 // Walk reads every key and value of every bucket, in short snapshots, and

@@ -25,8 +25,8 @@ type Config struct {
 	// Create makes a new store, and refuses to open one that is there. Without
 	// it nothing is ever made: a missing file is an error.
 	Create bool
-	// AcceptOlder opens buckets that are older than their log. Only a restore
-	// may set it.
+	// AcceptOlder opens buckets that are older than their log, to look at them:
+	// only with ReadOnly.
 	AcceptOlder bool
 	// ReadOnly opens an existing store to look at it: its files are opened for
 	// reading, and nothing is written to them, not even what a crash left is
@@ -41,6 +41,7 @@ type Config struct {
 	// once. For tests.
 	Synced func(path string)
 
+	logless  bool                            // do not look at the log; for OpenOld
 	openFile func(path string) (file, error) // of segments; for tests of this package
 	room     int64                           // instead of roomToGrow; for tests of this package
 }
@@ -149,7 +150,12 @@ func open(cfg Config) (_ *DB, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if (f.id != nil) != (cfg.Log != "") {
+	if cfg.logless {
+		if f.id == nil {
+			return nil, fmt.Errorf("%w: a store without a log", store.ErrFormat)
+		}
+		f.id, db.state = nil, f.state
+	} else if (f.id != nil) != (cfg.Log != "") {
 		return nil, fmt.Errorf("%w: a store is opened with a log if and only if it was made with one", store.ErrFormat)
 	}
 	if f.id != nil {
@@ -220,7 +226,7 @@ func (db *DB) openLog(cfg Config, f facts, tx *bbolt.Tx) error {
 		return damagedEntry(l.next, fmt.Sprintf("the log ends before it, but had %d entries", f.state.size))
 	case l.state < f.state.trimmed:
 		return fmt.Errorf("%w: the log lacks entries that were durable in it", store.ErrDamaged)
-	case l.state > f.state.sequence && !cfg.AcceptOlder:
+	case l.state > f.state.sequence && !(cfg.AcceptOlder && cfg.ReadOnly):
 		return store.ErrOlder
 	}
 	if err := pending(tx, l.state, f.state, func([]byte) error { db.left.Outbox++; return nil }); err != nil {

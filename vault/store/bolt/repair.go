@@ -58,6 +58,5 @@ func (db *DB) repair() error {
 	if err != nil {
 		return err
 	}
-	db.state.sequence = max(db.state.sequence, l.state) // AcceptOlder: numbers are not used twice
 	return nil
 }
