@@ -35,6 +35,14 @@ type vectors struct {
 		Plaintext hexBytes
 		Envelope  hexBytes
 	}
+	// Kept is a list of one kept share, under the DEK, and the envelope that it
+	// opens, which a DEK of before sealed.
+	Kept struct {
+		List, Plaintext, Envelope hexBytes
+		Subject                   hexBytes
+		Field                     string
+		Version                   uint64
+	}
 	Hashes     map[string]hexBytes
 	Signatures map[string]struct {
 		ID            string

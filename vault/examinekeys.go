@@ -91,11 +91,11 @@ func (e *examiner) wrappedUnder(ctx context.Context) (map[uint32]uint64, error) 
 	n := uint64(0)
 	err := pages(ctx, e.v.cfg.Keys, bucketDEKs, func(rows []row) error {
 		for _, r := range rows {
-			values, history, err := unpackDEKs(r.value)
+			d, err := unpackDEKs(r.value)
 			if err != nil {
 				return err
 			}
-			for _, w := range [][]byte{values, history} {
+			for _, w := range [][]byte{d.values, d.history} {
 				epoch, err := keys.WrappedUnder(w)
 				if err != nil {
 					return err

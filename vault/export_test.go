@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -47,12 +46,9 @@ func (v *Vault) PastValues(ctx context.Context, id privacy.SubjectID) (past []st
 		if err != nil || p == nil {
 			return err
 		}
-		dek, err := v.keyring().Unwrap(p.wrapped, id, keys.Values)
-		if err != nil {
-			return err
-		}
+		values := &valuesOf{v: v, p: p}
 		return r.Scan(bucketHistory, id[:], after(id[:]), func(key, sealed []byte) error {
-			plain, err := keys.Unseal(dek, v.bind(id, "past/"+privacy.DecisionID(key[16:]).String(), 1), sealed)
+			plain, err := values.unseal(pastField(privacy.ID(key[16:])), 1, sealed)
 			if err != nil {
 				return err
 			}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/policy"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/log"
@@ -158,10 +157,6 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		}
 		plain[fact.Field] = value
 	}
-	dek, err := values.key()
-	if err != nil {
-		return err
-	}
 	sealed := make(map[privacy.FieldName]sealedValue, len(values.sealed)+len(c.values))
 	for i := range p.standing.Values {
 		sealed[p.standing.Values[i].Field] = values.sealed[i]
@@ -190,12 +185,12 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		if old != nil {
 			res.Superseded = append(res.Superseded, name)
 			if c.observed.Before(old.Observed) && old.Origin == privacy.Declared {
-				if err := c.v.putPast(tx, p, dek, fact, k.value.JSON); err != nil {
+				if err := c.v.putPast(tx, values, fact, k.value.JSON); err != nil {
 					return err
 				}
 				continue
 			}
-			if err := c.v.putPast(tx, p, dek, *old, plain[name]); err != nil {
+			if err := c.v.putPast(tx, values, *old, plain[name]); err != nil {
 				return err
 			}
 			fact.Version = old.Version + 1
@@ -210,7 +205,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 				return err
 			}
 		}
-		envelope, err := keys.Seal(dek, c.v.bind(p.id, "value/"+string(name), fact.Version), k.value.JSON.Reveal())
+		envelope, err := values.seal("value/"+string(name), fact.Version, k.value.JSON.Reveal())
 		if err != nil {
 			return err
 		}
@@ -253,19 +248,21 @@ type pastValue struct {
 
 // putPast keeps a value in the person's history, under the values key: what is
 // erased there is unreadable here.
-func (v *Vault) putPast(tx store.Tx, p *person, dek *keys.DEK, fact consent.Value, value privacy.Sensitive) error {
+func (v *Vault) putPast(tx store.Tx, values *valuesOf, fact consent.Value, value privacy.Sensitive) error {
 	plain, err := json.Marshal(pastValue{Field: fact.Field, Value: value.Reveal(), Observed: fact.Observed, Recorded: fact.Recorded,
 		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified})
 	if err != nil {
 		return err
 	}
 	id := privacy.NewID(v.cfg.Now())
-	envelope, err := keys.Seal(dek, v.bind(p.id, "past/"+privacy.DecisionID(id).String(), 1), plain)
+	envelope, err := values.seal(pastField(id), 1, plain)
 	if err != nil {
 		return err
 	}
-	return tx.Put(bucketHistory, append(bytes.Clone(p.id[:]), id[:]...), envelope)
+	return tx.Put(bucketHistory, append(bytes.Clone(values.p.id[:]), id[:]...), envelope)
 }
+
+func pastField(id privacy.ID) string { return "past/" + privacy.DecisionID(id).String() }
 
 // saveDigest saves the standing and returns what ties a record to it.
 func (v *Vault) saveDigest(tx store.Tx, p *person) (rowDigest, error) {

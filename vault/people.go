@@ -22,39 +22,57 @@ type person struct {
 	standing *consent.Standing
 	history  *keys.DEK
 	wrapped  []byte        // the values DEK; unwrapped only where a value is opened
+	kept     []byte        // shares of values from before that DEK, sealed under it; mostly none
 	ring     *keys.Keyring // that wrapped it; nil: the vault's
 }
 
 func (p *person) known() bool { return p.id != privacy.Nobody }
 
-// rows of the keys engine: format, then both wrapped DEKs with their lengths.
-const deksFormat = 1
+// rows of the keys engine: format, then both wrapped DEKs with their lengths, and
+// for somebody of whom a part was erased the shares of the values that stayed.
+//
+//	0x01 values history        each after its length (2)
+//	0x02 values history kept   kept, which is longer, to the end
+const (
+	deksFormat     = 1
+	deksFormatKept = 2
+)
 
-func packDEKs(values, history []byte) []byte {
+// deks is a row of the keys engine.
+type deks struct{ values, history, kept []byte }
+
+func (d deks) pack() []byte {
 	row := []byte{deksFormat}
-	for _, w := range [][]byte{values, history} {
+	if len(d.kept) > 0 {
+		row[0] = deksFormatKept
+	}
+	for _, w := range [][]byte{d.values, d.history} {
 		row = binary.BigEndian.AppendUint16(row, uint16(len(w)))
 		row = append(row, w...)
 	}
-	return row
+	return append(row, d.kept...)
 }
 
-func unpackDEKs(row []byte) (values, history []byte, err error) {
-	if len(row) == 0 || row[0] != deksFormat {
-		return nil, nil, fmt.Errorf("reading a subject's keys: %w", errIntegrity)
+func unpackDEKs(row []byte) (d deks, err error) {
+	bad := fmt.Errorf("reading a subject's keys: %w", errIntegrity)
+	if len(row) == 0 || row[0] != deksFormat && row[0] != deksFormatKept {
+		return d, bad
 	}
-	rest, parts := row[1:], [2][]byte{}
-	for i := range parts {
+	rest := row[1:]
+	for _, part := range []*[]byte{&d.values, &d.history} {
 		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {
-			return nil, nil, fmt.Errorf("reading a subject's keys: %w", errIntegrity)
+			return deks{}, bad
 		}
 		n := int(binary.BigEndian.Uint16(rest))
-		parts[i], rest = rest[2:2+n], rest[2+n:]
+		*part, rest = rest[2:2+n], rest[2+n:]
 	}
-	if len(rest) != 0 {
-		return nil, nil, fmt.Errorf("reading a subject's keys: %w", errIntegrity)
+	if (row[0] == deksFormatKept) != (len(rest) > 0) {
+		return deks{}, bad
 	}
-	return parts[0], parts[1], nil
+	if len(rest) > 0 {
+		d.kept = rest
+	}
+	return d, nil
 }
 
 // newKeys draws a subject's two DEKs and wraps them.
@@ -74,7 +92,7 @@ func (v *Vault) newKeys(id privacy.SubjectID) (*person, []byte, error) {
 		return nil, nil, err
 	}
 	p.wrapped, err = ring.Wrap(values, id, keys.Values)
-	return p, packDEKs(p.wrapped, history), err
+	return p, deks{values: p.wrapped, history: history}.pack(), err
 }
 
 // makeKeys makes a subject's two DEKs durable. It comes before anything that
@@ -152,16 +170,16 @@ func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 		if row == nil || err != nil {
 			return err
 		}
-		values, history, err := unpackDEKs(row)
+		d, err := unpackDEKs(row)
 		if err != nil {
 			return err
 		}
 		ring := v.keyring() // it turns no further while this snapshot is open
-		dek, err := ring.Unwrap(history, id, keys.History)
+		dek, err := ring.Unwrap(d.history, id, keys.History)
 		if err != nil {
 			return fmt.Errorf("opening the history key of %s: %w", id, err)
 		}
-		p = &person{id: id, history: dek, wrapped: bytes.Clone(values), ring: ring}
+		p = &person{id: id, history: dek, wrapped: bytes.Clone(d.values), kept: bytes.Clone(d.kept), ring: ring}
 		return nil
 	})
 	return p, err
@@ -360,6 +378,7 @@ type valuesOf struct {
 	p      *person
 	sealed []sealedValue // in the order of the standing's values when it was read
 	dek    *keys.DEK
+	kept   *keys.Kept
 }
 
 func (v *Vault) valuesOf(r store.Reader, p *person) (*valuesOf, error) {
@@ -384,26 +403,47 @@ func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
 	if at < 0 || at >= len(o.sealed) || o.sealed[at].version != fact.Version {
 		return privacy.Sensitive{}, fmt.Errorf("the value of %s of %s is not there in the version its standing names: %w", fact.Field, o.p.id, errIntegrity)
 	}
-	dek, err := o.key()
-	if err != nil {
-		return privacy.Sensitive{}, err
-	}
-	plain, err := keys.Unseal(dek, o.v.bind(o.p.id, "value/"+string(fact.Field), fact.Version), o.sealed[at].envelope)
+	plain, err := o.unseal("value/"+string(fact.Field), fact.Version, o.sealed[at].envelope)
 	if err != nil {
 		return privacy.Sensitive{}, fmt.Errorf("opening %s of %s: %w", fact.Field, o.p.id, err)
 	}
 	return privacy.NewSensitive(plain), nil
 }
 
-func (o *valuesOf) key() (*keys.DEK, error) {
-	if o.dek == nil {
-		dek, err := cmp.Or(o.p.ring, o.v.keyring()).Unwrap(o.p.wrapped, o.p.id, keys.Values)
-		if err != nil {
-			return nil, fmt.Errorf("opening the values key of %s: %w", o.p.id, err)
-		}
-		o.dek = dek
+// unseal opens one of the person's values, current or past.
+func (o *valuesOf) unseal(field string, version uint64, envelope []byte) ([]byte, error) {
+	if err := o.unwrap(); err != nil {
+		return nil, err
 	}
-	return o.dek, nil
+	as := o.v.bind(o.p.id, field, version)
+	if o.kept.Has(as) {
+		return o.kept.Unseal(as, envelope)
+	}
+	return keys.Unseal(o.dek, as, envelope)
+}
+
+// seal seals one of the person's values.
+func (o *valuesOf) seal(field string, version uint64, value []byte) ([]byte, error) {
+	if err := o.unwrap(); err != nil {
+		return nil, err
+	}
+	return keys.Seal(o.dek, o.v.bind(o.p.id, field, version), value)
+}
+
+// unwrap opens the person's values key.
+func (o *valuesOf) unwrap() error {
+	if o.dek != nil {
+		return nil
+	}
+	dek, err := cmp.Or(o.p.ring, o.v.keyring()).Unwrap(o.p.wrapped, o.p.id, keys.Values)
+	if err == nil {
+		o.kept, err = keys.OpenKept(dek, o.v.id, o.p.id, o.p.kept)
+	}
+	if err != nil {
+		return fmt.Errorf("opening the values key of %s: %w", o.p.id, err)
+	}
+	o.dek = dek
+	return nil
 }
 
 // micro is now in the vault's resolution.

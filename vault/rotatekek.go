@@ -63,19 +63,19 @@ func (v *Vault) putKeys(tx store.Tx, p *person, row []byte) error {
 // rewrapRow returns a row of keys.db under a keyring's KEK: itself if it is. from
 // opens it, and can be a keyring of before.
 func rewrapRow(from, to *keys.Keyring, id privacy.SubjectID, row []byte) ([]byte, error) {
-	values, history, err := unpackDEKs(row)
+	d, err := unpackDEKs(row)
 	if err != nil {
 		return nil, fmt.Errorf("%w (of %s)", err, id)
 	}
-	wrapped, changed := [2][]byte{values, history}, false
-	for i, kind := range []keys.DEKKind{keys.Values, keys.History} {
-		if epoch, err := keys.WrappedUnder(wrapped[i]); err == nil && epoch == to.KEKEpoch() {
+	changed := false
+	for kind, wrapped := range map[keys.DEKKind]*[]byte{keys.Values: &d.values, keys.History: &d.history} {
+		if epoch, err := keys.WrappedUnder(*wrapped); err == nil && epoch == to.KEKEpoch() {
 			continue
 		}
 		changed = true
-		dek, err := from.Unwrap(wrapped[i], id, kind)
+		dek, err := from.Unwrap(*wrapped, id, kind)
 		if err == nil {
-			wrapped[i], err = to.Wrap(dek, id, kind)
+			*wrapped, err = to.Wrap(dek, id, kind)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("wrapping the %s key of %s anew: %w", kind, id, err)
@@ -84,7 +84,7 @@ func rewrapRow(from, to *keys.Keyring, id privacy.SubjectID, row []byte) ([]byte
 	if !changed {
 		return row, nil
 	}
-	return packDEKs(wrapped[0], wrapped[1]), nil
+	return d.pack(), nil
 }
 
 func (r *rotation) turnKEK(ctx context.Context) error {

@@ -72,6 +72,14 @@ def envelope(dek, who, field, version, plain, nonce):
             "envelope": (bytes([1, 1]) + nonce + AESGCM(dek).encrypt(nonce, plain, data)).hex()}
 
 
+def kept(dek, before, field, version, plain):
+    e = envelope(before, subject, field, version, plain, fixed("nonce i", 12))
+    sealed = bytes.fromhex(e["envelope"])
+    pad = bytes(a ^ b for a, b in zip(plain, sealed[14:-16], strict=True))
+    line = struct.pack(">QH", version, len(field)) + field.encode() + hashlib.sha256(sealed).digest()[:16] + struct.pack(">I", len(pad)) + pad
+    return e | {"list": envelope(dek, subject, "kept", 0, b"\x01" + line, fixed("nonce j", 12))["envelope"]}
+
+
 password = b"correct horse battery staple"
 salts = fixed("salt of key file"), fixed("salt of passphrase")
 stretched = Argon2id(salt=salts[1], length=32, iterations=3, lanes=4, memory_cost=64 << 10).derive(password)
@@ -97,6 +105,7 @@ print(json.dumps({
         envelope(dek, subject, "standing", (1 << 64) - 1, b"", fixed("nonce g", 12)),
         envelope(dek, bytes(16), "governance", 7, bytes(range(256)), fixed("nonce h", 12)),
     ],
+    "kept": kept(dek, fixed("dek before"), "value/address", 7, b'{"street_address":"Lindenweg 7"}'),
     "hashes": {
         "blind_index_email_epoch_1": parts(fixed("index 1"), b"sayso/blind-index/1", b"email", b"someone@example.org"),
         "blind_index_email_epoch_2": parts(fixed("index 2"), b"sayso/blind-index/1", b"email", b"someone@example.org"),
