@@ -15,8 +15,9 @@
 // gets ErrConflict. Nobody sees a state that is not durable.
 //
 // Appends go into the open group; the first of a group leads it, writes all its
-// frames and syncs once. There is no delay: while one group is synced the next
-// gathers.
+// frames and syncs once. While one group is synced the next gathers; where many
+// append, its leader waits until about as many have come as came before, but
+// not once nobody comes. A lone appender waits for nobody.
 //
 // # After a crash
 //

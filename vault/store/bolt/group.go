@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +17,8 @@ type group struct {
 	count uint64
 	state uint64 // largest state sequence up to its end
 
+	want uint64        // how many its leader waits for; 0: for nobody
+	full chan struct{} // tells the leader that they came
 	lead chan struct{} // tells the group's first entry that it is its turn to lead
 	done chan struct{} // closed when the group is durable, or failed with err
 	err  error
@@ -36,13 +37,14 @@ type ticket struct {
 type appender struct {
 	write func(*group) error // writes and syncs a group; one call at a time
 
-	mu    sync.Mutex
-	next  uint64 // index of the next entry
-	state uint64 // largest state sequence given out
-	open  *group // gathers; never nil
-	busy  bool   // some group is being led, or its leader was called
-	err   error  // why nothing can be appended any more
-	spare []byte // buffer of the last group, to be used again
+	mu      sync.Mutex
+	next    uint64  // index of the next entry
+	state   uint64  // largest state sequence given out
+	open    *group  // gathers; never nil
+	busy    bool    // some group is being led, or its leader was called
+	err     error   // why nothing can be appended any more
+	spare   []byte  // buffer of the last group, to be used again
+	company company // its timer is the leader's
 
 	durable      atomic.Uint64 // entries that are synced
 	durableState atomic.Uint64 // largest state sequence among them
@@ -53,7 +55,7 @@ type appender struct {
 }
 
 func newGroup(buf []byte) *group {
-	return &group{buf: buf[:0], lead: make(chan struct{}, 1), done: make(chan struct{})}
+	return &group{buf: buf[:0], full: make(chan struct{}, 1), lead: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
 // start sets where the appender goes on.
@@ -79,6 +81,9 @@ func (a *appender) sequence(kind uint32, payload []byte) (uint64, ticket) {
 		a.busy = true
 	}
 	g.count++
+	if g.count == g.want {
+		g.full <- struct{}{}
+	}
 	g.state = a.state
 	a.next++
 	return index, t
@@ -102,18 +107,7 @@ func (a *appender) wait(t ticket) error {
 
 // lead writes and syncs g, which is the open group, and passes the lead on.
 func (a *appender) lead(g *group) {
-	// Let those run who are ready to append: a lone appender loses nothing by it,
-	// and where more goroutines than cores append, it gathers nearly all.
-	for before := uint64(1); ; {
-		runtime.Gosched()
-		a.mu.Lock()
-		count := g.count
-		a.mu.Unlock()
-		if count == before || count >= gathered {
-			break
-		}
-		before = count
-	}
+	late := a.gather(g)
 
 	a.mu.Lock()
 	a.open = newGroup(a.spare)
@@ -123,9 +117,12 @@ func (a *appender) lead(g *group) {
 	began := time.Now()
 	err := a.write(g)
 
+	ended := time.Now()
+
 	a.mu.Lock()
+	a.company.learn(ended, g.count, a.open.count, late)
 	if err == nil {
-		a.took.add(times[:], int64(time.Since(began)))
+		a.took.add(times[:], int64(ended.Sub(began)))
 		a.of.add(sizes[:], int64(g.count))
 		a.durableState.Store(g.state)
 		a.durable.Store(g.first + g.count)
@@ -155,10 +152,7 @@ func (a *appender) lead(g *group) {
 	close(g.done)
 }
 
-const (
-	maxSpare = 1 << 20
-	gathered = 64 // entries are enough for one sync
-)
+const maxSpare = 1 << 20
 
 // failed reports whether everything is refused.
 func (a *appender) failed() bool { return a.err != nil }
