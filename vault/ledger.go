@@ -29,6 +29,20 @@ const (
 	ledgerGroundEnded
 )
 
+// What the ledger notes beside acts.
+const (
+	ledgerLogAnew    ledgerKind = 32 + iota // a restore began a new log, whose head this is
+	ledgerKeysCopied                        // a copy of the keys was begun, which ends at that time
+	ledgerDataCopied                        // a copy of the data was kept, made at that time
+)
+
+func (k ledgerKind) known() bool {
+	return k >= ledgerHead && k <= ledgerGroundEnded || k >= ledgerLogAnew && k <= ledgerDataCopied
+}
+
+// isAct reports whether an entry is about an act, which is to be done.
+func (k ledgerKind) isAct() bool { return k > ledgerHead && k < ledgerLogAnew }
+
 var ledgerKinds = map[privacy.ConsentStatus]ledgerKind{
 	privacy.StatusRefused: ledgerRefused, privacy.StatusWithdrawn: ledgerWithdrawn,
 	privacy.StatusObjected: ledgerObjected, privacy.StatusOptedOut: ledgerOptedOut,
@@ -82,7 +96,7 @@ func (e ledgerEntry) marshal() []byte {
 }
 
 func parseLedgerEntry(b []byte) (e ledgerEntry, err error) {
-	if len(b) != ledgerSize || b[0] != ledgerFormat || b[1] < byte(ledgerHead) || b[1] > byte(ledgerGroundEnded) {
+	if len(b) != ledgerSize || b[0] != ledgerFormat || !ledgerKind(b[1]).known() {
 		return e, fmt.Errorf("reading the ledger: %w", errIntegrity)
 	}
 	e.Kind, b = ledgerKind(b[1]), b[2:]
@@ -103,8 +117,9 @@ type ledger struct {
 	v       *Vault
 	pending []ledgerEntry // acts found at start, oldest first
 
-	mu   sync.Mutex  // guards seen
-	seen ledgerEntry // the furthest head, and the time of the last
+	mu     sync.Mutex  // guards all below
+	seen   ledgerEntry // the furthest head, and the time of the last
+	copied copied
 }
 
 // headEvery is how often a growing log's head is noted.
@@ -117,7 +132,7 @@ func openLedger(v *Vault) (*ledger, error) {
 		if err != nil {
 			return err
 		}
-		if e.Kind != ledgerHead {
+		if e.Kind.isAct() {
 			l.pending = append(l.pending, e)
 		}
 		l.advance(e)
@@ -149,6 +164,10 @@ func (l *ledger) checkWhole(ctx context.Context) error {
 func (l *ledger) advance(e ledgerEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.copied.note(e)
+	if e.Kind == ledgerLogAnew { // what was seen before was another log's
+		l.seen.Size, l.seen.Tree, l.seen.Root = e.Size, e.Tree, e.Root
+	}
 	if e.Size > l.seen.Size {
 		l.seen.Size = e.Size
 	}

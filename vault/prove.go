@@ -133,7 +133,7 @@ func (p *Proof) check(verifierKey string) error {
 }
 
 func kindNamed(name string) (log.Kind, bool) {
-	for k := log.Access; k <= log.Export; k++ {
+	for k := log.Access; k.Known(); k++ {
 		if k.String() == name {
 			return k, true
 		}

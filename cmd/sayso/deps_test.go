@@ -34,6 +34,7 @@ var floors = [][]string{
 		"vault/internal/log:",
 		"vault/store/bolt:",
 		"vault/store/storetest:",
+		"vault/backup:",
 	},
 	{ // 2: the vault, a file per verb
 		"vault:",
@@ -61,6 +62,7 @@ var only = map[string][]string{
 	"policy":                {"vault/privacy"},
 	"vault/store/bolt":      {"vault/store"},
 	"vault/store/storetest": {"vault/store"},
+	"vault/backup":          {},
 	"api/wire":              {"vault/privacy"},
 	"api/client":            {"api/wire", "vault/privacy"},
 	"cmd/sayso":             {"cmd/sayso/command"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -31,6 +32,11 @@ import (
 //	GET /doctor?deep=    → lines of JSON: progress, then what was found or an error
 //	POST /keys/rotate?kek=&index=
 //	                     → lines of JSON: progress, then what was done or an error
+//	POST /backup?id=&data=&keys=
+//	                     → the stream of backupstream.go
+//	POST /backup/check   → a manifest's body; one line: nothing, or an error
+//	POST /backup/kept?at=
+//	                     → one line: nothing, or an error
 
 // socketLine is one line of an answer; one of its members is there.
 type socketLine struct {
@@ -45,6 +51,7 @@ type socketLine struct {
 	BadIndex *uint64          `json:"bad_index,omitempty"`
 
 	Rotated *vault.RotationReport `json:"rotated,omitempty"`
+	Foreign bool                  `json:"foreign,omitempty"` // a manifest that this vault's keyring did not make
 }
 
 // errNotServed: nobody serves the folder.
@@ -159,6 +166,9 @@ func serveSocket(f *folder, as served, logger *slog.Logger) (stop func() error, 
 	mux.HandleFunc("GET /log/prove", func(w http.ResponseWriter, r *http.Request) { socketProve(f, w, r) })
 	mux.HandleFunc("GET /doctor", func(w http.ResponseWriter, r *http.Request) { socketDoctor(f, as, w, r) })
 	mux.HandleFunc("POST /keys/rotate", func(w http.ResponseWriter, r *http.Request) { socketRotate(f, w, r) })
+	mux.HandleFunc("POST /backup", func(w http.ResponseWriter, r *http.Request) { socketBackup(f, w, r) })
+	mux.HandleFunc("POST /backup/check", func(w http.ResponseWriter, r *http.Request) { socketCheckBackup(f, w, r) })
+	mux.HandleFunc("POST /backup/kept", func(w http.ResponseWriter, r *http.Request) { socketKeptBackup(f, w, r) })
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return running },
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug)}
 	go func() {
@@ -303,13 +313,25 @@ func (s *socket) ask(ctx context.Context, path string, each func(socketLine)) er
 }
 
 func (s *socket) send(ctx context.Context, method, path string, each func(socketLine)) error {
-	r, err := http.NewRequestWithContext(ctx, method, "http://folder"+path, nil)
+	return s.sendBody(ctx, method, path, nil, each)
+}
+
+func (s *socket) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://folder"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := s.http.Do(r)
 	if err != nil {
-		return fmt.Errorf("asking the process that serves the folder: %w", err)
+		return nil, fmt.Errorf("asking the process that serves the folder: %w", err)
+	}
+	return resp, nil
+}
+
+func (s *socket) sendBody(ctx context.Context, method, path string, body io.Reader, each func(socketLine)) error {
+	resp, err := s.do(ctx, method, path, body)
+	if err != nil {
+		return err
 	}
 	defer resp.Body.Close()
 	dec := jsontext.NewDecoder(resp.Body)

@@ -29,20 +29,22 @@ const (
 	Start                    // the vault was made, or its log begun anew
 	Clock                    // an officer's word on the clock
 	Export                   // an officer took records out, for an audit
-	lastKind = Export
+	Backup                   // copies of the vault were made
+	lastKind = Backup
 )
 
-var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export"}
+var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup"}
 
 // String returns the kind's name, which is part of what an opening is bound to.
 func (k Kind) String() string {
-	if !k.known() {
+	if !k.Known() {
 		return fmt.Sprintf("kind(%d)", byte(k))
 	}
 	return kindNames[k]
 }
 
-func (k Kind) known() bool { return k >= Access && k <= lastKind }
+// Known reports whether the number is a kind's.
+func (k Kind) Known() bool { return k >= Access && k <= lastKind }
 
 // Trailed reports whether entries of this kind are access records, which a
 // person's trail counts.
@@ -121,7 +123,7 @@ func Commit(kind Kind, s privacy.SubjectID, id privacy.ID, o Opening) [32]byte {
 // New commits to record with a fresh salt and seals the opening under dek, the
 // history key of s (of [privacy.Nobody] for what is about nobody).
 func New(dek *keys.DEK, vault keys.VaultID, kind Kind, s privacy.SubjectID, id privacy.ID, record []byte) (Entry, error) {
-	if !kind.known() {
+	if !kind.Known() {
 		return Entry{}, fmt.Errorf("making a log entry: %w: unknown kind %d", ErrEntry, byte(kind))
 	}
 	plain := make([]byte, saltSize, saltSize+len(record))
@@ -187,7 +189,7 @@ func ParseEntry(b []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("%w: too short", ErrEntry)
 	case b[0] != entryVersion:
 		return Entry{}, fmt.Errorf("%w: unknown version %d", ErrEntry, b[0])
-	case !Kind(b[kindAt]).known():
+	case !Kind(b[kindAt]).Known():
 		return Entry{}, fmt.Errorf("%w: unknown kind %d", ErrEntry, b[kindAt])
 	}
 	return Entry{

@@ -55,7 +55,7 @@ func (r *row) kind() Kind    { return Kind(r[rowKeySize]) }
 
 // parseRow reads a row of idBucket.
 func parseRow(key, value []byte) (of [16]byte, index uint64, err error) {
-	if len(key) != rowKeySize || len(value) != 1 || !Kind(value[0]).known() {
+	if len(key) != rowKeySize || len(value) != 1 || !Kind(value[0]).Known() {
 		return of, 0, fmt.Errorf("row of the log's index: %w", store.ErrDamaged)
 	}
 	return [16]byte(key), binary.BigEndian.Uint64(key[16:]), nil
@@ -86,7 +86,7 @@ func readCell(r store.Reader, index uint64) (before uint64, k Kind, err error) {
 		return none, 0, fmt.Errorf("cell of entry %d is missing: %w", index, store.ErrDamaged)
 	}
 	before, k = binary.BigEndian.Uint64(block[at:])-1, Kind(block[at+8])
-	if before != none && before >= index || !k.known() {
+	if before != none && before >= index || !k.Known() {
 		return none, 0, fmt.Errorf("cell of entry %d: %w", index, store.ErrDamaged)
 	}
 	return before, k, nil
