@@ -5,7 +5,7 @@ GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 FUZZTIME     ?= 30s
 BENCHTIME    ?= 1s
 
-.PHONY: help test check fmt vet lint race vuln docs fuzz bench build image demo
+.PHONY: help test check fmt vet lint race vuln docs fuzz bench build man image demo
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -54,6 +54,9 @@ bench: ## run all benchmarks
 build: ## build bin/sayso
 	@.ci/need go
 	CGO_ENABLED=0 go build -trimpath -o bin/sayso ./cmd/sayso
+
+man: build ## write the manual pages to bin/man/man1
+	bin/sayso man bin/man/man1
 
 image: ## build the container image, where an engine runs; IMAGE=name:tag
 	@.ci/image

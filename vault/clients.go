@@ -344,7 +344,7 @@ func (v *Vault) changeClient(ctx context.Context, by Caller, id privacy.ChannelI
 		}
 		channel, ok := now.register.Channel(id)
 		if !ok {
-			return refuse(CodeNotFound, "the register in force has no channel of this ID")
+			return refuse(CodeNotFound, "the register in force has no channel of this ID%s", didYouMean(string(id), channelIDs(now.register)))
 		}
 		digest, err := v.govern(tx, func(gov *governance) error {
 			record := gov.Channels[id]

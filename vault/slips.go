@@ -46,3 +46,10 @@ func identifiers(reg *register.Register, ch *register.Channel) (names []privacy.
 	}
 	return names
 }
+
+func channelIDs(reg *register.Register) (ids []privacy.ChannelID) {
+	for _, c := range reg.Channels {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}

@@ -17,8 +17,9 @@ import (
 func newApply() *cobra.Command {
 	var o client.ApplyOptions
 	cmd := &cobra.Command{
-		Use:   "apply FILE",
-		Short: "Apply a register",
+		Use:        "apply FILE",
+		Short:      "Apply a register",
+		SuggestFor: []string{"register"},
 		Long: `apply puts a register in force: fields, purposes, channels and matrix. It shows
 what changes; a register that changes nothing makes no new revision. One that
 has problems is refused whole, with the line and the key of each.
@@ -27,7 +28,8 @@ The credentials of new channels are printed once.`,
 		Example: `  sayso apply register.yaml
   sayso apply register.yaml --dry-run
   sayso apply register.yaml -o json`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(files("yaml", "yml", "json")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := remote()
 			if err != nil {

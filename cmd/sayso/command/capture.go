@@ -18,7 +18,8 @@ func newCapture() *cobra.Command {
 on stdin, as the JSON of POST /v1/captures.`,
 		Example: `  sayso capture ana.json
   echo '{"fields": {"given_name": "Ana", "email": "ana@example.org"}}' | sayso capture`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: arguments(files("json")),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := remote()
 			if err != nil {

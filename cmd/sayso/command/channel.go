@@ -20,6 +20,7 @@ func newChannel() *cobra.Command {
 		Short: "The channels' credentials: list, rotate, suspend, resume",
 		Example: `  sayso channel list
   sayso channel suspend web`,
+		SuggestFor: []string{"client", "secret", "suspend", "resume"},
 	},
 		newChannelList(),
 		newChannelSecret(),
@@ -85,7 +86,8 @@ rotated in three steps: make one, put it in use, revoke the old one. Revoking
 ends every token that was got with the secret at once.`,
 		Example: `  sayso channel secret web
   sayso channel secret web --revoke 7k2m9qx4w5e6r7t8`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(channels()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := remote()
 			if err != nil {
@@ -112,15 +114,17 @@ ends every token that was got with the secret at once.`,
 		},
 	}
 	cmd.Flags().StringVar(&revoke, "revoke", "", "ID of the secret to end (see `sayso channel list`)")
+	completes(cmd, map[string]completer{"revoke": liveSecrets()})
 	return cmd
 }
 
 func turnChannel(verb, short string, turn func(*client.Client, context.Context, privacy.ChannelID) (*wire.Channel, error)) *cobra.Command {
 	return &cobra.Command{
-		Use:     verb + " CHANNEL",
-		Short:   short,
-		Example: "  sayso channel " + verb + " web",
-		Args:    cobra.ExactArgs(1),
+		Use:               verb + " CHANNEL",
+		Short:             short,
+		Example:           "  sayso channel " + verb + " web",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(channels()),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := remote()
 			if err != nil {

@@ -24,14 +24,16 @@ A no holds from the moment this command ends with 0.
 The receipt is signed; anyone can check it.`,
 		Example: `  sayso consent given sms-marketing sub_01kz3v9m2c8x5w7e4r6t1y0p2a --method paper_form
   echo '{"phone_number": "+49 30 901820"}' | sayso consent withdrawn sms-marketing --method sms_stop`,
-		Args: cobra.RangeArgs(2, 3),
+		Args:              cobra.RangeArgs(2, 3),
+		ValidArgsFunction: arguments(among(privacy.ConsentStatuses...), purposesAsked()),
+		SuggestFor:        []string{"withdraw", "give", "grant", "refuse", "object", "revoke"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := wire.ConsentRequest{Consent: wire.Consent{
 				Status: privacy.ConsentStatus(args[0]), Purpose: privacy.PurposeID(args[1]), Method: method,
 				NoticeVersion: notice, Language: language, Jurisdiction: jurisdiction,
 			}}
 			if !slices.Contains(privacy.ConsentStatuses, in.Status) {
-				return misuse("the status is one of %s", join(privacy.ConsentStatuses))
+				return misuse("the status is one of %s%s", join(privacy.ConsentStatuses), slip(args[0], privacy.ConsentStatuses))
 			}
 			if method == "" {
 				return misuse("--method is missing: how did the person say so?")
@@ -80,5 +82,6 @@ The receipt is signed; anyone can check it.`,
 	flags.StringVar(&at, "at", "", "when the person said so (default: now)")
 	flags.StringVar(&by, "by", "", "who said so: subject, guardian or agent (default: subject)")
 	flags.StringVar(&evidence, "evidence", "", "file of a JSON object that shows it")
+	completes(cmd, map[string]completer{"by": among(privacy.BySubject, privacy.ByGuardian, privacy.ByAgent)})
 	return cmd
 }

@@ -55,6 +55,9 @@ in the log, with the reason if you give one; what was recorded before is in it.`
 			if format != wire.FormatNDJSON && format != wire.FormatCSV {
 				return misuse("--format is %s or %s", wire.FormatNDJSON, wire.FormatCSV)
 			}
+			if format == wire.FormatCSV && forMachines(cmd) {
+				return misuse("--format csv and -o json contradict each other")
+			}
 			c, err := remote()
 			if err != nil {
 				return err
@@ -67,6 +70,7 @@ in the log, with the reason if you give one; what was recorded before is in it.`
 	cmd.Flags().StringVar(&to, "to", "", "what was recorded before this day or time")
 	cmd.Flags().StringVar(&format, "format", wire.FormatNDJSON, "ndjson or csv")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, as it is recorded; name nobody")
+	completes(cmd, map[string]completer{"format": among(wire.FormatNDJSON, wire.FormatCSV)})
 	return cmd
 }
 

@@ -11,8 +11,10 @@ import (
 
 // Every command says what it is for and shows how it is typed.
 func TestEveryCommandHasAnExample(t *testing.T) {
-	var look func(*cobra.Command)
-	look = func(cmd *cobra.Command) {
+	everywhere(newRoot(), func(cmd *cobra.Command) {
+		if !cmd.Runnable() { // a page of help
+			return
+		}
 		if cmd.Short == "" || cmd.Example == "" {
 			t.Errorf("%s: got no summary or no example, want both", cmd.CommandPath())
 		}
@@ -21,11 +23,7 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 				t.Errorf("%s: its example %q types no command", cmd.CommandPath(), line)
 			}
 		}
-		for _, sub := range cmd.Commands() {
-			look(sub)
-		}
-	}
-	look(newRoot())
+	})
 }
 
 // A secret is gone from the environment once it was read: from this process,

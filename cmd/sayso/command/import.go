@@ -51,6 +51,7 @@ carry an identifier can be imported again: what is known stays as it is.`,
 	}
 	cmd.Flags().StringVar(&o.mapping, "mapping", "", "file that says which columns fill which fields")
 	cmd.Flags().StringVar(&o.rejects, "rejects", "", "file for what is rejected (default: FILE.rejects.csv)")
+	completes(cmd, map[string]completer{"mapping": files("yaml", "yml")})
 	return cmd
 }
 

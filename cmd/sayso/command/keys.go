@@ -18,9 +18,10 @@ import (
 
 func newKeys() *cobra.Command {
 	return group(&cobra.Command{
-		Use:     "keys",
-		Short:   "The vault's keys: put fresh ones in the place of old ones",
-		Example: "  sayso keys rotate --dir ./vault",
+		Use:        "keys",
+		Short:      "The vault's keys: put fresh ones in the place of old ones",
+		Example:    "  sayso keys rotate --dir ./vault",
+		SuggestFor: []string{"key", "rotate"},
 	},
 		newKeysRotate(),
 	)

@@ -20,6 +20,7 @@ func newLog() *cobra.Command {
 		Short: "The log of every decision and act: verify it, prove what stands in it",
 		Example: `  sayso log verify --dir ./vault
   sayso log prove --dir ./vault dec_01kz3v9m2c8x5w7e4r6t1y0p2a`,
+		SuggestFor: []string{"verify", "prove"},
 	},
 		newLogVerify(),
 		newLogProve(),
@@ -124,7 +125,7 @@ func showBadLog(cmd *cobra.Command, bad *badLog) error {
 			return err
 		}
 	}
-	return bad
+	return &answeredError{bad}
 }
 
 // bar shows progress on a terminal.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -54,8 +55,12 @@ func answer(cmd *cobra.Command, out any, human func(w io.Writer) error) error {
 		}
 		return human(w)
 	}
-	// This package of JSON shows personal values, which encoding/json hides: who
-	// runs the command asked for them.
+	return writeLine(w, out)
+}
+
+// writeLine writes a line of JSON. This package of JSON shows personal values,
+// which encoding/json hides: who runs the command asked for them.
+func writeLine(w io.Writer, out any) error {
 	b, err := json.Marshal(out, json.Deterministic(true))
 	if err != nil {
 		return err
@@ -64,16 +69,38 @@ func answer(cmd *cobra.Command, out any, human func(w io.Writer) error) error {
 	return err
 }
 
+// asksForMachines reports whether a command line that could not be read to its
+// end asks for json.
+func asksForMachines(args []string) bool {
+	for i, a := range args {
+		switch a {
+		case "-ojson", "-o=json", "--output=json":
+			return true
+		case "-o", "--output":
+			return i+1 < len(args) && args[i+1] == string(formatJSON)
+		}
+	}
+	return false
+}
+
+// failure is what machines are told of an end that is no refusal of the vault's.
+// It has the members of a problem that it can have.
+type failure struct {
+	Code   string `json:"code"` // failed, interrupted or usage
+	Detail string `json:"detail"`
+}
+
 // tell says why a command ends without being done: what is at fault by line,
-// field by field, then one sentence. For machines, the vault's refusal goes to
-// stdout as well, as the problem it came as.
-func tell(cmd *cobra.Command, err error) {
+// field by field, then one sentence. Machines get it on stdout as well, as the
+// problem the vault answered with or as a failure, unless they had their answer.
+func tell(cmd *cobra.Command, err error, machines bool) {
 	w := cmd.ErrOrStderr()
 	var refused *client.Error
+	var told *toldError
+	var answered *answeredError
+	var usage *usageError
+	interrupted := errors.Is(err, context.Canceled)
 	if errors.As(err, &refused) {
-		if forMachines(cmd) {
-			_ = answer(cmd, &refused.Problem, nil)
-		}
 		for _, p := range refused.Problems {
 			fmt.Fprintf(w, "%s%s:%d:%d: %s%s\n", p.File, p.Module, p.Line, p.Column, before(p.Key, ": "), p.Detail+p.Message)
 		}
@@ -81,15 +108,29 @@ func tell(cmd *cobra.Command, err error) {
 			fmt.Fprintf(w, "%s: %s (%s)\n", f.Field, f.Detail, f.Code)
 		}
 	}
-	var told *toldError
+	if machines && !errors.As(err, &told) && !errors.As(err, &answered) {
+		switch {
+		case refused != nil:
+			_ = writeLine(cmd.OutOrStdout(), &refused.Problem)
+		case interrupted:
+			_ = writeLine(cmd.OutOrStdout(), failure{"interrupted", "interrupted"})
+		case errors.As(err, &usage):
+			_ = writeLine(cmd.OutOrStdout(), failure{"usage", err.Error()})
+		default:
+			_ = writeLine(cmd.OutOrStdout(), failure{"failed", err.Error()})
+		}
+	}
 	switch {
 	case errors.As(err, &told):
-	case errors.Is(err, context.Canceled):
+	case interrupted:
 		fmt.Fprintln(w, "sayso: interrupted")
 	case refused != nil:
 		fmt.Fprintf(w, "sayso: %v (%s)\n", err, refused.Code)
 	default:
 		fmt.Fprintf(w, "sayso: %v\n", err)
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		fmt.Fprintf(w, "Is the vault being served? %s says where it is asked.\n", envURL)
 	}
 }
 
@@ -105,6 +146,12 @@ func before(text, what string) string {
 type toldError struct{ error }
 
 func (e *toldError) Unwrap() error { return e.error }
+
+// answeredError is an end of which machines were told all, and people need the
+// sentence.
+type answeredError struct{ error }
+
+func (e *answeredError) Unwrap() error { return e.error }
 
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)

@@ -20,6 +20,7 @@ func newPolicy() *cobra.Command {
 		Short: "The officers' rules: check, activate, list",
 		Example: `  sayso policy check rules.rego
   sayso policy activate rules.rego --note "no addresses by phone"`,
+		SuggestFor: []string{"rules", "rego", "activate"},
 	},
 		newPolicyCheck(),
 		newPolicyActivate(),
@@ -33,8 +34,9 @@ func newPolicyCheck() *cobra.Command {
 		Short: "Say what is wrong with rules, and keep nothing",
 		Long: `check compiles modules of rego against the register in force, together and as
 they would be put in force, and shows each problem with its file and line.`,
-		Example: "  sayso policy check rules.rego rules_test.rego",
-		Args:    cobra.MinimumNArgs(1),
+		Example:           "  sayso policy check rules.rego rules_test.rego",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: files("rego"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := remote()
 			if err != nil {
@@ -65,7 +67,8 @@ the files, or a set that is kept, by its ID. The set replaces the one before;
 pol_guardrails, which has no rules of officers, is always there.`,
 		Example: `  sayso policy activate rules.rego --note "no addresses by phone"
   sayso policy activate pol_guardrails`,
-		Args: cobra.MinimumNArgs(1),
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: rules,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := remote()
 			if err != nil {

@@ -34,7 +34,8 @@ person is given by ID, or by one identifier on stdin. Every read is recorded.
 It ends with 1 if nothing may be released.`,
 		Example: `  sayso read sub_01kz3v9m2c8x5w7e4r6t1y0p2a --purpose order-fulfilment
   echo '{"email": "ana@example.org"}' | sayso read --purpose order-fulfilment --fields given_name,address`,
-		Args: cobra.MaximumNArgs(1),
+		Args:       cobra.MaximumNArgs(1),
+		SuggestFor: []string{"get", "show", "query", "fetch"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if purpose == "" {
 				return misuse("--purpose is missing: what for?")
@@ -54,17 +55,22 @@ It ends with 1 if nothing may be released.`,
 			var refused *client.Error
 			if errors.As(err, &refused) && refused.Code == "denied" && !forMachines(cmd) {
 				showDenied(cmd.OutOrStdout(), refused)
+				hintFields(cmd, c, in.Purpose, refused.Withheld)
 				return &toldError{err}
 			}
 			if err != nil {
 				return err
 			}
-			return answer(cmd, out, func(w io.Writer) error { return showRead(w, out) })
+			return answer(cmd, out, func(w io.Writer) error {
+				defer hintFields(cmd, c, in.Purpose, out.Withheld)
+				return showRead(w, out)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&purpose, "purpose", "", "what the fields are read for")
 	cmd.Flags().StringSliceVar(&fields, "fields", nil, "the fields, by comma (default: all that the purpose lists)")
 	cmd.Flags().StringToStringVar(&given, "context", nil, "context that rules look at, such as step=offer")
+	completes(cmd, map[string]completer{"purpose": purposesHeld(), "fields": byComma(fieldsRead(&purpose))})
 	return cmd
 }
 
@@ -119,6 +125,30 @@ func showDenied(w io.Writer, e *client.Error) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\n", f.Field, f.Code, f.Detail)
 	}
 	_ = t.Flush()
+}
+
+// hintFields says which fields were probably meant by those that the purpose
+// does not have. It asks what this client may know, and only then.
+func hintFields(cmd *cobra.Command, c *client.Client, purpose privacy.PurposeID, withheld []wire.Withheld) {
+	var meant []string
+	var who *wire.Whoami
+	for _, f := range withheld {
+		if f.Code != privacy.CodeFieldNotInPurpose {
+			continue
+		}
+		if who == nil {
+			var err error
+			if who, err = c.Whoami(cmd.Context()); err != nil {
+				return
+			}
+		}
+		if name := privacy.Nearest(string(f.Field), who.Fields[purpose]); name != "" {
+			meant = append(meant, string(name))
+		}
+	}
+	if len(meant) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "Did you mean %s?\n", strings.Join(meant, ", "))
+	}
 }
 
 // plain shows a value to the person who asked for it: a string as itself, the

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
-	"runtime/debug"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones are the same wherever the program runs
 
@@ -24,7 +24,11 @@ func Main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	root := newRoot()
+	return run(ctx, newRoot(), args)
+}
+
+// run runs one command line.
+func run(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	var running bool
 	root.PersistentPreRun = func(*cobra.Command, []string) { running = true }
@@ -32,9 +36,12 @@ func Main(args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	tell(cmd, err)
 	var usage *usageError
-	if !running || errors.As(err, &usage) {
+	if !running && !errors.As(err, &usage) {
+		err = &usageError{err.Error()}
+	}
+	tell(cmd, err, forMachines(cmd) || !running && asksForMachines(args))
+	if errors.As(err, &usage) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "See: %s --help\n", cmd.CommandPath())
 		return exitUsage
 	}
@@ -47,7 +54,9 @@ func newRoot() *cobra.Command {
 		Short: "A profile vault: told once, read by say-so",
 		Long: `sayso keeps what people told you once, sealed, and lets each channel read only
 what the person's recorded say-so allows for the purpose it names. Every read
-leaves a record that the person can check.`,
+leaves a record that the person can check.
+
+"sayso demo" shows it in a minute.`,
 		Example: `  sayso init --dir ./vault
   sayso serve --dir ./vault
   sayso apply register.yaml`,
@@ -57,35 +66,70 @@ leaves a record that the person can check.`,
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return misuse("there is no command %q", args[0])
+				return misuse("there is no command %q%s", args[0], didYouMean(near(cmd, args[0])...))
 			}
 			_ = cmd.Help()
 			return misuse("a command is missing")
 		},
+		SuggestionsMinimumDistance: 2,
 	}
 	root.PersistentFlags().VarP(new(format), "output", "o", "text for people, json for machines")
-	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(
-		newInit(),
-		newServe(),
-		newApply(),
-		newCapture(),
-		newRead(),
-		newConsent(),
-		newChannel(),
-		newPolicy(),
-		newSubject(),
-		newOfficer(),
-		newLog(),
-		newKeys(),
-		newBackup(),
-		newDemo(),
-		newImport(),
-		newExport(),
-		newDoctor(),
-		newBench(),
-	)
+	_ = root.RegisterFlagCompletionFunc("output", among(formatText, formatJSON))
+	root.SetFlagErrorFunc(nearFlag)
+	for _, g := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"run", "Run a vault:", []*cobra.Command{
+			newInit(),
+			newServe(),
+			newDoctor(),
+			newLog(),
+			newKeys(),
+			newBackup(),
+			newBench(),
+		}},
+		{"govern", "Govern it, as an officer:", []*cobra.Command{
+			newApply(),
+			newChannel(),
+			newPolicy(),
+			newSubject(),
+			newOfficer(),
+			newExport(),
+		}},
+		{"use", "Use it, as a channel:", []*cobra.Command{
+			newCapture(),
+			newImport(),
+			newConsent(),
+			newRead(),
+		}},
+		{"know", "Get to know it:", []*cobra.Command{
+			newDemo(),
+			newCompletion(),
+			newMan(),
+			newVersion(),
+		}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("know")
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), ".CommandPathPadding}} {{", ".CommandPathPadding}}  {{", 1))
+	root.AddCommand(newEnvironment())
+	everywhere(root, sayArgs)
+	everywhere(root, completeRest)
 	return root
+}
+
+// everywhere does something to a command and to all below it.
+func everywhere(cmd *cobra.Command, do func(*cobra.Command)) {
+	do(cmd)
+	for _, sub := range cmd.Commands() {
+		everywhere(sub, do)
+	}
 }
 
 // usageError is a command that was not used as it must be.
@@ -95,12 +139,4 @@ func (e *usageError) Error() string { return e.detail }
 
 func misuse(format string, args ...any) error {
 	return &usageError{fmt.Sprintf(format, args...)}
-}
-
-// version tells which program this is.
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
-	}
-	return "dev"
 }

@@ -47,6 +47,8 @@ func TestMain(m *testing.M) {
 //	unchanged DIR    no file of it changed since
 //	shorten FILE N   cut a file to N bytes
 //	flip FILE TEXT   change one bit in the first place the text stands, or at @N
+//	speaks N CMD…    likewise, with -o json: it says lines of JSON
+//	everyone [BUT]   no command was left out by speaks, but these
 //	certificate      make cert.pem and key.pem of this machine
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -62,7 +64,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"ready": ready, "vkey": vkey, "as": as, "exits": exits, "let": let, "remember": remember, "unchanged": unchanged,
-			"shorten": shorten, "flip": flip, "certificate": certificate,
+			"shorten": shorten, "flip": flip, "certificate": certificate, "speaks": speaks, "everyone": everyone,
 		},
 	})
 }

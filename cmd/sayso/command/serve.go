@@ -37,8 +37,9 @@ A TLS certificate is loaded again when its files change, or at SIGHUP.
 Beyond this machine it listens only with TLS, or behind a proxy that speaks it.`,
 		Example: `  sayso serve --dir ./vault
   sayso serve --dir ./vault --listen :8650 --tls-cert cert.pem --tls-key key.pem --url https://vault.example.org`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		Args:       cobra.NoArgs,
+		SuggestFor: []string{"start", "run", "server"},
+		RunE:       func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.dir, "dir", "", "folder of the vault")

@@ -11,9 +11,10 @@ import (
 
 func newSubject() *cobra.Command {
 	return group(&cobra.Command{
-		Use:     "subject",
-		Short:   "What officers do for a person",
-		Example: `  echo '{"email": "ana@example.org"}' | sayso subject lookup --reason "She called about her order"`,
+		Use:        "subject",
+		Short:      "What officers do for a person",
+		Example:    `  echo '{"email": "ana@example.org"}' | sayso subject lookup --reason "She called about her order"`,
+		SuggestFor: []string{"lookup", "find", "person"},
 	}, newSubjectLookup())
 }
 

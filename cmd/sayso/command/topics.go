@@ -1,0 +1,36 @@
+package command
+
+import "github.com/spf13/cobra"
+
+// newEnvironment is a page of help, not a command.
+func newEnvironment() *cobra.Command {
+	return &cobra.Command{
+		Use:   "environment",
+		Short: "The variables that sayso looks at",
+		Long: `Commands that talk to a served vault (apply, capture, channel, consent, export,
+import, policy, read, subject) look at
+
+  SAYSO_URL            where it is served (default: http://127.0.0.1:8650)
+  SAYSO_CLIENT_ID      who calls: an officer, or a channel
+  SAYSO_CLIENT_SECRET  the secret that init, apply or channel secret printed
+
+Commands that open a vault's folder (init, serve, log, keys, backup, doctor) look
+at
+
+  SAYSO_PASSPHRASE     what its keyring is sealed under, unless
+                       --passphrase-file names a file that holds it
+
+serve, moreover, looks at
+
+  OTEL_EXPORTER_OTLP_ENDPOINT  where traces are sent, and the other variables of
+                               OpenTelemetry; without it there are none
+  GOGC, GOMEMLIMIT             how much memory it may take, as any Go program
+
+and what tells people something, at
+
+  NO_COLOR             set to anything: no colour, not even on a terminal
+
+A secret or passphrase is removed from the environment once it was read, so that
+no child gets it and no listing of processes shows it.`,
+	}
+}
