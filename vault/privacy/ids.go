@@ -23,6 +23,10 @@ type (
 	DecisionID ID
 	// ConsentID names a consent record: "con_" and 26 characters.
 	ConsentID ID
+	// RequestID names a request of or about a person: "req_" and 26 characters.
+	RequestID ID
+	// HoldID names an officer's hold on a person: "hold_" and 26 characters.
+	HoldID ID
 )
 
 // Nobody is the reserved subject that stands for the vault itself: its keys
@@ -61,6 +65,12 @@ func NewDecisionID(now time.Time) DecisionID { return DecisionID(NewID(now)) }
 // NewConsentID returns a fresh consent record ID.
 func NewConsentID(now time.Time) ConsentID { return ConsentID(NewID(now)) }
 
+// NewRequestID returns a fresh request ID.
+func NewRequestID(now time.Time) RequestID { return RequestID(NewID(now)) }
+
+// NewHoldID returns a fresh hold ID.
+func NewHoldID(now time.Time) HoldID { return HoldID(NewID(now)) }
+
 // String returns "sub_…".
 func (id SubjectID) String() string { return format("sub_", ID(id)) }
 
@@ -69,6 +79,12 @@ func (id DecisionID) String() string { return format("dec_", ID(id)) }
 
 // String returns "con_…".
 func (id ConsentID) String() string { return format("con_", ID(id)) }
+
+// String returns "req_…".
+func (id RequestID) String() string { return format("req_", ID(id)) }
+
+// String returns "hold_…".
+func (id HoldID) String() string { return format("hold_", ID(id)) }
 
 // MarshalText returns "sub_…".
 func (id SubjectID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
@@ -79,6 +95,12 @@ func (id DecisionID) MarshalText() ([]byte, error) { return []byte(id.String()),
 // MarshalText returns "con_…".
 func (id ConsentID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
+// MarshalText returns "req_…".
+func (id RequestID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// MarshalText returns "hold_…".
+func (id HoldID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
 // UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
 func (id *SubjectID) UnmarshalText(b []byte) error { return parse("sub_", b, (*ID)(id)) }
 
@@ -88,11 +110,23 @@ func (id *DecisionID) UnmarshalText(b []byte) error { return parse("dec_", b, (*
 // UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
 func (id *ConsentID) UnmarshalText(b []byte) error { return parse("con_", b, (*ID)(id)) }
 
+// UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
+func (id *RequestID) UnmarshalText(b []byte) error { return parse("req_", b, (*ID)(id)) }
+
+// UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
+func (id *HoldID) UnmarshalText(b []byte) error { return parse("hold_", b, (*ID)(id)) }
+
 // ParseSubjectID reads "sub_…", or returns ErrID.
 func ParseSubjectID(s string) (id SubjectID, err error) { return id, id.UnmarshalText([]byte(s)) }
 
 // ParseDecisionID reads "dec_…", or returns ErrID.
 func ParseDecisionID(s string) (id DecisionID, err error) { return id, id.UnmarshalText([]byte(s)) }
+
+// ParseRequestID reads "req_…", or returns ErrID.
+func ParseRequestID(s string) (id RequestID, err error) { return id, id.UnmarshalText([]byte(s)) }
+
+// ParseHoldID reads "hold_…", or returns ErrID.
+func ParseHoldID(s string) (id HoldID, err error) { return id, id.UnmarshalText([]byte(s)) }
 
 // ParseConsentID reads "con_…", or returns ErrID.
 func ParseConsentID(s string) (id ConsentID, err error) { return id, id.UnmarshalText([]byte(s)) }

@@ -16,11 +16,13 @@ import (
 //	standing = 0x01 version phase restricted lastAct
 //	           jurisdiction timeZone ageBand ageBandUntil
 //	           captured* consent* ground* value*
+//	           [ kept* hold* ]            if phase has bit 7
 //	consent  = purpose id(16) status at recorded until narrowed flags revision
 //	           field* recipient* narrower*
 //	ground   = purpose ref since until
 //	value    = field version observed recorded channel flags
 //	           [ index(16) channel* ]      if flags has bit 3
+//	hold     = id(16) since by reason
 //	text     = 0 length bytes | n          n counts from 1
 //	time     = 0 | microseconds since 1970 plus one, zig-zag
 //
@@ -38,6 +40,9 @@ const (
 	flagVerified   = 1 << 1
 	flagHolds      = 1 << 2
 	flagIdentifier = 1 << 3
+	flagKept       = 1 << 4
+
+	phaseMore = 1 << 7
 )
 
 // Encode returns the standing as it stands on disk.
@@ -45,7 +50,8 @@ func (s *Standing) Encode() []byte {
 	w := writer{b: make([]byte, 0, 256), seen: map[string]uint64{}}
 	w.b = append(w.b, format)
 	w.uint(s.Version)
-	w.b = append(w.b, byte(s.Phase))
+	more := len(s.Kept)+len(s.Holds) > 0
+	w.b = append(w.b, byte(s.Phase)|flag(more, phaseMore))
 	w.time(s.Restricted)
 	w.time(s.LastAct)
 	w.text(s.Jurisdiction)
@@ -87,11 +93,23 @@ func (s *Standing) Encode() []byte {
 		w.time(v.Recorded)
 		w.text(string(v.Channel))
 		w.b = append(w.b, flag(v.Origin == privacy.Inferred, flagInferred)|flag(v.Verified, flagVerified)|
-			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier))
+			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier)|flag(v.Kept, flagKept))
 		if identifier {
 			w.b = append(w.b, v.Index[:]...)
 			texts(&w, v.Channels)
 		}
+	}
+	if !more {
+		return w.b
+	}
+	texts(&w, s.Kept)
+	w.uint(uint64(len(s.Holds)))
+	for i := range s.Holds {
+		h := &s.Holds[i]
+		w.b = append(w.b, h.ID[:]...)
+		w.time(h.Since)
+		w.text(h.By)
+		w.text(h.Reason)
 	}
 	return w.b
 }
@@ -102,7 +120,9 @@ func Decode(b []byte) (*Standing, error) {
 	if r.byte() != format {
 		return nil, ErrFormat
 	}
-	s := &Standing{Version: r.uint(), Phase: Phase(r.byte()), Restricted: r.time(), LastAct: r.time(),
+	s := &Standing{Version: r.uint()}
+	phase := r.byte()
+	*s = Standing{Version: s.Version, Phase: Phase(phase &^ phaseMore), Restricted: r.time(), LastAct: r.time(),
 		Jurisdiction: r.text(), TimeZone: r.text(), AgeBand: r.text(), AgeBandUntil: r.time(),
 		Captured: list[privacy.ChannelID](&r)}
 	if s.Phase > Erased {
@@ -135,11 +155,11 @@ func Decode(b []byte) (*Standing, error) {
 		v := &s.Values[i]
 		*v = Value{Field: privacy.FieldName(r.text()), Version: r.uint(), Observed: r.time(), Recorded: r.time(),
 			Channel: privacy.ChannelID(r.text()), Origin: privacy.Declared}
-		flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier)
+		flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier | flagKept)
 		if flags&flagInferred != 0 {
 			v.Origin = privacy.Inferred
 		}
-		v.Verified, v.Holds = flags&flagVerified != 0, flags&flagHolds != 0
+		v.Verified, v.Holds, v.Kept = flags&flagVerified != 0, flags&flagHolds != 0, flags&flagKept != 0
 		if flags&flagIdentifier != 0 {
 			r.bytes(v.Index[:])
 			v.Channels = list[privacy.ChannelID](&r)
@@ -147,6 +167,18 @@ func Decode(b []byte) (*Standing, error) {
 		} else if v.Holds {
 			r.bad = true
 		}
+	}
+	if phase&phaseMore != 0 {
+		s.Kept = list[privacy.PurposeID](&r)
+		if n := r.len(); n > 0 {
+			s.Holds = make([]Hold, n)
+		}
+		for i := range s.Holds {
+			h := &s.Holds[i]
+			r.bytes(h.ID[:])
+			h.Since, h.By, h.Reason = r.time(), r.text(), r.text()
+		}
+		r.bad = r.bad || len(s.Kept)+len(s.Holds) == 0
 	}
 	if r.bad || len(r.b) != 0 {
 		return nil, ErrFormat

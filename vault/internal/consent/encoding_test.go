@@ -56,7 +56,12 @@ func standing(t *rapid.T) *consent.Standing {
 		if v.Index = sixteen(t, "index"); v.Index != [16]byte{} {
 			v.Holds, v.Channels = rapid.Bool().Draw(t, "holds"), words[privacy.ChannelID](t, "channels")
 		}
+		v.Kept = rapid.Bool().Draw(t, "kept")
 		s.Values = append(s.Values, v)
+	}
+	s.Kept = words[privacy.PurposeID](t, "kept")
+	for range rapid.IntRange(0, 2).Draw(t, "holds") {
+		s.Holds = append(s.Holds, consent.Hold{ID: sixteen(t, "hold"), Since: moment(t, "since"), By: word[string](t, "by"), Reason: word[string](t, "reason")})
 	}
 	return s
 }
@@ -97,15 +102,19 @@ func FuzzDecode(f *testing.F) {
 		Grounds:  []consent.Ground{{Purpose: "order-fulfilment", Ref: "order-1", Since: noon}},
 		Values:   []consent.Value{{Field: "phone_number", Version: 2, Observed: noon, Channel: "web", Origin: privacy.Declared, Index: [16]byte{1}, Holds: true, Channels: []privacy.ChannelID{"web"}}},
 	}).Encode())
+	f.Add((&consent.Standing{Version: 9, Phase: consent.Erasing, Values: []consent.Value{{Field: "address", Version: 1, Origin: privacy.Declared, Kept: true}},
+		Kept: []privacy.PurposeID{"invoices"}, Holds: []consent.Hold{{ID: privacy.HoldID{1}, Since: noon, By: "first", Reason: "a claim"}}}).Encode())
 	// The moment that Go takes for no time is written as none, never as a time.
 	f.Add([]byte{1, 0, 0, 0x80, 0x80, 0xde, 0xf2, 0xdf, 0xff, 0xdf, 0xdc, 0x01, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0})
 	for _, bad := range [][]byte{
 		{1, 0x80, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0},                                                                        // a number with a byte too many
 		{1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0},                                                                           // a text again that was there before
 		{1, 0, 3, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0},                                                                              // an unknown phase
-		{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0x10},                                                 // a value with an unknown flag
+		{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0x20},                                                 // a value with an unknown flag
 		{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 0x04},                                                 // one that finds, without an index
 		{1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 1, 'a', 0, 0, 0, 1, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, // an index of nothing
+		{1, 0, 0x80, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0},                                                                     // more that is nothing
+		{1, 0, 0x83, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 0},                                                                  // an unknown phase and more
 		{2, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0},                                                                              // another format
 	} {
 		if _, err := consent.Decode(bad); !errors.Is(err, consent.ErrFormat) {

@@ -12,9 +12,9 @@ type Phase byte
 
 // The phases of a subject.
 const (
-	Active Phase = iota
-	Erasing
-	Erased
+	Active  Phase = iota
+	Erasing       // to be erased; a hold or a doubted clock can be in the way
+	Erased        // being erased: nothing is in the way any more
 )
 
 // Standing is what is in force for one person. All versions are kept, so that
@@ -34,6 +34,19 @@ type Standing struct {
 	Consents     []Consent // by purpose
 	Grounds      []Ground  // by purpose, then reference
 	Values       []Value   // by field
+	// Kept are the purposes for which a person exists of whom the rest is, or is
+	// to be, erased (Art. 17(3)): see For.
+	Kept  []privacy.PurposeID
+	Holds []Hold // in the way of every erasure
+}
+
+// Hold is a word of an officer that nothing of a person may be erased (Art.
+// 17(3)(e)).
+type Hold struct {
+	ID     privacy.HoldID
+	Since  time.Time
+	By     string // the officer; "" for one that was put back from the ledger
+	Reason string
 }
 
 // Consent is the effective state of one purpose.
@@ -70,6 +83,7 @@ type Value struct {
 	Channel  privacy.ChannelID
 	Origin   privacy.Origin
 	Verified bool
+	Kept     bool // of an erased life: only the purposes in Kept see it
 	// The rest only for identifiers.
 	Index    [16]byte            // the blind index under which it finds; zero: none
 	Holds    bool                // it finds this person; false while another holds it
@@ -104,6 +118,42 @@ func (s *Standing) SetValue(v Value) {
 	}
 	s.Values = append(s.Values, v)
 	slices.SortFunc(s.Values, func(a, b Value) int { return compare(a.Field, b.Field) })
+}
+
+// For returns the standing as it is for a purpose, nil if there is nobody for it.
+// Who was or is to be erased exists for the purposes that a law demands; for
+// others, only as far as they came back since.
+//
+// It may share memory with s. Its values stand where they stand in s; one that
+// is not to be seen has no field.
+func (s *Standing) For(p privacy.PurposeID) *Standing {
+	kept := slices.Contains(s.Kept, p)
+	switch {
+	case s.Phase == Active && len(s.Kept) == 0:
+		return s
+	case s.Phase != Active && !kept, s.Phase == Active && !kept && !s.CameBack():
+		return nil
+	}
+	seen := *s
+	seen.Phase = Active
+	if kept {
+		return &seen
+	}
+	seen.Values = slices.Clone(s.Values)
+	for i := range seen.Values {
+		if seen.Values[i].Kept {
+			seen.Values[i] = Value{}
+		}
+	}
+	return &seen
+}
+
+// CameBack reports whether anything is known of a person beside what was kept
+// when they were erased.
+func (s *Standing) CameBack() bool {
+	return len(s.Captured) > 0 || len(s.Consents) > 0 ||
+		slices.ContainsFunc(s.Grounds, func(g Ground) bool { return !slices.Contains(s.Kept, g.Purpose) }) ||
+		slices.ContainsFunc(s.Values, func(v Value) bool { return !v.Kept })
 }
 
 // HasCaptured reports whether a channel has captured for this person.

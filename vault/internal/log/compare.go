@@ -26,6 +26,14 @@ func (v *verifier) compare(ctx context.Context, from uint64, batch []seen) error
 					return bad(index, "its place in the index of people", err)
 				}
 			}
+			switch {
+			case e.frees == nil:
+			case hashed:
+				delete(v.latest, *e.frees)
+				v.forgotten[*e.frees] = struct{}{}
+			default:
+				v.late[*e.frees] = struct{}{}
+			}
 			err := v.tree.add(e.leaf, func(level int, n uint64, h tlog.Hash) error {
 				if !hashed || level%tileHeight != 0 {
 					return nil

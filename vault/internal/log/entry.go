@@ -30,10 +30,12 @@ const (
 	Clock                    // an officer's word on the clock
 	Export                   // an officer took records out, for an audit
 	Backup                   // copies of the vault were made
-	lastKind = Backup
+	Erasure                  // somebody was erased, or is to be
+	Hold                     // an officer forbade erasing somebody, or no longer does
+	lastKind = Hold
 )
 
-var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup"}
+var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup", "erasure", "hold"}
 
 // String returns the kind's name, which is part of what an opening is bound to.
 func (k Kind) String() string {

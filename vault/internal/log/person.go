@@ -39,20 +39,11 @@ func parsePerson(b []byte) (last uint64, trail []byte, err error) {
 	return binary.BigEndian.Uint64(b[1:]), b[trailAt:], nil
 }
 
-// Forget removes a person's trail, as an erasure does; the entries stay. Destroy
-// the key first, catch the follower up with an entry appended after that, and no
-// run can put the trail back.
-func Forget(tx store.Tx, s privacy.SubjectID) error {
-	b, err := tx.Get(personBucket, s[:])
-	if err != nil || b == nil {
-		return err
-	}
-	last, _, err := parsePerson(b)
-	if err != nil {
-		return err
-	}
-	return tx.Put(personBucket, s[:], makePerson(last, nil))
-}
+// Forget removes a person's row, and with it the trail and the way to the entries
+// about them, as an erasure does; the entries stay. Destroy the key first, catch
+// the follower up with an entry appended after that, and no run can put the row
+// back. Entries that come later begin it anew.
+func Forget(tx store.Tx, s privacy.SubjectID) error { return tx.Delete(personBucket, s[:]) }
 
 // Trail is the count and head of the access records about a person. The head
 // chains them in order, so that a row put back to an older state, or a record

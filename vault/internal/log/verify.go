@@ -21,6 +21,14 @@ type VerifyConfig struct {
 	// HistoryKey returns a person's history key, or ErrErased if it was
 	// destroyed by an erasure: a key that is missing otherwise is an error.
 	HistoryKey func(context.Context, privacy.SubjectID) (*keys.DEK, error)
+	// Erased reports whether a person was erased once: of somebody who came back,
+	// the openings of before do not open under the key of now. May be nil.
+	Erased func(context.Context, privacy.SubjectID) (bool, error)
+	// Orphaned reads what a record of kind Erasure says it orphaned. If it is
+	// set, openings that are gone must be accounted for by such records, or
+	// Erasing must know of an erasure that was begun and not recorded yet.
+	Orphaned func(record []byte) (Orphans, bool)
+	Erasing  func(context.Context, privacy.SubjectID) (bool, error)
 	// Held are signed checkpoints kept outside the vault. Only with one of them,
 	// or with the ledger, a rollback of the whole vault is found.
 	Held [][]byte
@@ -88,11 +96,12 @@ func Verify(ctx context.Context, cfg VerifyConfig, progress func(Progress)) (Rep
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	v := &verifier{cfg: cfg, progress: progress, roots: map[uint64]tlog.Hash{}, latest: map[privacy.SubjectID]uint64{}}
+	v := &verifier{cfg: cfg, progress: progress, roots: map[uint64]tlog.Hash{}, latest: map[privacy.SubjectID]uint64{},
+		orphans: map[privacy.SubjectID]*orphan{}, forgotten: map[privacy.SubjectID]struct{}{}, late: map[privacy.SubjectID]struct{}{}}
 	if err := v.heads(ctx); err != nil {
 		return v.report, fmt.Errorf("verifying the log: %w", err)
 	}
-	for _, stage := range []func(context.Context) error{v.entries, v.signed, v.index, v.people} {
+	for _, stage := range []func(context.Context) error{v.entries, v.accounted, v.signed, v.index, v.people} {
 		if err := stage(ctx); err != nil {
 			return v.report, fmt.Errorf("verifying the log: %w", err)
 		}
@@ -108,6 +117,11 @@ type verifier struct {
 	roots    map[uint64]tlog.Hash // computed, at the sizes of those known
 	tree     frontier
 	latest   map[privacy.SubjectID]uint64 // of the hashed entries about a person
+	orphans  map[privacy.SubjectID]*orphan
+	// forgotten are the erased, of whom there may be a row for a moment longer;
+	// late are those whose erasure is not hashed yet, or was not when this began:
+	// their rows may be from after it.
+	forgotten, late map[privacy.SubjectID]struct{}
 }
 
 // heads reads the signed checkpoints, and with them how far to look.
@@ -160,6 +174,7 @@ type seen struct {
 	subject privacy.SubjectID
 	id      privacy.ID
 	leaf    tlog.Hash
+	frees   *privacy.SubjectID // who was erased by it: entries about them begin anew
 }
 
 // open reads entries and opens them. It returns those before the first bad one.
@@ -184,7 +199,7 @@ func (v *verifier) open(ctx context.Context, from, to uint64) ([]seen, error) {
 		if err != nil {
 			return batch, bad(index, "cannot be read", err)
 		}
-		o, err := v.opening(ctx, e)
+		o, err := v.opening(ctx, index, &e)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
@@ -196,7 +211,7 @@ func (v *verifier) open(ctx context.Context, from, to uint64) ([]seen, error) {
 				return batch, bad(index, "the vault's state disagrees", err)
 			}
 		}
-		batch = append(batch, seen{e.Kind, e.Subject, e.ID, leafHash(&e.Commitment)})
+		batch = append(batch, seen{e.Kind, e.Subject, e.ID, leafHash(&e.Commitment), v.erased(&e, o)})
 	}
 	if err == nil && next != to {
 		err = store.ErrDamaged
@@ -208,16 +223,25 @@ func (v *verifier) open(ctx context.Context, from, to uint64) ([]seen, error) {
 }
 
 // opening returns nil for what was erased.
-func (v *verifier) opening(ctx context.Context, e Entry) (*Opening, error) {
+func (v *verifier) opening(ctx context.Context, index uint64, e *Entry) (*Opening, error) {
 	dek, err := v.cfg.HistoryKey(ctx, e.Subject)
 	if errors.Is(err, ErrErased) {
-		v.report.Erased++
+		v.lose(index, e)
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	o, err := e.Open(dek, v.cfg.Vault)
+	if errors.Is(err, keys.ErrIntegrity) && v.cfg.Erased != nil {
+		switch once, lookup := v.cfg.Erased(ctx, e.Subject); {
+		case lookup != nil:
+			return nil, lookup
+		case once:
+			v.lose(index, e)
+			return nil, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,13 @@ func (v *verifier) people(ctx context.Context) error {
 		v.progress(Progress{Stage: "people", Done: min(done, of), Of: of})
 	}
 	first := uint64(none)
-	for _, index := range v.latest { // those of whom no row was seen
+	for s, index := range v.latest { // those of whom no row was seen
+		if _, erased := v.late[s]; erased {
+			continue
+		}
+		if _, err := v.cfg.HistoryKey(ctx, s); errors.Is(err, ErrErased) {
+			continue // and none is to be
+		}
 		first = min(first, index)
 	}
 	if first != none {
@@ -77,8 +83,17 @@ func (v *verifier) page(ctx context.Context, cursor []byte) (page []walk, next [
 // lead back rightly from the latest about each person.
 func (v *verifier) person(ctx context.Context, w walk) error {
 	latest, known := v.latest[w.subject]
+	if _, erased := v.late[w.subject]; erased {
+		delete(v.latest, w.subject)
+		return nil
+	}
 	if !known {
 		latest = none
+		if _, was := v.forgotten[w.subject]; was {
+			if _, err := v.cfg.HistoryKey(ctx, w.subject); errors.Is(err, ErrErased) {
+				return nil
+			}
+		}
 	}
 	delete(v.latest, w.subject)
 	last, sealed, err := parsePerson(w.row)
