@@ -169,13 +169,13 @@ type countedLedger struct {
 	pulled *atomic.Bool
 }
 
-func (l *countedLedger) Append(ctx context.Context, entry []byte) error {
+func (l *countedLedger) Append(ctx context.Context, entries ...[]byte) error {
 	if l.pulled.Load() {
 		return errPulled
 	}
-	err := l.Ledger.Append(ctx, entry)
+	err := l.Ledger.Append(ctx, entries...)
 	if err == nil {
-		l.n.Add(1)
+		l.n.Add(int64(len(entries)))
 	}
 	return err
 }

@@ -74,10 +74,10 @@ type slowLedger struct {
 	mu sync.Mutex
 }
 
-func (l *slowLedger) Append(ctx context.Context, entry []byte) error {
+func (l *slowLedger) Append(ctx context.Context, entries ...[]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.Ledger.Append(ctx, entry); err != nil {
+	if err := l.Ledger.Append(ctx, entries...); err != nil {
 		return err
 	}
 	l.d.synced(filepath.Join(l.d.live, "ledger"))

@@ -147,9 +147,9 @@ const MaxEntry = 1 << 20
 // Ledger is an append-only file of short entries, kept apart from the engine
 // and from every backup of it. It is what a restored vault is held against.
 type Ledger interface {
-	// Append makes entry durable before it returns. Many appends share one
-	// fsync.
-	Append(ctx context.Context, entry []byte) error
+	// Append makes entries durable, in order, before it returns. Many appends
+	// share one fsync. After an error any of them may still be kept.
+	Append(ctx context.Context, entries ...[]byte) error
 	// Entries calls fn for every entry in order. It returns ErrDamaged if an
 	// entry in the middle cannot be read; a torn last one was never
 	// acknowledged and is dropped when the ledger is opened.

@@ -128,9 +128,11 @@ func createLedger(path string) error {
 }
 
 // Append implements store.Ledger.
-func (l *Ledger) Append(ctx context.Context, entry []byte) error {
-	if err := checkEntry(entry); err != nil {
-		return err
+func (l *Ledger) Append(ctx context.Context, entries ...[]byte) error {
+	for _, entry := range entries {
+		if err := checkEntry(entry); err != nil {
+			return err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -150,8 +152,16 @@ func (l *Ledger) Append(ctx context.Context, entry []byte) error {
 		l.mu.Unlock()
 		return err
 	}
-	_, tk := l.sequence(kindAppended, entry)
+	var tk ticket // of the first, which may have to lead; all are in one group
+	for i, entry := range entries {
+		if _, t := l.sequence(kindAppended, entry); i == 0 {
+			tk = t
+		}
+	}
 	l.mu.Unlock()
+	if tk.g == nil {
+		return nil
+	}
 	return l.wait(tk)
 }
 

@@ -69,6 +69,11 @@ func ledgerOrder(t *testing.T, m LedgerMaker) {
 				t.Fatal(err)
 			}
 		}
+		two := []string{fmt.Sprintf("one of two, round %d", round), fmt.Sprintf("the other, round %d", round)}
+		want = append(want, two...)
+		if err := errors.Join(l.Append(t.Context(), []byte(two[0]), []byte(two[1])), l.Append(t.Context())); err != nil {
+			t.Fatal(err)
+		}
 		if got := lines(t, l); strings.Join(got, "|") != strings.Join(want, "|") {
 			t.Errorf("in round %d: got %q, want %q", round, got, want)
 		}
