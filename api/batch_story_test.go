@@ -34,8 +34,9 @@ func TestABatchOverHTTP(t *testing.T) {
 		`{"fields":{"given_name":"Dana","email":"dana@example.org"}}`,
 		`{"fields":{"family_name":"Szabo","email":"BELA@example.org"}}`,
 		`{"fields":{"given_name":"Edit"},"consents":[{"purpose":"sms-marketing","status":"refused","method":"paper_form"}]}`,
+		`{"fields":{"given_name":"Fatma"},"consents":[{"purpose":"sms-marketing","status":"given","method":"paper_form"}]}`,
 	)
-	for i, want := range []float64{201, 422, 201, 200, 422} {
+	for i, want := range []float64{201, 422, 201, 200, 201, 403} {
 		if got[i]["status"] != want {
 			t.Errorf("line %d: got %v, want %v", i+1, got[i], want)
 		}

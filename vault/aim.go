@@ -103,7 +103,7 @@ func (w *aimed) hitAll(ctx context.Context, tx store.Tx) ([]*person, error) {
 		p, err := w.hit(ctx, tx)
 		return []*person{p}, err
 	}
-	if err := w.stillInForce(tx); err != nil {
+	if err := w.regime.stillInForce(tx); err != nil {
 		return nil, err
 	}
 	claimants, err := w.v.claimants(ctx, tx, w.ref.field, w.ref.value.Lookup)
@@ -125,19 +125,11 @@ func (w *aimed) hitAll(ctx context.Context, tx store.Tx) ([]*person, error) {
 	return people, nil
 }
 
-func (w *aimed) stillInForce(tx store.Tx) error {
-	raw, err := tx.Get(bucketGovernance, keyCurrent)
-	if err == nil && string(raw) != string(w.regime.raw) {
-		err = errAgain
-	}
-	return err
-}
-
 // hit returns the person inside the transaction: nil for an ID that nobody has,
 // errAgain if the reference finds somebody else by now.
 func (w *aimed) hit(ctx context.Context, tx store.Tx) (*person, error) {
 	w.used = false
-	if err := w.stillInForce(tx); err != nil {
+	if err := w.regime.stillInForce(tx); err != nil {
 		return nil, err
 	}
 	p, err := w.v.find(ctx, tx, w.ref)
@@ -165,7 +157,7 @@ func (w *aimed) begin(ctx context.Context, tx store.Tx) (*person, error) {
 	p, standing := *w.fresh, *w.fresh.standing
 	p.standing = &standing
 	now, _, _ := w.v.clock.now()
-	c := &capture{v: w.v, by: w.by, regime: w.regime, channel: w.channel, now: now, observed: now,
+	c := &capture{v: w.v, by: w.by, regime: w.regime, channel: w.channel, now: now, observed: now, recorded: now,
 		values: []captured{{field: w.ref.field, value: w.ref.value}}}
 	if err := c.merge(ctx, tx, &p, &valuesOf{v: w.v, p: &p}, &CaptureResult{}); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -15,12 +16,18 @@ import (
 
 // CaptureRequest is what a person told a channel.
 type CaptureRequest struct {
-	Subject    *SubjectRef // nil: whoever the identifiers say, or somebody new
-	Fields     []CapturedField
-	Verified   []privacy.FieldName
-	Purposes   []privacy.PurposeID // grounds to begin; none: see [Vault.Capture]
-	Consents   []ConsentRequest    // about this person; their Subject is not looked at
-	ObservedAt time.Time           // zero: now
+	Subject  *SubjectRef // nil: whoever the identifiers say, or somebody new
+	Fields   []CapturedField
+	Verified []privacy.FieldName
+	Purposes []privacy.PurposeID // grounds to begin; none: see [Vault.Capture]
+	// Consents are about this person; their Subject is not looked at. What
+	// narrows is done to everybody who has the same identifier, as by
+	// [Vault.RecordConsent].
+	Consents   []ConsentRequest
+	ObservedAt time.Time // zero: now
+	// NoReceipts leaves the receipts of the consents to be asked for later, by
+	// [Vault.Receipt]: to sign one takes as long as all the rest.
+	NoReceipts bool
 }
 
 // CapturedField is one field as it was sent: Value is raw JSON.
@@ -47,20 +54,23 @@ type CaptureResult struct {
 // before or can read what it captures, joining somebody known looks like
 // making somebody new.
 func (v *Vault) Capture(ctx context.Context, by Caller, req CaptureRequest) (*CaptureResult, error) {
-	var c *capture
-	for range attempts {
-		var err error
-		if c, err = v.prepareCapture(ctx, by, req); err != nil {
-			return nil, v.refusal(err)
+	for attempt := range attempts {
+		b, err := v.prepareBatch(ctx, by, []CaptureRequest{req}, attempt)
+		if err == nil {
+			err = b.commit(ctx, func(tx store.Tx) error {
+				if b.outcomes[0].Err != nil {
+					return b.outcomes[0].Err
+				}
+				return by.Once.keep(tx, b.outcomes[0].Result, b.about...)
+			})
 		}
-		err = c.run(ctx)
 		if errors.Is(err, errAgain) {
 			continue
 		}
 		if err != nil {
 			return nil, v.refusal(err)
 		}
-		return c.result, nil
+		return b.outcomes[0].Result, nil
 	}
 	return nil, unavailable("the people this capture is about kept changing; try again")
 }
@@ -68,7 +78,8 @@ func (v *Vault) Capture(ctx context.Context, by Caller, req CaptureRequest) (*Ca
 // errAgain ends an attempt whose preparation no longer fits.
 var errAgain = errors.New("prepared on a state that has changed")
 
-// capture is one attempt at a capture.
+// capture is one attempt at a capture. It is rehearsed and then played, or done
+// again; see batch.go.
 type capture struct {
 	v        *Vault
 	by       Caller
@@ -78,12 +89,26 @@ type capture struct {
 	values   []captured
 	purposes []privacy.PurposeID
 	acts     []*act
+	receipts bool // the answer holds those of the acts
 	now      time.Time
 	observed time.Time
+	recorded time.Time // now, but that those of a batch differ, in their order
 
-	fresh   *person // keys made before, in case somebody new is made
+	fresh   *person // in case somebody new is made
+	keyRow  []byte  // of keys that were made for them
 	counted bool    // against the channel's limit
+
+	rehearsing bool
+	notes      *rehearsed
+	rehearsed  captureOutcome
+	reached    map[reach]*act // what is done to others, as it is promised in the ledger
+}
+
+// captureOutcome is what one attempt came to.
+type captureOutcome struct {
 	result  *CaptureResult
+	refused *Error
+	about   privacy.SubjectID
 }
 
 // captured is one field to keep.
@@ -91,38 +116,6 @@ type captured struct {
 	field    *register.Field
 	value    profile.Value
 	verified bool
-}
-
-// prepareCapture checks the whole request before anybody is looked up, and
-// makes keys if it looks as if somebody new will be made.
-func (v *Vault) prepareCapture(ctx context.Context, by Caller, req CaptureRequest) (*capture, error) {
-	now, believed, _ := v.clock.now()
-	c := &capture{v: v, by: by, now: now, observed: now}
-	anew := false
-	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-		var err error
-		if c.regime, err = v.regime(ctx, s); err != nil {
-			return err
-		}
-		if c.channel, err = c.regime.channelOf(by); err != nil {
-			return err
-		}
-		if err := c.check(s, req, believed); err != nil {
-			return err
-		}
-		who, err := c.known(ctx, s)
-		anew = who == nil
-		return err
-	})
-	if err != nil || !anew {
-		return c, err
-	}
-	if c.given != privacy.Nobody {
-		c.fresh, err = v.keysOf(ctx, c.given)
-	} else {
-		c.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID())
-	}
-	return c, err
 }
 
 // known returns whom the capture is about, nil for somebody new.
@@ -185,6 +178,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 			bad("observed_at", "in_future", "expected a time at most 60 s ahead")
 		}
 	}
+	c.receipts = !req.NoReceipts
 	c.purposes = c.grounds(req.Purposes, seen, bad)
 	if len(c.purposes) > 0 && !believed {
 		return unavailable("the clock is not believed, so no ground is begun until an officer confirms it")
@@ -239,90 +233,16 @@ func (c *capture) grounds(asked []privacy.PurposeID, seen map[privacy.FieldName]
 	return begin
 }
 
-// run does the capture in one transaction, narrowing acts first noted in the
-// ledger.
-func (c *capture) run(ctx context.Context) (err error) {
-	used := false
-	defer func() {
-		if c.fresh != nil && !used && c.given == privacy.Nobody {
-			c.v.dropKeys(ctx, c.fresh.id)
-		}
-	}()
-	subject := c.given
-	if subject == privacy.Nobody && c.fresh != nil {
-		subject = c.fresh.id
+// begin returns somebody new, with the keys that are there for them. An ID that
+// nobody has becomes that person's: what was captured is never dropped, and the
+// answer is the same for a person known or not.
+func (c *capture) begin() *person {
+	if c.fresh == nil {
+		return nil
 	}
-	if narrows(c.acts) && subject == privacy.Nobody { // somebody known: the ledger names them before the state changes
-		err := c.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-			p, err := c.known(ctx, s)
-			if p != nil {
-				subject = p.id
-			}
-			return err
-		})
-		if err != nil || subject == privacy.Nobody {
-			return errors.Join(err, errAgain)
-		}
-	}
-	if narrows(c.acts) { // what is promised is done, so what refuses comes before
-		if err := c.count(subject); err != nil {
-			return err
-		}
-	}
-	for _, a := range c.acts {
-		if err := c.v.ledger.promise(ctx, a, subject); err != nil {
-			return err
-		}
-	}
-	err = c.v.update(ctx, func(tx store.Tx) error {
-		used = false
-		if err := c.stillInForce(tx); err != nil {
-			return err
-		}
-		p, err := c.person(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if narrows(c.acts) && p.id != subject {
-			return errAgain
-		}
-		used = c.fresh != nil && p.id == c.fresh.id
-		if err := c.keep(ctx, tx, p); err != nil {
-			return err
-		}
-		return c.by.Once.keep(tx, c.result, c.result.Subject)
-	})
-	if narrows(c.acts) {
-		err = c.v.ledger.done(ctx, err)
-	}
-	return err
-}
-
-func (c *capture) stillInForce(tx store.Tx) error {
-	raw, err := tx.Get(bucketGovernance, keyCurrent)
-	if err == nil && string(raw) != string(c.regime.raw) {
-		err = errAgain
-	}
-	return err
-}
-
-// person returns whom the capture is about, made new if nobody is known. An ID
-// that nobody has becomes that person's: what was captured is never dropped,
-// and the answer is the same for a person known or not.
-func (c *capture) person(ctx context.Context, tx store.Tx) (*person, error) {
-	p, err := c.known(ctx, tx)
-	switch {
-	case err != nil:
-		return nil, err
-	case p != nil:
-		return p, nil
-	case c.fresh == nil:
-		return nil, errAgain
-	}
-	fresh := *c.fresh
-	standing := *c.fresh.standing
-	fresh.standing = &standing // fn can be called more than once
-	return &fresh, nil
+	p := *c.fresh
+	p.standing = &consent.Standing{}
+	return &p
 }
 
 func (c *capture) names() []privacy.FieldName {

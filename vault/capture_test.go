@@ -214,37 +214,6 @@ func TestACaptureBeginsTheGroundsItIsFor(t *testing.T) {
 	finds(t, v, vaulttest.By("email", "e@example.org"), "")
 }
 
-// Whatever is captured in a batch is what it would be alone: the same person
-// twice is one, and what is wrong with one is told by itself.
-func TestABatchIsManyCaptures(t *testing.T) {
-	v := newCrowd(t)
-	outcomes, err := v.CaptureBatch(t.Context(), v.As("web").Caller, []vault.CaptureRequest{
-		vaulttest.CaptureRequest(t, told("email", "a@example.org", "given_name", "Anahita")),
-		vaulttest.CaptureRequest(t, told("email", "nonsense")),
-		vaulttest.CaptureRequest(t, told("email", "A@example.org", "given_name", "Ana")),
-		{Fields: vaulttest.CaptureRequest(t, told("email", "b@example.org")).Fields, Consents: []vault.ConsentRequest{{Purpose: "news", Status: privacy.StatusWithdrawn, Method: "letter"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if outcomes[0].Err != nil || outcomes[2].Err != nil || outcomes[0].Result.Subject != outcomes[2].Result.Subject || !outcomes[0].Result.Created || outcomes[2].Result.Created {
-		t.Errorf("the same person twice: got %+v and %+v, want one, made by the first", outcomes[0], outcomes[2])
-	}
-	refusedWith(t, outcomes[1].Err, vault.CodeInvalidRequest)
-	refusedWith(t, outcomes[3].Err, vault.CodeInvalidRequest)
-	finds(t, v, vaulttest.By("email", "a@example.org"), "Ana")
-	finds(t, v, vaulttest.By("email", "b@example.org"), "")
-	deks := 0
-	for key := range rows(t, v) {
-		if key[:5] == "deks/" {
-			deks++
-		}
-	}
-	if deks != 2 {
-		t.Errorf("keys: got %d, want the vault's and hers", deks)
-	}
-}
-
 // What changes between the check of a capture and its transaction counts: the
 // field, the ground, the consent that the channel may no longer record.
 func TestWhatChangesWhileACaptureIsCheckedCounts(t *testing.T) {

@@ -120,16 +120,16 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 			return by.Once.keep(tx, res, w.ref.id)
 		}
 		for i, p := range people {
-			record, done, err := v.fold(p, channel, acts[i], now)
-			if err != nil {
-				return err
-			}
+			record := v.fold(p, channel, acts[i], now)
 			digest, err := v.saveDigest(tx, p)
 			if err != nil {
 				return err
 			}
 			if i == 0 {
-				res = done
+				res = &ConsentResult{Consent: a.id, Status: a.req.Status, Effective: record.Effective}
+				if res.Receipt, err = v.receipt(record); err != nil {
+					return err
+				}
 			}
 			if err := v.putConsent(tx, p, record, digest); err != nil {
 				return err
@@ -218,12 +218,10 @@ func orNow(at, now time.Time) time.Time {
 }
 
 // fold changes the person's standing by an act and returns the record of it.
-func (v *Vault) fold(p *person, ch *register.Channel, a *act, now time.Time) (consentRecord, *ConsentResult, error) {
+func (v *Vault) fold(p *person, ch *register.Channel, a *act, now time.Time) consentRecord {
 	at := p.standing.ActTime(a.at, now)
 	effective := p.standing.Record(consent.Act{ID: a.id, Purpose: a.req.Purpose, Status: a.req.Status, At: at, Recorded: now, Shown: a.shown, Revision: a.revision})
-	record := v.consentRecord(p.id, ch, a, at, now, effective)
-	receipt, err := v.receipt(record)
-	return record, &ConsentResult{Consent: a.id, Status: a.req.Status, Effective: effective, Receipt: receipt}, err
+	return v.consentRecord(p.id, ch, a, at, now, effective)
 }
 
 // phantomConsent answers an act about an ID that nobody has like any other. It

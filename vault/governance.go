@@ -81,6 +81,15 @@ func (v *Vault) regime(ctx context.Context, r store.Reader) (*regime, error) {
 	return next, nil
 }
 
+// stillInForce returns errAgain if something else is in force in the transaction.
+func (r *regime) stillInForce(tx store.Tx) error {
+	raw, err := tx.Get(bucketGovernance, keyCurrent)
+	if err == nil && !bytes.Equal(raw, r.raw) {
+		err = errAgain
+	}
+	return err
+}
+
 func (v *Vault) makeRegime(ctx context.Context, r store.Reader, raw []byte) (*regime, error) {
 	gov, err := v.openGovernance(raw)
 	if err != nil {

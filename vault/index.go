@@ -216,6 +216,10 @@ func (v *Vault) claimants(ctx context.Context, r store.Reader, f *register.Field
 		}
 		people = append(people, p)
 	}
+	// Who had it first comes first; IDs have no order.
+	slices.SortStableFunc(people, func(a, b *person) int {
+		return a.standing.Value(f.Name).Recorded.Compare(b.standing.Value(f.Name).Recorded)
+	})
 	return people, nil
 }
 

@@ -11,31 +11,32 @@ import (
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
+	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
 
 // keep folds the captured values, grounds and consents into the person and
 // writes everything.
-func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
+func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureResult, error) {
 	reads, err := c.reads(ctx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	known := p.standing.HasCaptured(c.channel.ID) || p.standing.Version > 0 && len(c.values) > 0 &&
 		!slices.ContainsFunc(c.values, func(k captured) bool { return !contains(reads, k.field.Name) })
 	mayTell := c.mayTell(p.standing, reads)
 	if err := c.count(p.id); err != nil {
-		return err
+		return nil, err
 	}
 	created := p.standing.Version == 0
 	res := &CaptureResult{Subject: p.id}
 	values, err := c.v.valuesOf(tx, p)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.merge(ctx, tx, p, values, res); err != nil {
-		return err
+		return nil, err
 	}
 	s := p.standing
 	if !s.HasCaptured(c.channel.ID) {
@@ -44,23 +45,9 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
 	for _, purpose := range c.purposes {
 		s.BeginGround(purpose, "", s.ActTime(time.Time{}, c.now))
 	}
-	var consents []consentRecord
-	for _, a := range c.acts {
-		record, done, err := c.v.fold(p, c.channel, a, c.now)
-		if err != nil {
-			return err
-		}
-		consents = append(consents, record)
-		res.Consents = append(res.Consents, *done)
-	}
-	digest, err := c.v.saveDigest(tx, p)
+	digest, err := c.keepActs(ctx, tx, p, res)
 	if err != nil {
-		return err
-	}
-	for _, record := range consents {
-		if err := c.v.putConsent(tx, p, record, digest); err != nil {
-			return err
-		}
+		return nil, err
 	}
 	record := captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Register: c.regime.register.Revision,
 		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Standing: digest}
@@ -70,14 +57,112 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) error {
 		}
 	}
 	if err := c.v.noteOf(tx, p, log.Capture, privacy.NewID(c.now), record); err != nil {
-		return err
+		return nil, err
 	}
 	if created || !known { // no oracle: joined looks like new
-		res = &CaptureResult{Subject: p.id, Created: true, Accepted: c.names(), Consents: res.Consents}
-	} else {
-		res.hush(c.names(), mayTell)
+		return &CaptureResult{Subject: p.id, Created: true, Accepted: c.names(), Consents: res.Consents}, nil
 	}
-	c.result = res
+	res.hush(c.names(), mayTell)
+	return res, nil
+}
+
+// keepActs folds the acts into the person, saves the standing and keeps the
+// records. What narrows is done to everybody who has the same identifier, too.
+func (c *capture) keepActs(ctx context.Context, tx store.Tx, p *person, res *CaptureResult) (digest rowDigest, err error) {
+	records := make([]consentRecord, len(c.acts))
+	for i, a := range c.acts {
+		done := ConsentResult{Consent: a.id, Status: a.req.Status}
+		records[i] = c.v.fold(p, c.channel, a, c.now)
+		done.Effective = records[i].Effective
+		if c.receipts {
+			if done.Receipt, err = c.v.receipt(records[i]); err != nil {
+				return digest, err
+			}
+		}
+		res.Consents = append(res.Consents, done)
+	}
+	if digest, err = c.v.saveDigest(tx, p); err != nil {
+		return digest, err
+	}
+	for _, record := range records {
+		if err := c.v.putConsent(tx, p, record, digest); err != nil {
+			return digest, err
+		}
+	}
+	if narrows(c.acts) {
+		err = c.reachOthers(ctx, tx, p)
+	}
+	return digest, err
+}
+
+// reach is a narrowing act of the capture as it is done to somebody else.
+type reach struct {
+	act     int // of the capture's
+	subject privacy.SubjectID
+}
+
+// reachOthers does what narrows to all who have an identifier of the person's: a
+// no is for whoever it finds, whichever channel made them. A shared identifier
+// counts only where the capture has no unique one.
+func (c *capture) reachOthers(ctx context.Context, tx store.Tx, p *person) error {
+	reaches := register.Shared
+	if slices.ContainsFunc(c.values, func(k captured) bool { return k.value.Lookup != "" && k.field.Identifier == register.Unique }) {
+		reaches = register.Unique
+	}
+	done := map[privacy.SubjectID]bool{p.id: true}
+	for _, k := range c.values {
+		if k.value.Lookup == "" || k.field.Identifier != reaches {
+			continue
+		}
+		claimants, err := c.v.claimants(ctx, tx, k.field, k.value.Lookup)
+		if err != nil {
+			return err
+		}
+		for _, o := range claimants {
+			if done[o.id] {
+				continue
+			}
+			done[o.id] = true
+			if err := c.actOn(tx, o); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// actOn does what narrows to somebody else. In a transaction it must have been
+// rehearsed, for the ledger comes first.
+func (c *capture) actOn(tx store.Tx, o *person) error {
+	var records []consentRecord
+	for i, a := range c.acts {
+		if !a.req.Status.Narrows() {
+			continue
+		}
+		as := c.reached[reach{i, o.id}]
+		if as == nil {
+			if !c.rehearsing {
+				return errAgain
+			}
+			other := *a
+			other.id = privacy.NewConsentID(c.now)
+			as = &other
+			if c.reached == nil {
+				c.reached = map[reach]*act{}
+			}
+			c.reached[reach{i, o.id}] = as
+		}
+		records = append(records, c.v.fold(o, c.channel, as, c.now))
+	}
+	digest, err := c.v.saveDigest(tx, o)
+	if err != nil {
+		return err
+	}
+	for _, record := range records {
+		if err := c.v.putConsent(tx, o, record, digest); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -179,7 +264,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			res.Unchanged = append(res.Unchanged, name)
 			continue
 		}
-		fact := consent.Value{Field: name, Version: 1, Observed: c.observed, Recorded: c.now, Channel: c.channel.ID,
+		fact := consent.Value{Field: name, Version: 1, Observed: c.observed, Recorded: c.recorded, Channel: c.channel.ID,
 			Origin: privacy.Declared, Verified: k.verified}
 		same := old != nil && old.Index != [16]byte{} && sameLookup(k.field, plain[name], k.value.Lookup)
 		if old != nil {

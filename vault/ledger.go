@@ -183,16 +183,24 @@ func (l *ledger) advance(e ledgerEntry) {
 
 // promise notes a narrowing act before it is done. A given is not noted.
 func (l *ledger) promise(ctx context.Context, a *act, subject privacy.SubjectID) error {
-	kind, narrows := ledgerKinds[a.req.Status]
-	if !narrows {
+	if !a.req.Status.Narrows() {
 		return nil
 	}
-	return l.add(ctx, kind, privacy.ID(a.id), subject, a.req.Purpose, a.at)
+	return l.append(ctx, l.entryOf(a, subject))
+}
+
+// entryOf is what promises a narrowing act.
+func (l *ledger) entryOf(a *act, subject privacy.SubjectID) ledgerEntry {
+	return l.entry(ledgerKinds[a.req.Status], privacy.ID(a.id), subject, a.req.Purpose, a.at)
 }
 
 func (l *ledger) add(ctx context.Context, kind ledgerKind, id privacy.ID, subject privacy.SubjectID, purpose privacy.PurposeID, at time.Time) error {
+	return l.append(ctx, l.entry(kind, id, subject, purpose, at))
+}
+
+func (l *ledger) entry(kind ledgerKind, id privacy.ID, subject privacy.SubjectID, purpose privacy.PurposeID, at time.Time) ledgerEntry {
 	now, _, _ := l.v.clock.now()
-	return l.append(ctx, ledgerEntry{Kind: kind, ID: id, Written: now, At: orNow(at, now), Subject: l.subject(subject), Purpose: l.purpose(purpose)})
+	return ledgerEntry{Kind: kind, ID: id, Written: now, At: orNow(at, now), Subject: l.subject(subject), Purpose: l.purpose(purpose)}
 }
 
 // kept marks in the state's own commit that a promised act is done.
@@ -200,13 +208,22 @@ func (l *ledger) kept(tx store.Tx, id privacy.ID) error {
 	return tx.Put(bucketLedgered, id[:], []byte{1})
 }
 
-func (l *ledger) append(ctx context.Context, e ledgerEntry) error {
-	head := l.v.follower.Head()
-	e.Size, e.Tree, e.Root = l.v.cfg.Store.Size(), head.Size, head.Root
-	if err := l.v.cfg.Ledger.Append(ctx, e.marshal()); err != nil {
+// append makes entries durable with the log's head of this moment.
+func (l *ledger) append(ctx context.Context, entries ...ledgerEntry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	head, size := l.v.follower.Head(), l.v.cfg.Store.Size()
+	lines := make([][]byte, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		e.Size, e.Tree, e.Root = size, head.Size, head.Root
+		lines[i] = e.marshal()
+	}
+	if err := l.v.cfg.Ledger.Append(ctx, lines...); err != nil {
 		return fmt.Errorf("writing the ledger: %w", err)
 	}
-	l.advance(e)
+	l.advance(entries[len(entries)-1])
 	return nil
 }
 
