@@ -59,8 +59,31 @@ type regime struct {
 	rules    *policy.Revision
 }
 
-// regime returns what is in force as the reader sees it.
+// sighting is a regime with a state in which it was in force.
+type sighting struct {
+	*regime
+	state uint64
+}
+
+// regime returns what is in force as the reader sees it: in a state that was
+// looked at before what was found then, otherwise what its record says.
 func (v *Vault) regime(ctx context.Context, r store.Reader) (*regime, error) {
+	s, ok := r.(store.Snapshot)
+	if !ok {
+		return v.regimeOf(ctx, r)
+	}
+	state := s.State()
+	if seen := v.sighted.Load(); seen != nil && seen.state == state {
+		return seen.regime, nil
+	}
+	now, err := v.regimeOf(ctx, r)
+	if err == nil {
+		v.sighted.Store(&sighting{now, state})
+	}
+	return now, err
+}
+
+func (v *Vault) regimeOf(ctx context.Context, r store.Reader) (*regime, error) {
 	raw, err := r.Get(bucketGovernance, keyCurrent)
 	if err != nil {
 		return nil, err

@@ -97,8 +97,9 @@ type Vault struct {
 	nobodyRow []byte // their standing as it lies in the store; it never changes
 	limits    *limits
 	ledger    *ledger
-	inForce   atomic.Pointer[regime] // the regime last seen; checked against the snapshot at each use
-	indexed   atomic.Pointer[epochs] // the index epochs last seen, likewise
+	inForce   atomic.Pointer[regime]   // the regime last seen; checked against the snapshot at each use
+	sighted   atomic.Pointer[sighting] // and a state it was seen in
+	indexed   atomic.Pointer[epochs]   // the index epochs last seen, checked like the regime
 
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes

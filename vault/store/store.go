@@ -61,6 +61,10 @@ type Snapshot interface {
 	// the engine, and not for ever: one that an engine no longer remembers
 	// counts as broken. So does one after a Put of the same value.
 	Unchanged(b Bucket, key []byte) Condition
+	// State names the state that is seen: where two snapshots of one engine give
+	// the same number, they see the same. So what was made of a state is good for
+	// every snapshot of it.
+	State() uint64
 }
 
 // Condition is what an Append depends on. The engine that made it knows what

@@ -141,3 +141,5 @@ func (t memoryTx) Delete(b store.Bucket, key []byte) error {
 func (t memoryTx) Record([]byte) error { return nil }
 
 func (t memoryTx) Unchanged(store.Bucket, []byte) store.Condition { return store.Condition{} }
+
+func (t memoryTx) State() uint64 { panic("not needed") }

@@ -18,11 +18,19 @@ import (
 // store.ErrDamaged.
 type mapping struct {
 	base, limit uintptr // of the file's pages in memory
+	pages       []byte  // the same
+	pageSize    uint64
 }
 
 func mappingOf(tx *bbolt.Tx) mapping {
-	base := tx.DB().Info().Data
-	return mapping{base, base + uintptr(tx.Size())}
+	info := tx.DB().Info()
+	// bbolt gives the address as a number. It is not of Go's memory, so that the
+	// collector neither moves nor frees it.
+	at := *(*unsafe.Pointer)(unsafe.Pointer(&info.Data))
+	return mapping{
+		base: info.Data, limit: info.Data + uintptr(tx.Size()),
+		pages: unsafe.Slice((*byte)(at), tx.Size()), pageSize: uint64(info.PageSize),
+	}
 }
 
 // whole panics, for damage to catch, if b begins in the mapped file and does not
@@ -36,18 +44,10 @@ func (m mapping) whole(b []byte) {
 
 // get tells an empty value from none: bbolt may return nil for both.
 func (m mapping) get(b *bbolt.Bucket, key []byte) []byte {
-	if b == nil {
+	if b == nil || len(key) == 0 {
 		return nil
 	}
-	return m.at(b.Cursor(), key)
-}
-
-// at is get by a cursor, wherever it stands.
-func (m mapping) at(c *bbolt.Cursor, key []byte) []byte {
-	if len(key) == 0 {
-		return nil
-	}
-	k, v := c.Seek(key)
+	k, v := b.Cursor().Seek(key)
 	m.whole(k)
 	if !bytes.Equal(k, key) {
 		return nil

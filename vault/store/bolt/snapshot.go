@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -22,8 +23,8 @@ type snapshot struct {
 	id   uint64
 	refs int // guarded by snapshots.mu; the engine's own included
 
-	buckets sync.Map // store.Bucket → *bbolt.Bucket, nil if there is none
-	cursors sync.Map // store.Bucket → *sync.Pool of *bbolt.Cursor, to be used again by Get
+	buckets sync.Map                 // store.Bucket → *bbolt.Bucket, nil if there is none
+	roots   atomic.Pointer[[]rooted] // of the buckets that Get has read
 }
 
 // snapshots hands out the current snapshot.
@@ -142,16 +143,6 @@ func (s *snapshot) bucket(b store.Bucket) *bbolt.Bucket {
 	return bucket
 }
 
-// pool holds cursors that looked something up before: a fresh one takes four
-// allocations to do so.
-func (s *snapshot) pool(b store.Bucket) *sync.Pool {
-	got, ok := s.cursors.Load(b)
-	if !ok {
-		got, _ = s.cursors.LoadOrStore(b, new(sync.Pool))
-	}
-	return got.(*sync.Pool)
-}
-
 // view is one caller's use of a snapshot.
 type view struct {
 	s    *snapshot
@@ -166,18 +157,10 @@ func (v *view) Get(b store.Bucket, key []byte) (value []byte, err error) {
 		return nil, errOver
 	}
 	defer damaged(&err, debug.SetPanicOnFault(true))
-	bucket := v.s.bucket(b)
-	if bucket == nil {
-		return nil, nil
+	if root := v.s.rootOf(b); root != 0 {
+		return v.s.mem.lookup(root, key)
 	}
-	pool := v.s.pool(b)
-	c, ok := pool.Get().(*bbolt.Cursor)
-	if !ok {
-		c = bucket.Cursor()
-	}
-	value = v.s.mem.at(c, key)
-	pool.Put(c) // not one that damage was found with
-	return value, nil
+	return v.s.mem.get(v.s.bucket(b), key), nil // there is none, or it lies in another's page
 }
 
 // Scan implements store.Reader.
@@ -200,3 +183,6 @@ func (v *view) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) 
 func (v *view) Unchanged(b store.Bucket, key []byte) store.Condition {
 	return store.Condition{Bucket: b, Key: string(key), Version: v.s.id}
 }
+
+// State implements store.Snapshot.
+func (v *view) State() uint64 { return v.s.id }
