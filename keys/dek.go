@@ -42,9 +42,11 @@ func (k DEKKind) String() string {
 }
 
 const (
-	domainWrap    = "sayso/wrapped-dek"
-	wrappedHeader = 6
-	wrappedLen    = wrappedHeader + nonceLen + keyLen + tagLen
+	domainWrap     = "sayso/wrapped-dek"
+	wrappedVersion = 2
+	wrappedHeader  = 6
+	sealedKeyLen   = keyLen + tagLen
+	wrappedLen     = wrappedHeader + nonceLen + 2*sealedKeyLen
 )
 
 var (
@@ -82,33 +84,55 @@ func (k *Keyring) NewDEK() (*DEK, error) {
 	return d.ready()
 }
 
-// Wrap encrypts d under the current KEK for s and kind. The result, on disk, is
-// 66 bytes:
+// Wrap encrypts a person's two keys under the current KEK. The result, on disk, is
+// 114 bytes:
 //
-//	byte  0      format version, 1
-//	byte  1      algorithm, 1 = AES-256-GCM
-//	bytes 2-5    KEK epoch, big endian
-//	bytes 6-17   nonce
-//	bytes 18-65  the key's 32 bytes encrypted, then a tag of 16 bytes
+//	byte  0       format version, 2
+//	byte  1       algorithm, 1 = AES-256-GCM
+//	bytes 2-5     KEK epoch, big endian
+//	bytes 6-17    nonce
+//	bytes 18-65   values: the key's 32 bytes encrypted, then a tag of 16 bytes
+//	bytes 66-113  history: likewise
 //
-// Its additional data is "sayso/wrapped-dek", bytes 0 to 5, vault ID (16 bytes),
-// subject ID (16) and kind (1).
-func (k *Keyring) Wrap(d *DEK, s privacy.SubjectID, kind DEKKind) ([]byte, error) {
-	if d == nil || d.aead == nil {
+// The nonce of values is that in the row, that of history the next, modulo 2^96.
+// Additional data of each is "sayso/wrapped-dek", bytes 0 to 5, vault ID (16
+// bytes), subject ID (16) and kind (1). So each is unwrapped without the other,
+// and a person's keys are wrapped anew together.
+func (k *Keyring) Wrap(s privacy.SubjectID, values, history *DEK) ([]byte, error) {
+	if values == nil || values.aead == nil || history == nil || history.aead == nil {
 		return nil, errNoKey
 	}
-	if kind != Values && kind != History {
-		return nil, fmt.Errorf("wrapping key: %w", errDEKKind)
-	}
 	out := wrapHeader(k.kek)
-	return k.keks[k.kek].Seal(out, nil, d.key[:], k.wrapData(out, s, kind)), nil
+	var nonce [nonceLen]byte
+	if err := drawNonce(nonce[:]); err != nil {
+		return nil, fmt.Errorf("wrapping keys: %w", err)
+	}
+	header := out
+	out = append(out, nonce[:]...)
+	out = k.keks[k.kek].Seal(out, nonce[:], values.key[:], k.wrapData(header, s, Values))
+	countUp(nonce[:])
+	return k.keks[k.kek].Seal(out, nonce[:], history.key[:], k.wrapData(header, s, History)), nil
 }
 
-// Unwrap opens what Wrap made for the same vault, person and kind. Anything else
-// is ErrIntegrity, or ErrFormat if it is no wrapped key at all. A key wrapped
-// under a KEK that is gone is ErrIntegrity and ErrEpoch both: so look old copies
-// of the keys of erased persons.
+// CutWrapped takes what Wrap made off the beginning of a row, or returns ErrFormat.
+func CutWrapped(row []byte) (wrapped, rest []byte, err error) {
+	if len(row) < wrappedLen {
+		return nil, nil, fmt.Errorf("reading wrapped keys: %w", ErrFormat)
+	}
+	if _, err := parseWrapped(row[:wrappedLen]); err != nil {
+		return nil, nil, err
+	}
+	return row[:wrappedLen:wrappedLen], row[wrappedLen:], nil
+}
+
+// Unwrap opens one of the keys that Wrap wrapped for the same vault and person.
+// Anything else is ErrIntegrity, or ErrFormat if these are no wrapped keys at all.
+// Keys wrapped under a KEK that is gone are ErrIntegrity and ErrEpoch both: so look
+// old copies of the keys of erased persons.
 func (k *Keyring) Unwrap(wrapped []byte, s privacy.SubjectID, kind DEKKind) (*DEK, error) {
+	if kind != Values && kind != History {
+		return nil, fmt.Errorf("unwrapping key: %w: %w", errDEKKind, ErrIntegrity)
+	}
 	epoch, err := parseWrapped(wrapped)
 	if err != nil {
 		return nil, err
@@ -117,34 +141,40 @@ func (k *Keyring) Unwrap(wrapped []byte, s privacy.SubjectID, kind DEKKind) (*DE
 	if !ok {
 		return nil, fmt.Errorf("unwrapping key of KEK epoch %d: %w: %w", epoch, ErrIntegrity, ErrEpoch)
 	}
+	data := k.wrapData(wrapped[:wrappedHeader], s, kind)
+	nonce, sealed := append(data, wrapped[wrappedHeader:wrappedHeader+nonceLen]...)[len(data):], wrapped[wrappedHeader+nonceLen:][:sealedKeyLen]
+	if kind == History {
+		countUp(nonce)
+		sealed = wrapped[wrappedHeader+nonceLen+sealedKeyLen:]
+	}
 	d := blank()
-	header, rest := wrapped[:wrappedHeader], wrapped[wrappedHeader:]
-	if _, err := kek.Open(d.key[:0], nil, rest, k.wrapData(header, s, kind)); err != nil {
+	if _, err := kek.Open(d.key[:0], nonce, sealed, data); err != nil {
 		return nil, fmt.Errorf("unwrapping key: %w", ErrIntegrity)
 	}
 	return d.ready()
 }
 
 func wrapHeader(epoch uint32) []byte {
-	out := append(make([]byte, 0, wrappedLen), formatVersion, algAES256GCM)
+	out := append(make([]byte, 0, wrappedLen), wrappedVersion, algAES256GCM)
 	return binary.BigEndian.AppendUint32(out, epoch)
 }
 
-// parseWrapped returns the KEK epoch of a wrapped key. Length, version and
-// algorithm are fixed and epoch 0 is refused, so it has one encoding.
+// parseWrapped returns the KEK epoch of wrapped keys. Length, version and
+// algorithm are fixed and epoch 0 is refused, so they have one encoding.
 func parseWrapped(b []byte) (epoch uint32, err error) {
-	if len(b) != wrappedLen || b[0] != formatVersion || b[1] != algAES256GCM {
-		return 0, fmt.Errorf("reading wrapped key: %w", ErrFormat)
+	if len(b) != wrappedLen || b[0] != wrappedVersion || b[1] != algAES256GCM {
+		return 0, fmt.Errorf("reading wrapped keys: %w", ErrFormat)
 	}
 	epoch = binary.BigEndian.Uint32(b[2:])
 	if epoch == 0 {
-		return 0, fmt.Errorf("reading wrapped key: %w", ErrFormat)
+		return 0, fmt.Errorf("reading wrapped keys: %w", ErrFormat)
 	}
 	return epoch, nil
 }
 
+// wrapData has room for a nonce behind it.
 func (k *Keyring) wrapData(header []byte, s privacy.SubjectID, kind DEKKind) []byte {
-	out := make([]byte, 0, len(domainWrap)+wrappedHeader+len(k.vault)+len(s)+1)
+	out := make([]byte, 0, len(domainWrap)+wrappedHeader+len(k.vault)+len(s)+1+nonceLen)
 	out = append(out, domainWrap...)
 	out = append(out, header...)
 	out = append(out, k.vault[:]...)

@@ -30,7 +30,7 @@ func (p Argon2) Weak() bool {
 
 // KeyAge says how long a key is in use, and nothing of the key.
 type KeyAge struct {
-	Use   string // KEK, blind index, log, token, evidence, ledger, client secrets
+	Use   string // KEK, blind index, log, token, evidence, ledger, client secrets, places
 	Epoch uint32
 	Since time.Time
 	Until time.Time // of a retired signing key; else zero
@@ -38,7 +38,7 @@ type KeyAge struct {
 
 var uses = map[role]string{
 	roleKEK: "KEK", roleIndex: "blind index", roleLog: "log", roleToken: "token",
-	roleEvidence: "evidence", roleLedger: "ledger", roleClient: "client secrets",
+	roleEvidence: "evidence", roleLedger: "ledger", roleClient: "client secrets", rolePlaces: "places",
 }
 
 // Ages returns the age of every key, by use and epoch.

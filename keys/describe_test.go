@@ -35,7 +35,7 @@ func TestAKeyringIsDescribed(t *testing.T) {
 		}
 	}
 	ages := k.Ages()
-	if len(ages) != 8 || ages[1].Use != "KEK" || ages[1].Epoch != 2 || !ages[1].Since.Equal(now.Add(time.Hour)) || !ages[1].Until.IsZero() {
+	if len(ages) != 9 || ages[1].Use != "KEK" || ages[1].Epoch != 2 || !ages[1].Since.Equal(now.Add(time.Hour)) || !ages[1].Until.IsZero() {
 		t.Errorf("ages: got %+v", ages)
 	}
 }

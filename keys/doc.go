@@ -30,6 +30,9 @@ import "errors"
 var (
 	// ErrFormat: the bytes are not of a format or version this program knows.
 	ErrFormat = errors.New("not in a format this program knows")
+	// ErrVersion: a keyring file of a version this program does not know, which
+	// the program that wrote it reads. It is ErrFormat too.
+	ErrVersion = errors.New("of another version")
 	// ErrIntegrity: the bytes are not what was sealed, or were sealed for
 	// another vault, person, field, version or key. Nothing is returned of them.
 	ErrIntegrity = errors.New("not what was sealed here")

@@ -3,6 +3,7 @@ package keys
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -67,14 +68,22 @@ func Seal(d *DEK, b Binding, plaintext []byte) ([]byte, error) {
 	if d == nil || d.aead == nil {
 		return nil, errNoKey
 	}
+	var nonce [nonceLen]byte
+	if err := drawNonce(nonce[:]); err != nil {
+		return nil, fmt.Errorf("sealing envelope: %w", err)
+	}
+	return seal(d, b, nonce, plaintext)
+}
+
+// seal is Seal with a nonce that was never used with this key.
+func seal(d *DEK, b Binding, nonce [nonceLen]byte, plaintext []byte) ([]byte, error) {
 	if b.Field == "" {
 		return nil, fmt.Errorf("sealing envelope: %w", errNoField)
 	}
 	size := minEnvelope + len(plaintext)
 	space := make([]byte, size, size+b.dataLen()) // the binding lies behind what is returned
-	out, data := space[:envelopeHeader:size], b.appendData(space[size:], formatVersion, algAES256GCM)
-	out[0], out[1] = formatVersion, algAES256GCM
-	return d.aead.Seal(out, nil, plaintext, data), nil
+	out, data := append(append(space[:0:size], formatVersion, algAES256GCM), nonce[:]...), b.appendData(space[size:], formatVersion, algAES256GCM)
+	return d.aead.Seal(out, out[envelopeHeader:], plaintext, data), nil
 }
 
 // Unseal opens what Seal made under the same key for the same binding. Anything
@@ -87,9 +96,15 @@ func Unseal(d *DEK, b Binding, envelope []byte) ([]byte, error) {
 	if err := checkEnvelope(envelope); err != nil {
 		return nil, err
 	}
-	size := len(envelope) - minEnvelope
-	space := make([]byte, size, size+b.dataLen()) // the binding lies behind what is returned
-	out, err := d.aead.Open(space[:0:size], nil, envelope[envelopeHeader:], b.appendData(space[size:], envelope[0], envelope[1]))
+	return unseal(d, b, [nonceLen]byte(envelope[envelopeHeader:]), envelope[envelopeHeader+nonceLen:])
+}
+
+func unseal(d *DEK, b Binding, nonce [nonceLen]byte, sealed []byte) ([]byte, error) {
+	size := len(sealed) - tagLen
+	space := make([]byte, size+nonceLen, size+nonceLen+b.dataLen()) // nonce and binding lie behind what is returned
+	at := space[size:]
+	copy(at, nonce[:])
+	out, err := d.aead.Open(space[:0:size], at, sealed, b.appendData(space[size+nonceLen:], formatVersion, algAES256GCM))
 	if err != nil {
 		return nil, fmt.Errorf("opening envelope: %w", ErrIntegrity)
 	}
@@ -132,16 +147,24 @@ func (e Envelope) Marshal() []byte {
 	return append(out, e.Ciphertext...)
 }
 
-// newAEAD returns AES-256-GCM that makes its own random nonce and puts it before
-// the ciphertext, so that no caller can repeat one.
+// newAEAD returns AES-256-GCM. Nobody but this package gives it nonces, and it
+// only those of drawNonce, or those that follow one of these.
 func newAEAD(key []byte) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("preparing AES: %w", err)
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := cipher.NewGCM(block)
 	if err != nil {
 		return nil, fmt.Errorf("preparing GCM: %w", err)
 	}
 	return aead, nil
+}
+
+// drawNonce fills a nonce at random.
+func drawNonce(nonce []byte) error {
+	if _, err := rand.Read(nonce); err != nil {
+		return fmt.Errorf("drawing a nonce: %w", err)
+	}
+	return nil
 }

@@ -148,7 +148,7 @@ func TestWithoutAKeyOrAFieldNothingIsSealed(t *testing.T) {
 		if _, err := keys.Unseal(d, b, make([]byte, 64)); err == nil {
 			t.Errorf("opened under a %s key", name)
 		}
-		if _, err := k.Wrap(d, privacy.Nobody, keys.Values); err == nil {
+		if _, err := k.Wrap(privacy.Nobody, newDEK(t, k), d); err == nil {
 			t.Errorf("wrapped a %s key", name)
 		}
 	}
@@ -172,7 +172,7 @@ func TestOneKeyServesManyGoroutines(t *testing.T) {
 				if got, err := keys.Unseal(dek, b, e); err != nil || !bytes.Equal(got, []byte{byte(n)}) {
 					t.Errorf("got %v, %v, want %d", got, err, n)
 				}
-				w, err := k.Wrap(dek, privacy.Nobody, keys.History)
+				w, err := k.Wrap(privacy.Nobody, dek, dek)
 				if err != nil {
 					t.Error(err)
 				}
@@ -190,7 +190,7 @@ func TestOneKeyServesManyGoroutines(t *testing.T) {
 func FuzzEnvelope(f *testing.F) {
 	v := readVectors(f)
 	k := v.open(f)
-	dek, err := k.Unwrap(v.Wrapped["values_epoch_3"], privacy.SubjectID(v.Subject), keys.Values)
+	dek, err := k.Unwrap(v.Wrapped["epoch_3"], privacy.SubjectID(v.Subject), keys.Values)
 	if err != nil {
 		f.Fatal(err)
 	}

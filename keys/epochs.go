@@ -82,5 +82,6 @@ func (k *Keyring) last(r role) int {
 	}
 }
 
-// WrappedUnder returns the KEK epoch that a wrapped key names, or ErrFormat.
+// WrappedUnder returns the KEK epoch that a person's wrapped keys name, or
+// ErrFormat.
 func WrappedUnder(wrapped []byte) (epoch uint32, err error) { return parseWrapped(wrapped) }

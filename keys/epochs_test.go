@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -16,7 +17,7 @@ import (
 func TestEpochsTurn(t *testing.T) {
 	old, who := newKeyring(t), privacy.NewSubjectID()
 	dek := newDEK(t, old)
-	wrapped, err := old.Wrap(dek, who, keys.Values)
+	wrapped, err := old.Wrap(who, dek, dek)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func TestEpochsTurn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := both.Wrap(opened, who, keys.Values)
+	again, err := both.Wrap(who, opened, opened)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,7 @@ func TestEpochsTurn(t *testing.T) {
 	} else if plain, err := keys.Unseal(back, keys.Binding{Field: "x"}, sealed); err != nil || string(plain) != "y" {
 		t.Errorf("it is another key: %v", err)
 	}
-	if turned.VaultID() != old.VaultID() || turned.MAC("a") != old.MAC("a") || turned.SecretHash("a", "b") != old.SecretHash("a", "b") ||
+	if turned.VaultID() != old.VaultID() || turned.MAC("a") != old.MAC("a") || turned.SecretHash("a", "b") != old.SecretHash("a", "b") || !bytes.Equal(turned.Place(who), old.Place(who)) ||
 		turned.EvidenceKeys()[0].ID != old.EvidenceKeys()[0].ID {
 		t.Error("something else of the keyring turned too")
 	}

@@ -8,12 +8,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // The keyring file:
 //
 //	bytes 0-13    "sayso-keyring\n"
-//	byte  14      format version, 1
+//	byte  14      format version, 2
 //	byte  15      kind of root key: 1 passphrase, 2 key file
 //	bytes 16-19   Argon2id passes, big endian; 0 for a key file
 //	bytes 20-23   Argon2id memory in KiB, big endian; 0 for a key file
@@ -33,13 +34,16 @@ import (
 // 53 bytes:
 //
 //	byte  0      role: 1 KEK, 2 blind index, 3 log, 4 token, 5 evidence,
-//	             6 ledger, 7 client secrets
+//	             6 ledger, 7 client secrets, 8 places
 //	bytes 1-4    epoch, big endian, from 1
 //	bytes 5-12   since when, Unix seconds, big endian
 //	bytes 13-20  until when; 0 for a key in use
 //	bytes 21-52  the secret; of a retired signing key the public key
 const (
-	magic       = "sayso-keyring\n"
+	magic = "sayso-keyring\n"
+
+	keyringVersion = 2 // 1 had no key of places
+
 	saltLen     = 32
 	checkLen    = 32
 	preambleLen = len(magic) + 1 + 1 + 4 + 4 + 1 + saltLen
@@ -65,8 +69,8 @@ func parseHeader(b []byte) (h header, err error) {
 		return header{}, fmt.Errorf("not a keyring: %w", ErrFormat)
 	}
 	b = b[len(magic):]
-	if b[0] != formatVersion {
-		return header{}, fmt.Errorf("keyring of version %d: %w", b[0], ErrFormat)
+	if b[0] != keyringVersion {
+		return header{}, fmt.Errorf("the keyring is of format %d, and this program knows format %d alone: %w: %w", b[0], keyringVersion, ErrFormat, ErrVersion)
 	}
 	h.root = rootKind(b[1])
 	h.p = Argon2{Time: binary.BigEndian.Uint32(b[2:]), Memory: binary.BigEndian.Uint32(b[6:]), Threads: b[10]}
@@ -90,7 +94,7 @@ func parseHeader(b []byte) (h header, err error) {
 // preamble returns the file up to the check.
 func (h header) preamble() []byte {
 	out := append(make([]byte, 0, headerLen), magic...)
-	out = append(out, formatVersion, byte(h.root))
+	out = append(out, keyringVersion, byte(h.root))
 	out = binary.BigEndian.AppendUint32(out, h.p.Time)
 	out = binary.BigEndian.AppendUint32(out, h.p.Memory)
 	out = append(out, h.p.Threads)
@@ -136,8 +140,11 @@ func (k *Keyring) Seal(r Root) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sealing keyring: %w", err)
 	}
-	start := h.marshal()
-	return aead.Seal(bytes.Clone(start), nil, marshalBody(k.vault, k.keys), start), nil
+	start, nonce := h.marshal(), make([]byte, nonceLen)
+	if err := drawNonce(nonce); err != nil {
+		return nil, fmt.Errorf("sealing keyring: %w", err)
+	}
+	return aead.Seal(slices.Concat(start, nonce), nonce, marshalBody(k.vault, k.keys), start), nil
 }
 
 // Open reads a keyring file. The wrong passphrase or key, or the wrong kind of
@@ -162,7 +169,11 @@ func Open(file []byte, r Root) (*Keyring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening keyring: %w", err)
 	}
-	plain, err := aead.Open(nil, nil, file[headerLen:], file[:headerLen])
+	nonce, sealed := file[headerLen:min(len(file), headerLen+nonceLen)], file[min(len(file), headerLen+nonceLen):]
+	if len(nonce) < nonceLen {
+		return nil, fmt.Errorf("opening keyring: %w", ErrIntegrity)
+	}
+	plain, err := aead.Open(nil, nonce, sealed, file[:headerLen])
 	if err != nil {
 		return nil, fmt.Errorf("opening keyring: %w", ErrIntegrity)
 	}

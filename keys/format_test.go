@@ -30,7 +30,8 @@ func TestAKeyringMustBeWhole(t *testing.T) {
 			return slices.Insert(all, i+1, key{role: roleEvidence, epoch: 2})
 		}, true},
 		{"no KEK", func(all []key) []key { return all[1:] }, false},
-		{"no client key", func(all []key) []key { return all[:len(all)-1] }, false},
+		{"no client key", func(all []key) []key { return slices.Delete(all, len(all)-2, len(all)-1) }, false},
+		{"no key of places", func(all []key) []key { return all[:len(all)-1] }, false},
 		{"no log key", func(all []key) []key { return slices.Delete(all, 2, 3) }, false},
 		{"epoch 0", func(all []key) []key { all[0].epoch = 0; return all }, false},
 		{"a key twice", func(all []key) []key { return slices.Insert(all, 1, all[0]) }, false},
@@ -71,7 +72,7 @@ func TestALaterEpochIsUsedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, ring := range map[uint32]*Keyring{1: k, 2: later} {
-		w, err := ring.Wrap(d, [16]byte{}, Values)
+		w, err := ring.Wrap([16]byte{}, d, d)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -131,7 +131,7 @@ func TestWhatWasKeptLongAgoOpens(t *testing.T) {
 	v := readVectors(t)
 	ring := v.open(t)
 	who := privacy.SubjectID(v.Subject)
-	dek, err := ring.Unwrap(v.Wrapped["values_epoch_3"], who, keys.Values)
+	dek, err := ring.Unwrap(v.Wrapped["epoch_3"], who, keys.Values)
 	if err != nil {
 		t.Fatal(err)
 	}

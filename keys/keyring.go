@@ -23,7 +23,8 @@ const (
 	roleEvidence role = 5 // signs receipts and certificates
 	roleLedger   role = 6 // keyed hashes of ledger and limits
 	roleClient   role = 7 // keyed hashes of client secrets
-	lastRole          = roleClient
+	rolePlaces   role = 8 // where a person's rows lie; it never turns
+	lastRole          = rolePlaces
 )
 
 func (r role) signs() bool { return r == roleLog || r == roleToken || r == roleEvidence }
@@ -62,6 +63,7 @@ type Keyring struct {
 	index    uint32
 	ledger   *hasher
 	client   *hasher
+	places   cipher.Block
 	signers  map[role]*signer
 	evidence string // key ID of the evidence key in use
 }
@@ -132,6 +134,12 @@ func (k *Keyring) take(e *key) error {
 		k.ledger = newHasher(e.material[:])
 	case e.role == roleClient:
 		k.client = newHasher(e.material[:])
+	case e.role == rolePlaces:
+		block, err := newPlaces(e.material[:])
+		if err != nil {
+			return err
+		}
+		k.places = block
 	default:
 		private := ed25519.NewKeyFromSeed(e.material[:])
 		k.signers[e.role] = &signer{key: private}

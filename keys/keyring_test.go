@@ -44,7 +44,7 @@ func sealFile(t testing.TB, k *keys.Keyring, r keys.Root) []byte {
 func TestAKeyringComesBackWhole(t *testing.T) {
 	k := newKeyring(t)
 	sum := k.BlindIndex("email", "someone@example.org")
-	wrapped, err := k.Wrap(newDEK(t, k), privacy.Nobody, keys.Values)
+	wrapped, err := k.Wrap(privacy.Nobody, newDEK(t, k), newDEK(t, k))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestAKeyringComesBackWhole(t *testing.T) {
 		if again.BlindIndex("email", "someone@example.org") != sum {
 			t.Errorf("%s: another blind index", name)
 		}
-		if again.MAC("a") != k.MAC("a") || again.SecretHash("a", "b") != k.SecretHash("a", "b") {
+		if again.MAC("a") != k.MAC("a") || again.SecretHash("a", "b") != k.SecretHash("a", "b") || !bytes.Equal(again.Place(privacy.Nobody), k.Place(privacy.Nobody)) {
 			t.Errorf("%s: other hashes", name)
 		}
 		if _, err := again.Unwrap(wrapped, privacy.Nobody, keys.Values); err != nil {
@@ -179,8 +179,23 @@ func TestAKeyringFileCannotAskForAbsurdWork(t *testing.T) {
 // What the manual states about the passphrase's work stands in the file.
 func TestAPassphraseIsStretchedAsStated(t *testing.T) {
 	file := sealFile(t, newKeyring(t), keys.Passphrase([]byte("open sesame")))
-	if want := append([]byte("sayso-keyring\n\x01\x01"), 0, 0, 0, 3, 0, 1, 0, 0, 4); !bytes.HasPrefix(file, want) {
+	if want := append([]byte("sayso-keyring\n\x02\x01"), 0, 0, 0, 3, 0, 1, 0, 0, 4); !bytes.HasPrefix(file, want) {
 		t.Errorf("got %x, want %x", file[:len(want)], want)
+	}
+}
+
+// Another version's file is named so, and is not taken for a damaged one.
+func TestAKeyringOfAnotherVersionIsNamedSo(t *testing.T) {
+	for _, version := range []byte{1, 3} {
+		file := sealFile(t, newKeyring(t), quick("open sesame"))
+		file[14] = version
+		if _, err := keys.Open(file, quick("open sesame")); !errors.Is(err, keys.ErrVersion) || !errors.Is(err, keys.ErrFormat) ||
+			!strings.Contains(err.Error(), fmt.Sprintf("of format %d", version)) {
+			t.Errorf("version %d: got %v, want it named", version, err)
+		}
+	}
+	if _, err := keys.Open([]byte("sayso-keyring"), quick("open sesame")); errors.Is(err, keys.ErrVersion) {
+		t.Errorf("half a keyring: got %v, want no word of versions", err)
 	}
 }
 
@@ -315,7 +330,7 @@ func TestKeysNeverShow(t *testing.T) {
 	}
 	// fmt asks no methods of unexported fields: it must find pointers only.
 	v := readVectors(t)
-	known, err := v.open(t).Unwrap(v.Wrapped["values_epoch_3"], privacy.SubjectID(v.Subject), keys.Values)
+	known, err := v.open(t).Unwrap(v.Wrapped["epoch_3"], privacy.SubjectID(v.Subject), keys.Values)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,17 @@ type vectors struct {
 		Field                     string
 		Version                   uint64
 	}
+	Lists []struct {
+		Subject hexBytes
+		Values  []struct {
+			Field     string
+			Version   uint64
+			Plaintext hexBytes
+			Nonce     hexBytes
+		}
+		List hexBytes
+	}
+	Places     map[string]hexBytes // by ID
 	Hashes     map[string]hexBytes
 	Signatures map[string]struct {
 		ID            string
@@ -108,11 +119,11 @@ func TestEnvelopesOfLongAgoOpenUnderKeysUnwrappedNow(t *testing.T) {
 	v := readVectors(t)
 	k := v.open(t)
 	subject := privacy.SubjectID(v.Subject)
-	values, err := k.Unwrap(v.Wrapped["values_epoch_3"], subject, keys.Values)
+	values, err := k.Unwrap(v.Wrapped["epoch_3"], subject, keys.Values)
 	if err != nil {
 		t.Fatalf("values, current epoch: %v", err)
 	}
-	history, err := k.Unwrap(v.Wrapped["history_epoch_2"], subject, keys.History)
+	history, err := k.Unwrap(v.Wrapped["epoch_2"], subject, keys.History)
 	if err != nil {
 		t.Fatalf("history, epoch before: %v", err)
 	}
@@ -127,9 +138,50 @@ func TestEnvelopesOfLongAgoOpenUnderKeysUnwrappedNow(t *testing.T) {
 	}
 }
 
+func TestListsOfLongAgoOpenValueByValue(t *testing.T) {
+	v := readVectors(t)
+	k := v.open(t)
+	dek, err := k.Unwrap(v.Wrapped["epoch_3"], privacy.SubjectID(v.Subject), keys.Values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, w := range v.Lists {
+		l, err := keys.ParseList(w.List)
+		if err != nil || l.Len() != len(w.Values) {
+			t.Fatalf("list %d: got %d values, %v, want %d", n, l.Len(), err, len(w.Values))
+		}
+		for i, value := range w.Values {
+			got, err := l.Unseal(dek, i, keys.Binding{Vault: k.VaultID(), Subject: privacy.SubjectID(w.Subject), Field: value.Field, Version: value.Version})
+			if err != nil || !bytes.Equal(got, value.Plaintext) {
+				t.Errorf("list %d, %s: got %q, %v, want %q", n, value.Field, got, err, value.Plaintext)
+			}
+			if e, err := keys.ParseEnvelope(l.Envelope(i)); err != nil || !bytes.Equal(e.Nonce[:], value.Nonce) {
+				t.Errorf("list %d, %s: got nonce %x, %v, want %x", n, value.Field, e.Nonce, err, value.Nonce)
+			}
+		}
+	}
+}
+
+func TestRowsOfLongAgoAreFoundAtTheirPlaces(t *testing.T) {
+	v := readVectors(t)
+	k := v.open(t)
+	for id, want := range v.Places {
+		var s privacy.SubjectID
+		if _, err := hex.Decode(s[:], []byte(id)); err != nil {
+			t.Fatal(err)
+		}
+		if got := k.Place(s); !bytes.Equal(got, want) {
+			t.Errorf("place of %s: got %x, want %x", id, got, want)
+		}
+		if got, err := k.SubjectAt(want); err != nil || got != s {
+			t.Errorf("whose is place %x: got %x, %v, want %s", want, got, err, id)
+		}
+	}
+}
+
 func TestAKeyWrappedUnderADestroyedKEKIsGone(t *testing.T) {
 	v := readVectors(t)
-	d, err := v.open(t).Unwrap(v.Wrapped["values_epoch_1"], privacy.SubjectID(v.Subject), keys.Values)
+	d, err := v.open(t).Unwrap(v.Wrapped["epoch_1"], privacy.SubjectID(v.Subject), keys.Values)
 	if d != nil || !errors.Is(err, keys.ErrEpoch) || !errors.Is(err, keys.ErrIntegrity) {
 		t.Errorf("got %v, %v, want ErrEpoch and ErrIntegrity", d, err)
 	}

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Writes vectors.json: the formats of package keys, written a second time from
 their description and not from the Go code, with the library "cryptography"
-(44 or later). Run it as: python3 vectors.py > vectors.json"""
+(45 or later). Run it as: python3 vectors.py > vectors.json"""
 import base64, hashlib, hmac, json, struct
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -50,20 +51,57 @@ ring = [
     (5, 2, TURNED, 0, fixed("evidence 2")),
     (6, 1, BEGUN, 0, fixed("ledger 1")),
     (7, 1, BEGUN, 0, fixed("client 1")),
+    (8, 1, BEGUN, 0, fixed("places 1")),
 ]
 
 
 def keyring(kind, t, m, p, root, salt, nonce):
-    pre = b"sayso-keyring\n" + bytes([1, kind]) + struct.pack(">IIB", t, m, p) + salt
+    pre = b"sayso-keyring\n" + bytes([2, kind]) + struct.pack(">IIB", t, m, p) + salt
     head = pre + hkdf(root, salt, b"sayso/keyring/check" + pre)
     body = vault + b"".join(struct.pack(">BIqq", *k[:4]) + k[4] for k in ring)
     return head + nonce + AESGCM(hkdf(root, salt, b"sayso/keyring/body")).encrypt(nonce, body, head)
 
 
-def wrapped(kek, epoch, kind, dek, nonce):
-    head = bytes([1, 1]) + struct.pack(">I", epoch)
-    data = b"sayso/wrapped-dek" + head + vault + subject + bytes([kind])
-    return (head + nonce + AESGCM(kek).encrypt(nonce, dek, data)).hex()
+def after(nonce, n):
+    return ((int.from_bytes(nonce, "big") + n) % (1 << 96)).to_bytes(12, "big")
+
+
+def wrapped(kek, epoch, dek, nonce):
+    head = bytes([2, 1]) + struct.pack(">I", epoch)
+    data = b"sayso/wrapped-dek" + head + vault + subject
+    one = lambda n, kind: AESGCM(kek).encrypt(after(nonce, n), dek, data + bytes([kind]))
+    return (head + nonce + one(0, 1) + one(1, 2)).hex()
+
+
+def varint(n):
+    out = b""
+    while n > 127:
+        out, n = out + bytes([n & 127 | 128]), n >> 7
+    return out + bytes([n])
+
+
+def packed(dek, who, values):
+    """Envelopes as a list: of each its field, version, plaintext and nonce."""
+    out, before = bytes([2, 1]) + varint(len(values)), None
+    for field, version, plain, nonce in values:
+        data = b"sayso/envelope" + bytes([1, 1]) + vault + who + struct.pack(">Q", version) + field.encode()
+        sealed = AESGCM(dek).encrypt(nonce, plain, data)
+        follows = before is not None and after(before, 1) == nonce
+        out += varint(2 * len(sealed)) if follows else varint(2 * len(sealed) + 1) + nonce
+        out, before = out + sealed, nonce
+    return {"subject": who.hex(), "list": out.hex(),
+            "values": [{"field": f, "version": v, "plaintext": p.hex(), "nonce": n.hex()} for f, v, p, n in values]}
+
+
+def run(nonce, values):
+    return [(*v, after(nonce, n)) for n, v in enumerate(values)]
+
+
+def place(block):
+    """An ID and its place: of a block that one made here has, or of any other."""
+    cipher = Cipher(algorithms.AES256(fixed("places 1")), modes.ECB()).encryptor()
+    short = block[14:] == b"\0\0" and block[0] != 0
+    return cipher.update(block).hex(), (block[:14] if short else b"\0" + block).hex()
 
 
 def envelope(dek, who, field, version, plain, nonce):
@@ -96,9 +134,9 @@ print(json.dumps({
     "subject": subject.hex(),
     "dek": dek.hex(),
     "wrapped": {
-        "values_epoch_3": wrapped(fixed("kek 3"), 3, 1, dek, fixed("nonce c", 12)),
-        "history_epoch_2": wrapped(fixed("kek 2"), 2, 2, dek, fixed("nonce d", 12)),
-        "values_epoch_1": wrapped(fixed("kek 1"), 1, 1, dek, fixed("nonce e", 12)),
+        "epoch_3": wrapped(fixed("kek 3"), 3, dek, fixed("nonce c", 12)),
+        "epoch_2": wrapped(fixed("kek 2"), 2, dek, b"\xff" * 12),
+        "epoch_1": wrapped(fixed("kek 1"), 1, dek, fixed("nonce e", 12)),
     },
     "envelopes": [
         envelope(dek, subject, "value/email", 1, b'"someone@example.org"', fixed("nonce f", 12)),
@@ -106,6 +144,21 @@ print(json.dumps({
         envelope(dek, bytes(16), "governance", 7, bytes(range(256)), fixed("nonce h", 12)),
     ],
     "kept": kept(dek, fixed("dek before"), "value/address", 7, b'{"street_address":"Lindenweg 7"}'),
+    "lists": [
+        packed(dek, subject, []),
+        packed(dek, subject, run(fixed("nonce k", 12), [("value/email", 1, b'"someone@example.org"'), ("value/note", 3, bytes(300)), ("value/empty", 2, b"")])),
+        packed(dek, subject, run(b"\0\0\0\7" + b"\xff" * 7 + b"\xfe", [("value/a", 1, b"1"), ("value/b", 1, b"2"), ("value/c", 1, b"3")])),
+        packed(dek, subject, run(b"\xff" * 12, [("value/a", 1, b"1"), ("value/b", 1, b"2")])),
+        packed(dek, subject, run(fixed("nonce l", 12), [("value/a", 1, b"1"), ("value/b", 1, b"2")])[:1]
+               + run(fixed("nonce m", 12), [("value/b", 2, b"3"), ("value/c", 1, b"4")])
+               + run(fixed("nonce l", 12), [("value/a", 1, b"1"), ("value/b", 1, b"2"), ("value/d", 1, b"5")])[2:]),
+    ],
+    "places": dict(map(place, [
+        bytes.fromhex("01a0b1c2d3e4") + fixed("place a", 8) + bytes(2),
+        bytes.fromhex("00a0b1c2d3e4") + fixed("place b", 8) + bytes(2),
+        fixed("place c", 16),
+        bytes(16),
+    ])),
     "hashes": {
         "blind_index_email_epoch_1": parts(fixed("index 1"), b"sayso/blind-index/1", b"email", b"someone@example.org"),
         "blind_index_email_epoch_2": parts(fixed("index 2"), b"sayso/blind-index/1", b"email", b"someone@example.org"),
