@@ -69,7 +69,7 @@ func (v *Vault) aim(ctx context.Context, by Caller, subject SubjectRef, narrows 
 	case w.found != privacy.Nobody:
 		err = v.touchKeys(ctx, w.found)
 	default:
-		w.fresh, err = v.makeKeys(ctx, privacy.NewSubjectID())
+		w.fresh, err = v.makeSubject(ctx)
 	}
 	return w, err
 }

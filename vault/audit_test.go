@@ -215,7 +215,7 @@ func TestALostRecordIsALineOfItsOwn(t *testing.T) {
 	for _, who := range []vaulttest.Person{ines, jo} {
 		shop.For("sms-marketing").Consent(who, privacy.StatusGiven)
 	}
-	if _, err := v.Keys.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("deks", ines.ID[:]) }); err != nil {
+	if _, err := v.Keys.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("deks", v.RowKey("deks", ines.ID[:])) }); err != nil {
 		t.Fatal(err)
 	}
 	all, end := consentsOf(t, v, vault.ExportRequest{})

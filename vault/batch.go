@@ -352,7 +352,7 @@ func (c *capture) rehearse(ctx context.Context, r *rehearsal) error {
 		if c.given != privacy.Nobody {
 			c.fresh, err = c.v.keysOf(ctx, c.given)
 		} else {
-			c.fresh, c.keyRow, err = c.v.newKeys(privacy.NewSubjectID())
+			c.fresh, c.keyRow, err = c.v.newSubject()
 		}
 		if p = c.begin(); p != nil {
 			r.make(p)

@@ -298,7 +298,7 @@ func (v *Vault) putConsent(tx store.Tx, p *person, record consentRecord, digest 
 	if err != nil {
 		return err
 	}
-	if err := tx.Put(bucketConsents, append(bytes.Clone(p.id[:]), record.ID[:]...), sealed); err != nil {
+	if err := bucketConsents.put(tx, p.at.with(record.ID[:]...), sealed); err != nil {
 		return err
 	}
 	if err := tx.Put(bucketReceipts, bytes.Clone(record.ID[:]), bytes.Clone(p.id[:])); err != nil {

@@ -51,11 +51,11 @@ func TestAVaultIsExaminedWhileItIsUsed(t *testing.T) {
 	}
 	nobody := privacy.SubjectID{1, 2, 3}
 	if _, err := v.Keys.Update(t.Context(), func(tx store.Tx) error {
-		row, err := tx.Get("deks", privacy.Nobody[:])
+		row, err := tx.Get("deks", v.RowKey("deks", privacy.Nobody[:]))
 		if err != nil {
 			return err
 		}
-		return tx.Put("deks", nobody[:], slices.Clone(row))
+		return tx.Put("deks", v.RowKey("deks", nobody[:]), slices.Clone(row))
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
-	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
 
@@ -56,7 +55,7 @@ func (e *examiner) keyTurn(ctx context.Context) error {
 	ring := e.v.keyring()
 	for _, epoch := range slices.Sorted(maps.Keys(under)) {
 		if !slices.Contains(has, epoch) && !slices.Contains(ring.KEKEpochs(), epoch) {
-			e.Add(Finding{Check: "key-turn", Level: Problem, What: fmt.Sprintf("%d keys of people are wrapped under KEK epoch %d, which the keyring does not have", under[epoch], epoch),
+			e.Add(Finding{Check: "key-turn", Level: Problem, What: fmt.Sprintf("the keys of %d people are wrapped under KEK epoch %d, which the keyring does not have", under[epoch], epoch),
 				Means: "These people cannot be read or changed. The keyring is an older or a newer copy than keys.db, or keys.db is.",
 				Do:    "Put keyring and keys.db of the same time back."})
 			return nil
@@ -89,19 +88,17 @@ func (e *examiner) keyTurn(ctx context.Context) error {
 func (e *examiner) wrappedUnder(ctx context.Context) (map[uint32]uint64, error) {
 	under := map[uint32]uint64{}
 	n := uint64(0)
-	err := pages(ctx, e.v.cfg.Keys, bucketDEKs, func(rows []row) error {
+	err := pages(ctx, e.v.cfg.Keys, bucketDEKs.all(), func(rows []row) error {
 		for _, r := range rows {
 			d, err := unpackDEKs(r.value)
 			if err != nil {
 				return err
 			}
-			for _, w := range [][]byte{d.values, d.history} {
-				epoch, err := keys.WrappedUnder(w)
-				if err != nil {
-					return err
-				}
-				under[epoch]++
+			epoch, err := keys.WrappedUnder(d.wrapped)
+			if err != nil {
+				return err
 			}
+			under[epoch]++
 		}
 		n += uint64(len(rows))
 		e.o.Progress("keys", n, n)
@@ -162,7 +159,7 @@ func (e *examiner) missingKeys(ctx context.Context) error {
 		return err
 	}
 	if lost.n > 0 {
-		e.Add(Finding{Check: "missing-keys", Level: Problem, What: fmt.Sprintf("%d of %d people have records and no keys", lost.n, n), About: lost.some(),
+		e.Add(Finding{Check: "missing-keys", Level: Problem, What: fmt.Sprintf("%d of %d people have records and no keys", lost.n, n), About: e.some(lost),
 			Means: "What is known of them can never be opened again, unless keys.db is an older copy than vault.db.",
 			Do:    "Put the keys.db of the same time, or a later one, back."})
 		return nil
@@ -182,7 +179,7 @@ func (e *examiner) orphanKeys(ctx context.Context) error {
 		return err
 	}
 	if orphans.n > 0 {
-		e.Add(Finding{Check: "orphan-keys", Level: Warning, What: fmt.Sprintf("%d people have keys and no records", orphans.n), About: orphans.some(),
+		e.Add(Finding{Check: "orphan-keys", Level: Warning, What: fmt.Sprintf("%d people have keys and no records", orphans.n), About: e.some(orphans),
 			Means: "A few are what crashes leave behind, and harmless. Many mean that vault.db is an older copy than keys.db.",
 			Do:    "If there are many, put the vault.db of the same time back; else nothing."})
 		return nil
@@ -201,19 +198,19 @@ func (e *examiner) unborn(ctx context.Context, orphans *strays) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	seen := orphans.ids
-	orphans.ids, orphans.n = nil, orphans.n-uint64(len(seen))
-	for _, id := range seen {
+	seen := orphans.at
+	orphans.at, orphans.n = nil, orphans.n-uint64(len(seen))
+	for _, at := range seen {
 		var born, kept []byte
-		err := e.v.cfg.Keys.View(ctx, func(s store.Snapshot) (err error) { kept, err = s.Get(bucketDEKs, id[:]); return err })
+		err := e.v.cfg.Keys.View(ctx, func(s store.Snapshot) (err error) { kept, err = bucketDEKs.get(s, at); return err })
 		if err == nil {
-			err = e.v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) { born, err = s.Get(bucketStanding, id[:]); return err })
+			err = e.v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) { born, err = bucketStanding.get(s, at); return err })
 		}
 		if err != nil {
 			return err
 		}
 		if kept != nil && born == nil {
-			orphans.add(id)
+			orphans.add(at)
 		}
 	}
 	return nil
@@ -221,41 +218,45 @@ func (e *examiner) unborn(ctx context.Context, orphans *strays) error {
 
 // strays are people with a row in one bucket and none in another.
 type strays struct {
-	n   uint64
-	ids []privacy.SubjectID // the first of them
+	n  uint64
+	at []place // of the first of them
 }
 
-func (s *strays) add(id privacy.SubjectID) {
+func (s *strays) add(at place) {
 	const most = 10_000
-	if s.n++; len(s.ids) < most {
-		s.ids = append(s.ids, id)
+	if s.n++; len(s.at) < most {
+		s.at = append(s.at, at)
 	}
 }
 
-func (s *strays) some() (some []string) {
-	for _, id := range s.ids[:min(shownPeople, len(s.ids))] {
-		some = append(some, id.String())
+// some names the first of them: by their places where there is no keyring.
+func (e *examiner) some(s *strays) (some []string) {
+	for _, at := range s.at[:min(shownPeople, len(s.at))] {
+		name := fmt.Sprintf("%x", at.key)
+		if e.has&needKeyring != 0 {
+			if id, err := e.v.personAt(at.key); err == nil {
+				name = id.String()
+			}
+		}
+		some = append(some, name)
 	}
 	return some
 }
 
 // without finds the rows of one bucket, by subject, that have none in another.
-func (e *examiner) without(ctx context.Context, in store.Engine, bucket store.Bucket, other store.Engine, lacking store.Bucket) (n uint64, lost *strays, err error) {
+func (e *examiner) without(ctx context.Context, in store.Engine, bucket personal, other store.Engine, lacking personal) (n uint64, lost *strays, err error) {
 	lost = new(strays)
-	err = pages(ctx, in, bucket, func(rows []row) error {
+	err = pages(ctx, in, bucket.all(), func(rows []row) error {
 		n += uint64(len(rows))
 		e.o.Progress("people", n, n)
 		return other.View(ctx, func(s store.Snapshot) error {
 			for _, r := range rows {
-				if len(r.key) != len(privacy.SubjectID{}) {
-					return fmt.Errorf("a key of bucket %s: %w", bucket, errIntegrity)
-				}
-				found, err := s.Get(lacking, r.key)
+				found, err := lacking.get(s, place{r.key})
 				if err != nil {
 					return err
 				}
 				if found == nil {
-					lost.add(privacy.SubjectID(r.key))
+					lost.add(place{r.key})
 				}
 			}
 			return nil

@@ -3,8 +3,10 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
+	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -47,8 +49,8 @@ func (v *Vault) PastValues(ctx context.Context, id privacy.SubjectID) (past []st
 			return err
 		}
 		values := &valuesOf{v: v, p: p}
-		return r.Scan(bucketHistory, id[:], after(id[:]), func(key, sealed []byte) error {
-			plain, err := values.unseal(pastField(privacy.ID(key[16:])), 1, sealed)
+		return bucketHistory.scan(r, p.at, func(key, sealed []byte) error {
+			plain, err := values.unseal(pastField(privacy.ID(key)), 1, sealed)
 			if err != nil {
 				return err
 			}
@@ -61,28 +63,38 @@ func (v *Vault) PastValues(ctx context.Context, id privacy.SubjectID) (past []st
 	return past, err
 }
 
-// SealedValue is one value of a profile record.
-type SealedValue struct {
-	Version  uint64
-	Envelope []byte
+// RowKey returns the key of a row, of one that has the person's ID where the row
+// has their place. Of a person's only row, the key itself will do.
+func (v *Vault) RowKey(b store.Bucket, key []byte) []byte {
+	const id = len(privacy.SubjectID{})
+	at := 0
+	switch {
+	case b == bucketIndex || b == bucketIndexEven:
+		at = 16
+		fallthrough
+	case slices.Contains([]personal{bucketStanding, bucketProfiles, bucketDEKs}, personal(b)):
+		if len(key) != at+id {
+			return key
+		}
+	case !slices.Contains([]personal{bucketStandings, bucketHistory, bucketConsents}, personal(b)):
+		return key
+	}
+	return slices.Concat(key[:at], v.place(privacy.SubjectID(key[at:])).key, key[at+id:])
 }
+
+// PersonAt returns whose place a row's key is.
+func (v *Vault) PersonAt(key []byte) (privacy.SubjectID, error) { return v.personAt(key) }
 
 // UnpackProfile and PackProfile read and write profile records.
-func UnpackProfile(row []byte) (values []SealedValue, err error) {
-	sealed, err := unpackProfile(row)
-	for _, s := range sealed {
-		values = append(values, SealedValue{s.version, s.envelope})
+func UnpackProfile(row []byte) (envelopes [][]byte, err error) {
+	l, err := keys.ParseList(row)
+	for i := range l.Len() {
+		envelopes = append(envelopes, l.Envelope(i))
 	}
-	return values, err
+	return envelopes, err
 }
 
-func PackProfile(values []SealedValue) []byte {
-	var sealed []sealedValue
-	for _, s := range values {
-		sealed = append(sealed, sealedValue{s.Version, s.Envelope})
-	}
-	return packProfile(sealed)
-}
+func PackProfile(envelopes [][]byte) ([]byte, error) { return keys.PackList(envelopes) }
 
 // Clock is the vault's clock as the doubts about it are told.
 type Clock struct{ c *clock }

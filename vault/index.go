@@ -120,7 +120,7 @@ func (v *Vault) putIndex(tx store.Tx, f privacy.FieldName, lookup string, id pri
 		if err != nil {
 			return err
 		}
-		if err := tx.Put(indexBucket(epoch), indexKey(index, id), v.indexProof(f, index, id, named)); err != nil {
+		if err := tx.Put(indexBucket(epoch), indexKey(index, v.place(id)), v.indexProof(f, index, id, named)); err != nil {
 			return err
 		}
 	}
@@ -139,7 +139,7 @@ func (v *Vault) dropIndex(tx store.Tx, f privacy.FieldName, value privacy.Sensit
 			if err != nil {
 				return err
 			}
-			if err := tx.Delete(indexBucket(epoch), indexKey(index, id)); err != nil {
+			if err := tx.Delete(indexBucket(epoch), indexKey(index, v.place(id))); err != nil {
 				return err
 			}
 		}
@@ -189,10 +189,11 @@ func (v *Vault) claimants(ctx context.Context, r store.Reader, f *register.Field
 	}
 	var rows []row
 	err = r.Scan(indexBucket(e.asked), index[:], after(index[:]), func(key, proof []byte) error {
-		if len(key) != 32 {
-			return fmt.Errorf("reading the index: %w", errIntegrity)
+		id, err := v.personAt(key[len(index):])
+		if err != nil {
+			return fmt.Errorf("reading the index: %w", err)
 		}
-		rows = append(rows, row{privacy.SubjectID(key[16:]), proof})
+		rows = append(rows, row{id, proof})
 		if len(rows) == maxClaimants {
 			return store.ErrStop
 		}
@@ -223,6 +224,4 @@ func (v *Vault) claimants(ctx context.Context, r store.Reader, f *register.Field
 	return people, nil
 }
 
-func indexKey(index [16]byte, id privacy.SubjectID) []byte {
-	return append(bytes.Clone(index[:]), id[:]...)
-}
+func indexKey(index [16]byte, at place) []byte { return slices.Concat(index[:], at.key) }

@@ -12,7 +12,7 @@ import (
 
 // The format of vault.db's records, and whose vault it is. It begins with a
 // version like everything on disk.
-const metaFormat = 1
+const metaFormat = 2 // 1 kept rows of people by their IDs
 
 var keyFormat = []byte("format")
 
@@ -94,7 +94,9 @@ func (v *Vault) checkFormat(ctx context.Context) error {
 			return err
 		case format == nil:
 			return ErrFresh
-		case len(format) != 1+len(v.id) || format[0] != metaFormat:
+		case len(format) > 0 && format[0] != metaFormat:
+			return fmt.Errorf("%w: vault.db is of format %d, and this program knows format %d alone", store.ErrFormat, format[0], metaFormat)
+		case len(format) != 1+len(v.id):
 			return store.ErrFormat
 		case string(format[1:]) != string(v.id[:]):
 			return ErrForeign

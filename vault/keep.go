@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -234,17 +233,14 @@ func (r *CaptureResult) hush(names []privacy.FieldName, mayTell map[privacy.Fiel
 // observation wins, ties go to what came last, and the loser goes to history.
 func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *valuesOf, res *CaptureResult) error {
 	plain := map[privacy.FieldName]privacy.Sensitive{} // current values, for the facts derived from them
+	sealed := map[privacy.FieldName][]byte{}           // of them, those that stay as they are
 	for i := range p.standing.Values {
 		fact := &p.standing.Values[i]
 		value, err := values.open(fact)
 		if err != nil {
 			return err
 		}
-		plain[fact.Field] = value
-	}
-	sealed := make(map[privacy.FieldName]sealedValue, len(values.sealed)+len(c.values))
-	for i := range p.standing.Values {
-		sealed[p.standing.Values[i].Field] = values.sealed[i]
+		plain[fact.Field], sealed[fact.Field] = value, values.sealed.Envelope(i)
 	}
 	for _, k := range c.values {
 		name := k.field.Name
@@ -290,21 +286,13 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 				return err
 			}
 		}
-		envelope, err := values.seal("value/"+string(name), fact.Version, k.value.JSON.Reveal())
-		if err != nil {
-			return err
-		}
-		sealed[name] = sealedValue{version: fact.Version, envelope: envelope}
 		p.standing.SetValue(fact)
 		plain[name] = k.value.JSON
+		delete(sealed, name)
 		res.Accepted = append(res.Accepted, name)
 	}
 	c.derive(p.standing, plain)
-	ordered := make([]sealedValue, len(p.standing.Values))
-	for i := range p.standing.Values {
-		ordered[i] = sealed[p.standing.Values[i].Field]
-	}
-	return tx.Put(bucketProfiles, bytes.Clone(p.id[:]), packProfile(ordered))
+	return values.put(tx, sealed, plain)
 }
 
 // derive keeps the facts that rules may know of a person in the standing.
@@ -344,7 +332,7 @@ func (v *Vault) putPast(tx store.Tx, values *valuesOf, fact consent.Value, value
 	if err != nil {
 		return err
 	}
-	return tx.Put(bucketHistory, append(bytes.Clone(values.p.id[:]), id[:]...), envelope)
+	return bucketHistory.put(tx, values.p.at.with(id[:]...), envelope)
 }
 
 func pastField(id privacy.ID) string { return "past/" + privacy.DecisionID(id).String() }
@@ -354,7 +342,7 @@ func (v *Vault) saveDigest(tx store.Tx, p *person) (rowDigest, error) {
 	if err := v.save(tx, p); err != nil {
 		return rowDigest{}, err
 	}
-	row, err := tx.Get(bucketStanding, p.id[:])
+	row, err := bucketStanding.get(tx, p.at)
 	if err != nil {
 		return rowDigest{}, err
 	}

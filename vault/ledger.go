@@ -326,11 +326,12 @@ func (l *ledger) finish(ctx context.Context) error {
 	}
 	var people []privacy.SubjectID
 	err = l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-		return s.Scan(bucketStanding, nil, nil, func(key, _ []byte) error {
-			if id := privacy.SubjectID(key); lacking[l.subject(id)] != nil {
+		return s.Scan(bucketStanding.all(), nil, nil, func(key, _ []byte) error {
+			id, err := l.v.personAt(key)
+			if err == nil && lacking[l.subject(id)] != nil {
 				people = append(people, id)
 			}
-			return nil
+			return err
 		})
 	})
 	if err != nil {

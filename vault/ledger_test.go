@@ -271,6 +271,31 @@ func TestAnOlderCopyIsRefusedAndLeftAlone(t *testing.T) {
 	}
 }
 
+// A vault of another format is refused by a sentence that says so, and left as it
+// is.
+func TestAVaultOfAnotherFormatIsRefused(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	row := getRow(t, v, "meta", []byte("format"))
+	for _, format := range []byte{1, 3} {
+		putRow(t, v, "meta", []byte("format"), append([]byte{format}, row[1:]...))
+		v.Stop()
+		before := sums(t, v.Dir)
+		if err := v.Reopen(); !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), fmt.Sprintf("vault.db is of format %d", format)) {
+			t.Errorf("format %d: got %v, want it named", format, err)
+		}
+		if after := sums(t, v.Dir); !slices.Equal(before, after) {
+			t.Error("a refused vault was changed")
+		}
+		v.Mend(func(data store.LogEngine, _ store.Engine) error {
+			_, err := data.Update(t.Context(), func(tx store.Tx) error { return tx.Put("meta", []byte("format"), row) })
+			return err
+		})
+		if err := v.Reopen(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A keyring of another vault, an empty folder and a vault that is there already
 // are told apart, and nothing is made of any of them.
 func TestAForeignOrAFreshVaultIsRefused(t *testing.T) {

@@ -59,7 +59,7 @@ func (v *Vault) lookup(ctx context.Context, by Caller, subject SubjectRef, reaso
 			p = v.nobody
 		}
 		found = p.id
-		on = []store.Condition{s.Unchanged(bucketStanding, p.id[:])}
+		on = []store.Condition{s.Unchanged(bucketStanding.all(), p.at.key)}
 		at, _, _ := v.clock.now()
 		id := privacy.NewDecisionID(at)
 		entry, err = v.entry(p, log.Lookup, privacy.ID(id), accessRecord{Format: 1, At: at, Decision: id, Officer: by.Client.Officer, Reason: reason,

@@ -19,58 +19,25 @@ import (
 // person is a subject with what opens their records.
 type person struct {
 	id       privacy.SubjectID
+	at       place // of their rows
 	standing *consent.Standing
 	history  *keys.DEK
-	wrapped  []byte        // the values DEK; unwrapped only where a value is opened
+	wrapped  []byte        // their DEKs; that of the values is unwrapped only where one is opened
 	kept     []byte        // shares of values from before that DEK, sealed under it; mostly none
 	ring     *keys.Keyring // that wrapped it; nil: the vault's
 }
 
 func (p *person) known() bool { return p.id != privacy.Nobody }
 
-// rows of the keys engine: format, then both wrapped DEKs with their lengths, and
-// for somebody of whom a part was erased the shares of the values that stayed.
-//
-//	0x01 values history        each after its length (2)
-//	0x02 values history kept   kept, which is longer, to the end
-const (
-	deksFormat     = 1
-	deksFormatKept = 2
-)
+// deks is a row of the keys engine: a person's wrapped DEKs, and for somebody of
+// whom a part was erased the shares of the values that stayed.
+type deks struct{ wrapped, kept []byte }
 
-// deks is a row of the keys engine.
-type deks struct{ values, history, kept []byte }
-
-func (d deks) pack() []byte {
-	row := []byte{deksFormat}
-	if len(d.kept) > 0 {
-		row[0] = deksFormatKept
-	}
-	for _, w := range [][]byte{d.values, d.history} {
-		row = binary.BigEndian.AppendUint16(row, uint16(len(w)))
-		row = append(row, w...)
-	}
-	return append(row, d.kept...)
-}
+func (d deks) pack() []byte { return slices.Concat(d.wrapped, d.kept) }
 
 func unpackDEKs(row []byte) (d deks, err error) {
-	bad := fmt.Errorf("reading a subject's keys: %w", errIntegrity)
-	if len(row) == 0 || row[0] != deksFormat && row[0] != deksFormatKept {
-		return d, bad
-	}
-	rest := row[1:]
-	for _, part := range []*[]byte{&d.values, &d.history} {
-		if len(rest) < 2 || len(rest)-2 < int(binary.BigEndian.Uint16(rest)) {
-			return deks{}, bad
-		}
-		n := int(binary.BigEndian.Uint16(rest))
-		*part, rest = rest[2:2+n], rest[2+n:]
-	}
-	if (row[0] == deksFormatKept) != (len(rest) > 0) {
-		return deks{}, bad
-	}
-	if len(rest) > 0 {
-		d.kept = rest
+	if d.wrapped, d.kept, err = keys.CutWrapped(row); err != nil {
+		return deks{}, fmt.Errorf("reading a subject's keys: %w: %w", errIntegrity, err)
 	}
 	return d, nil
 }
@@ -78,7 +45,7 @@ func unpackDEKs(row []byte) (d deks, err error) {
 // newKeys draws a subject's two DEKs and wraps them.
 func (v *Vault) newKeys(id privacy.SubjectID) (*person, []byte, error) {
 	ring := v.keyring()
-	p := &person{id: id, standing: &consent.Standing{}, ring: ring}
+	p := &person{id: id, at: v.place(id), standing: &consent.Standing{}, ring: ring}
 	var err error
 	if p.history, err = ring.NewDEK(); err != nil {
 		return nil, nil, err
@@ -87,12 +54,26 @@ func (v *Vault) newKeys(id privacy.SubjectID) (*person, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	history, err := ring.Wrap(p.history, id, keys.History)
+	p.wrapped, err = ring.Wrap(id, values, p.history)
+	return p, p.wrapped, err
+}
+
+// newSubject is newKeys for somebody new.
+func (v *Vault) newSubject() (*person, []byte, error) {
+	id, err := v.keyring().NewSubject(v.cfg.Now())
 	if err != nil {
 		return nil, nil, err
 	}
-	p.wrapped, err = ring.Wrap(values, id, keys.Values)
-	return p, deks{values: p.wrapped, history: history}.pack(), err
+	return v.newKeys(id)
+}
+
+// makeSubject is makeKeys for somebody new.
+func (v *Vault) makeSubject(ctx context.Context) (*person, error) {
+	id, err := v.keyring().NewSubject(v.cfg.Now())
+	if err != nil {
+		return nil, err
+	}
+	return v.makeKeys(ctx, id)
 }
 
 // makeKeys makes a subject's two DEKs durable. It comes before anything that
@@ -114,7 +95,7 @@ func (v *Vault) keysOf(ctx context.Context, id privacy.SubjectID) (*person, erro
 		return nil, err
 	}
 	_, err = v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
-		have, err := tx.Get(bucketDEKs, id[:])
+		have, err := bucketDEKs.get(tx, made.at)
 		if have != nil || err != nil {
 			return err
 		}
@@ -134,12 +115,13 @@ func (v *Vault) keysOf(ctx context.Context, id privacy.SubjectID) (*person, erro
 // it for somebody known, so that it lasts as long as for somebody new, whose
 // keys are made.
 func (v *Vault) touchKeys(ctx context.Context, id privacy.SubjectID) error {
+	at := v.place(id)
 	_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
-		row, err := tx.Get(bucketDEKs, id[:])
+		row, err := bucketDEKs.get(tx, at)
 		if row == nil || err != nil {
 			return err
 		}
-		return tx.Put(bucketDEKs, id[:], bytes.Clone(row))
+		return bucketDEKs.put(tx, at, bytes.Clone(row))
 	})
 	return err
 }
@@ -151,7 +133,7 @@ func (v *Vault) dropKeys(ctx context.Context, ids ...privacy.SubjectID) {
 	}
 	_, err := v.cfg.Keys.Update(context.WithoutCancel(ctx), func(tx store.Tx) error {
 		for _, id := range ids {
-			if err := tx.Delete(bucketDEKs, id[:]); err != nil {
+			if err := bucketDEKs.delete(tx, v.place(id)); err != nil {
 				return err
 			}
 		}
@@ -164,9 +146,13 @@ func (v *Vault) dropKeys(ctx context.Context, ids ...privacy.SubjectID) {
 
 // loadKeys reads a subject's keys: nil if there are none.
 func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, error) {
+	return v.loadKeysAt(ctx, id, v.place(id))
+}
+
+func (v *Vault) loadKeysAt(ctx context.Context, id privacy.SubjectID, at place) (*person, error) {
 	var p *person
 	err := v.cfg.Keys.View(ctx, func(s store.Snapshot) error {
-		row, err := s.Get(bucketDEKs, id[:])
+		row, err := bucketDEKs.get(s, at)
 		if row == nil || err != nil {
 			return err
 		}
@@ -175,11 +161,12 @@ func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 			return err
 		}
 		ring := v.keyring() // it turns no further while this snapshot is open
-		dek, err := ring.Unwrap(d.history, id, keys.History)
+		dek, err := ring.Unwrap(d.wrapped, id, keys.History)
 		if err != nil {
 			return fmt.Errorf("opening the history key of %s: %w", id, err)
 		}
-		p = &person{id: id, history: dek, wrapped: bytes.Clone(d.values), kept: bytes.Clone(d.kept), ring: ring}
+		d = deks{bytes.Clone(d.wrapped), bytes.Clone(d.kept)}
+		p = &person{id: id, at: at, history: dek, wrapped: d.wrapped, kept: d.kept, ring: ring}
 		return nil
 	})
 	return p, err
@@ -187,7 +174,8 @@ func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 
 // load returns the subject as the reader sees it, or nil if there is none.
 func (v *Vault) load(ctx context.Context, r store.Reader, id privacy.SubjectID) (*person, error) {
-	row, err := r.Get(bucketStanding, id[:])
+	at := v.place(id)
+	row, err := bucketStanding.get(r, at)
 	if row == nil || err != nil {
 		return nil, err
 	}
@@ -196,7 +184,7 @@ func (v *Vault) load(ctx context.Context, r store.Reader, id privacy.SubjectID) 
 		p = rehearsing.made(id)
 	}
 	if p == nil {
-		p, err = v.loadKeys(ctx, id)
+		p, err = v.loadKeysAt(ctx, id, at)
 	}
 	if err != nil {
 		return nil, err
@@ -229,12 +217,12 @@ func (v *Vault) openStanding(p *person, row []byte) (*consent.Standing, error) {
 // save writes the person's standing as its next version and keeps the one
 // before.
 func (v *Vault) save(tx store.Tx, p *person) error {
-	old, err := tx.Get(bucketStanding, p.id[:])
+	old, err := bucketStanding.get(tx, p.at)
 	if err != nil {
 		return err
 	}
 	if old != nil {
-		if err := tx.Put(bucketStandings, versionKey(p.id, p.standing.Version), bytes.Clone(old)); err != nil {
+		if err := bucketStandings.put(tx, p.at.with(versionKey(p.standing.Version)...), bytes.Clone(old)); err != nil {
 			return err
 		}
 	}
@@ -243,7 +231,7 @@ func (v *Vault) save(tx store.Tx, p *person) error {
 	if err != nil {
 		return err
 	}
-	return tx.Put(bucketStanding, bytes.Clone(p.id[:]), append(binary.AppendUvarint(nil, p.standing.Version), sealed...))
+	return bucketStanding.put(tx, p.at, append(binary.AppendUvarint(nil, p.standing.Version), sealed...))
 }
 
 // standingAt returns a version of a person's standing, for a past decision.
@@ -251,7 +239,7 @@ func (v *Vault) standingAt(r store.Reader, p *person, version uint64) (*consent.
 	if version == p.standing.Version {
 		return p.standing, nil
 	}
-	row, err := r.Get(bucketStandings, versionKey(p.id, version))
+	row, err := bucketStandings.get(r, p.at.with(versionKey(version)...))
 	if err != nil {
 		return nil, err
 	}
@@ -261,9 +249,7 @@ func (v *Vault) standingAt(r store.Reader, p *person, version uint64) (*consent.
 	return v.openStanding(p, row)
 }
 
-func versionKey(id privacy.SubjectID, version uint64) []byte {
-	return binary.BigEndian.AppendUint64(bytes.Clone(id[:]), version)
-}
+func versionKey(version uint64) []byte { return binary.BigEndian.AppendUint64(nil, version) }
 
 func (v *Vault) bind(id privacy.SubjectID, field string, version uint64) keys.Binding {
 	return keys.Binding{Vault: v.id, Subject: id, Field: field, Version: version}
@@ -281,7 +267,7 @@ func (v *Vault) loadNobody(ctx context.Context) error {
 			return err
 		}
 		v.nobody, p.ring = p, nil // it lives long, and must not keep an old KEK
-		row, err := s.Get(bucketStanding, privacy.Nobody[:])
+		row, err := bucketStanding.get(s, p.at)
 		v.nobodyRow = bytes.Clone(row)
 		return err
 	})
@@ -316,100 +302,52 @@ func (v *Vault) loadOwn(ctx context.Context, r store.Reader, ref *reference) (*p
 	return p, err
 }
 
-// sealedValue is a value of a person as it lies in the profile record.
-type sealedValue struct {
-	version  uint64
-	envelope []byte
-}
-
-// A profile record holds the sealed values of one person side by side, since
-// they are mostly read together, in the order in which the standing names them.
-// It names no field itself: whose values there are of is nobody's to see
-// either.
-//
-//	profile = 0x01 count { version len envelope }*
-const profileFormat = 1
-
-func packProfile(values []sealedValue) []byte {
-	b := binary.AppendUvarint([]byte{profileFormat}, uint64(len(values)))
-	for _, s := range values {
-		b = binary.AppendUvarint(b, s.version)
-		b = binary.AppendUvarint(b, uint64(len(s.envelope)))
-		b = append(b, s.envelope...)
-	}
-	return b
-}
-
-func unpackProfile(b []byte) ([]sealedValue, error) {
-	if b == nil {
-		return nil, nil
-	}
-	if len(b) == 0 || b[0] != profileFormat {
-		return nil, errIntegrity
-	}
-	b = b[1:]
-	number := func() uint64 {
-		n, size := binary.Uvarint(b)
-		if size <= 0 {
-			b = nil
-			return 0
-		}
-		b = b[size:]
-		return n
-	}
-	count := number()
-	if count > uint64(len(b)) {
-		return nil, errIntegrity
-	}
-	values := make([]sealedValue, 0, count)
-	for range count {
-		s := sealedValue{version: number()}
-		n := number()
-		if n > uint64(len(b)) {
-			return nil, errIntegrity
-		}
-		s.envelope, b = b[:n], b[n:]
-		values = append(values, s)
-	}
-	if len(b) != 0 {
-		return nil, errIntegrity
-	}
-	return values, nil
-}
+// A profile is a list of the envelopes of one person's values, side by side since
+// they are mostly read together, in the order in which the standing names them. It names no
+// field itself: whose values there are of is nobody's to see either.
 
 // valuesOf opens nothing yet: it gives what opens single values of a person, as
 // the standing says they are there.
 type valuesOf struct {
 	v      *Vault
 	p      *person
-	sealed []sealedValue // in the order of the standing's values when it was read
+	sealed keys.List // in the order of the standing's values when it was read
 	dek    *keys.DEK
 	kept   *keys.Kept
 }
 
 func (v *Vault) valuesOf(r store.Reader, p *person) (*valuesOf, error) {
-	row, err := r.Get(bucketProfiles, p.id[:])
+	o := &valuesOf{v: v, p: p}
+	row, err := bucketProfiles.get(r, p.at)
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := unpackProfile(row)
-	if err != nil {
-		return nil, fmt.Errorf("reading the profile of %s: %w", p.id, err)
+	if row != nil {
+		if o.sealed, err = keys.ParseList(row); err != nil {
+			return nil, fmt.Errorf("reading the profile of %s: %w: %w", p.id, errIntegrity, err)
+		}
 	}
-	if len(sealed) != len(p.standing.Values) {
-		return nil, fmt.Errorf("the profile of %s has %d values, their standing names %d: %w", p.id, len(sealed), len(p.standing.Values), errIntegrity)
+	if o.sealed.Len() != len(p.standing.Values) {
+		return nil, fmt.Errorf("the profile of %s has %d values, their standing names %d: %w", p.id, o.sealed.Len(), len(p.standing.Values), errIntegrity)
 	}
-	return &valuesOf{v: v, p: p, sealed: sealed}, nil
+	return o, nil
 }
 
 // open opens one value that the standing names. That it is not there, of
 // another version, or does not verify is damage.
 func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
 	at := slices.IndexFunc(o.p.standing.Values, func(v consent.Value) bool { return v.Field == fact.Field })
-	if at < 0 || at >= len(o.sealed) || o.sealed[at].version != fact.Version {
-		return privacy.Sensitive{}, fmt.Errorf("the value of %s of %s is not there in the version its standing names: %w", fact.Field, o.p.id, errIntegrity)
+	if err := o.unwrap(); err != nil {
+		return privacy.Sensitive{}, err
 	}
-	plain, err := o.unseal("value/"+string(fact.Field), fact.Version, o.sealed[at].envelope)
+	as := o.v.bindValue(o.p.id, fact)
+	var plain []byte
+	var err error
+	if o.kept.Has(as) {
+		plain, err = o.kept.Unseal(as, o.sealed.Envelope(at))
+	} else {
+		plain, err = o.sealed.Unseal(o.dek, at, as)
+	}
 	if err != nil {
 		return privacy.Sensitive{}, fmt.Errorf("opening %s of %s: %w", fact.Field, o.p.id, err)
 	}
@@ -450,6 +388,40 @@ func (o *valuesOf) unwrap() error {
 	}
 	o.dek = dek
 	return nil
+}
+
+// put writes the person's values as their standing names them by now: those that
+// are sealed already stay as they are, and all others are sealed together.
+func (o *valuesOf) put(tx store.Tx, sealed map[privacy.FieldName][]byte, plain map[privacy.FieldName]privacy.Sensitive) error {
+	if err := o.unwrap(); err != nil {
+		return err
+	}
+	var fresh []keys.Item
+	for i := range o.p.standing.Values {
+		fact := &o.p.standing.Values[i]
+		if sealed[fact.Field] == nil {
+			fresh = append(fresh, keys.Item{Binding: o.v.bindValue(o.p.id, fact), Plaintext: plain[fact.Field].Reveal()})
+		}
+	}
+	next, err := keys.SealAll(o.dek, fresh)
+	if err != nil {
+		return fmt.Errorf("sealing values of %s: %w", o.p.id, err)
+	}
+	envelopes := make([][]byte, len(o.p.standing.Values))
+	for i := range o.p.standing.Values {
+		if envelopes[i] = sealed[o.p.standing.Values[i].Field]; envelopes[i] == nil {
+			envelopes[i], next = next[0], next[1:]
+		}
+	}
+	row, err := keys.PackList(envelopes)
+	if err != nil {
+		return fmt.Errorf("packing the profile of %s: %w", o.p.id, err)
+	}
+	return bucketProfiles.put(tx, o.p.at, row)
+}
+
+func (v *Vault) bindValue(id privacy.SubjectID, fact *consent.Value) keys.Binding {
+	return v.bind(id, "value/"+string(fact.Field), fact.Version)
 }
 
 // micro is now in the vault's resolution.

@@ -210,7 +210,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 				return err
 			}
 		}
-		a.conditions = append(a.conditions, s.Unchanged(bucketStanding, p.id[:]))
+		a.conditions = append(a.conditions, s.Unchanged(bucketStanding.all(), p.at.key))
 		a.watch.mark(StageSnapshot)
 		return v.answer(ctx, s, &q, p, want, a)
 	})

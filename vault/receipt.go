@@ -1,7 +1,6 @@
 package vault
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"encoding/base64"
@@ -84,7 +83,7 @@ func (v *Vault) Receipt(ctx context.Context, by Caller, id privacy.ConsentID) (s
 		if err != nil || p == nil {
 			return orNotFound(err, "no consent record of this ID")
 		}
-		sealed, err := s.Get(bucketConsents, append(bytes.Clone(subject), id[:]...))
+		sealed, err := bucketConsents.get(s, p.at.with(id[:]...))
 		if err != nil || sealed == nil {
 			return orNotFound(err, "no consent record of this ID")
 		}

@@ -131,7 +131,7 @@ func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 	v := r.v
 	var done, of uint64
 	var last []byte
-	err := pages(ctx, v.cfg.Store, bucketStanding, func(people []row) error {
+	err := pages(ctx, v.cfg.Store, bucketStanding.all(), func(people []row) error {
 		of += uint64(len(people))
 		last = people[len(people)-1].key
 		for _, p := range people {
@@ -144,7 +144,7 @@ func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 	if err != nil {
 		return err
 	}
-	err = pagesBehind(ctx, v.cfg.Store, bucketStanding, r.Index.Cursor, func(people []row) error {
+	err = pagesBehind(ctx, v.cfg.Store, bucketStanding.all(), r.Index.Cursor, func(people []row) error {
 		n := 0
 		for n < len(people) && bytes.Compare(people[n].key, last) <= 0 {
 			n++
@@ -155,7 +155,7 @@ func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 		next := make([][]indexRow, len(people))
 		err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 			for i, p := range people {
-				now, err := s.Get(bucketStanding, p.key)
+				now, err := bucketStanding.get(s, place{p.key})
 				if err == nil {
 					next[i], err = v.nextRows(ctx, s, p.key, e)
 				}
@@ -181,7 +181,7 @@ func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 			}
 			for i, p := range people {
 				rows := next[i]
-				now, err := tx.Get(bucketStanding, p.key)
+				now, err := bucketStanding.get(tx, place{p.key})
 				if err == nil && !bytes.Equal(now, p.value) { // somebody wrote meanwhile
 					rows, err = v.nextRows(ctx, tx, p.key, e)
 				}
@@ -215,12 +215,9 @@ func (r *rotation) makeRows(ctx context.Context, e *epochs) error {
 // identifier the one for the form under which it stands in the epoch that is
 // asked.
 func (v *Vault) nextRows(ctx context.Context, r store.Reader, subject []byte, e *epochs) ([]indexRow, error) {
-	if len(subject) != len(privacy.SubjectID{}) {
-		return nil, fmt.Errorf("a row of a standing: %w", errIntegrity)
-	}
-	id := privacy.SubjectID(subject)
-	if id == privacy.Nobody {
-		return nil, nil
+	id, err := v.personAt(subject)
+	if err != nil || id == privacy.Nobody {
+		return nil, err
 	}
 	p, err := v.load(ctx, r, id)
 	if err != nil || living(p) == nil {
@@ -253,7 +250,7 @@ func (v *Vault) nextRows(ctx context.Context, r store.Reader, subject []byte, e 
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, indexRow{indexKey(index, id), v.indexProof(fact.Field, index, id, fact.Index)})
+			rows = append(rows, indexRow{indexKey(index, p.at), v.indexProof(fact.Field, index, id, fact.Index)})
 		}
 	}
 	return rows, nil
@@ -280,7 +277,7 @@ func (v *Vault) standsUnder(r store.Reader, reg *register.Register, p *person, f
 		if err != nil {
 			return nil, err
 		}
-		proof, err := r.Get(indexBucket(epoch), indexKey(index, p.id))
+		proof, err := r.Get(indexBucket(epoch), indexKey(index, p.at))
 		if err != nil {
 			return nil, err
 		}

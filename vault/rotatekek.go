@@ -57,7 +57,7 @@ func (v *Vault) putKeys(tx store.Tx, p *person, row []byte) error {
 	if row, err = rewrapRow(p.ring, ring, p.id, row); err != nil {
 		return err
 	}
-	return tx.Put(bucketDEKs, bytes.Clone(p.id[:]), row)
+	return bucketDEKs.put(tx, p.at, row)
 }
 
 // rewrapRow returns a row of keys.db under a keyring's KEK: itself if it is. from
@@ -67,22 +67,17 @@ func rewrapRow(from, to *keys.Keyring, id privacy.SubjectID, row []byte) ([]byte
 	if err != nil {
 		return nil, fmt.Errorf("%w (of %s)", err, id)
 	}
-	changed := false
-	for kind, wrapped := range map[keys.DEKKind]*[]byte{keys.Values: &d.values, keys.History: &d.history} {
-		if epoch, err := keys.WrappedUnder(*wrapped); err == nil && epoch == to.KEKEpoch() {
-			continue
-		}
-		changed = true
-		dek, err := from.Unwrap(*wrapped, id, kind)
-		if err == nil {
-			*wrapped, err = to.Wrap(dek, id, kind)
-		}
-		if err != nil {
+	if epoch, err := keys.WrappedUnder(d.wrapped); err == nil && epoch == to.KEKEpoch() {
+		return row, nil
+	}
+	var both [2]*keys.DEK
+	for i, kind := range []keys.DEKKind{keys.Values, keys.History} {
+		if both[i], err = from.Unwrap(d.wrapped, id, kind); err != nil {
 			return nil, fmt.Errorf("wrapping the %s key of %s anew: %w", kind, id, err)
 		}
 	}
-	if !changed {
-		return row, nil
+	if d.wrapped, err = to.Wrap(id, both[0], both[1]); err != nil {
+		return nil, fmt.Errorf("wrapping the keys of %s anew: %w", id, err)
 	}
 	return d.pack(), nil
 }
@@ -141,46 +136,46 @@ func (r *rotation) turnKEK(ctx context.Context) error {
 // people it did.
 func (r *rotation) rewrap(ctx context.Context, ring *keys.Keyring) (changed uint64, err error) {
 	v := r.v
-	of, err := count(ctx, v.cfg.Keys, bucketDEKs)
+	of, err := count(ctx, v.cfg.Keys, bucketDEKs.all())
 	if err != nil {
 		return 0, err
 	}
 	var done uint64
-	err = pages(ctx, v.cfg.Keys, bucketDEKs, func(rows []row) error {
+	err = pages(ctx, v.cfg.Keys, bucketDEKs.all(), func(rows []row) error {
 		done += uint64(len(rows))
 		r.progress("keys", min(done, of), of)
-		anew := map[privacy.SubjectID][]byte{}
-		for _, row := range rows {
-			if len(row.key) != len(privacy.SubjectID{}) {
-				return fmt.Errorf("a row of keys.db: %w", errIntegrity)
+		anew, n := make([][]byte, len(rows)), uint64(0)
+		for i, row := range rows {
+			id, err := v.personAt(row.key)
+			if err != nil {
+				return fmt.Errorf("reading keys.db: %w", err)
 			}
-			id := privacy.SubjectID(row.key)
 			next, err := rewrapRow(ring, ring, id, row.value)
 			if err != nil {
 				return err
 			}
 			if !bytes.Equal(next, row.value) {
-				anew[id] = next
+				anew[i] = next
+				n++
 			}
 		}
-		if len(anew) == 0 {
+		if n == 0 {
 			return nil
 		}
 		if err := r.at("page of keys"); err != nil {
 			return err
 		}
-		changed += uint64(len(anew))
+		changed += n
 		_, err := v.cfg.Keys.Update(ctx, func(tx store.Tx) error {
-			for _, row := range rows {
-				next := anew[privacy.SubjectID(row.key)]
-				now, err := tx.Get(bucketDEKs, row.key)
+			for i, row := range rows {
+				now, err := bucketDEKs.get(tx, place{row.key})
 				if err != nil {
 					return err
 				}
-				if next == nil || !bytes.Equal(now, row.value) { // gone, or written since: the next pass looks
+				if anew[i] == nil || !bytes.Equal(now, row.value) { // gone, or written since: the next pass looks
 					continue
 				}
-				if err := tx.Put(bucketDEKs, row.key, next); err != nil {
+				if err := bucketDEKs.put(tx, place{row.key}, anew[i]); err != nil {
 					return err
 				}
 			}

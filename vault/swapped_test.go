@@ -56,26 +56,31 @@ func place(t *testing.T, v *vaulttest.Vault, who vaulttest.Person, field privacy
 	return at
 }
 
-// profile changes one value of a profile record.
-func profile(t *testing.T, row []byte, at int, change func(*vault.SealedValue)) []byte {
+// profile changes one envelope of a profile record.
+func profile(t *testing.T, row []byte, at int, change func(envelope []byte) []byte) []byte {
 	t.Helper()
-	values, err := vault.UnpackProfile(row)
-	if err != nil {
-		t.Fatal(err)
-	}
-	change(&values[at])
-	return vault.PackProfile(values)
+	return repacked(t, row, func(envelopes [][]byte) [][]byte { envelopes[at] = change(envelopes[at]); return envelopes })
 }
 
-func valueIn(t *testing.T, v *vaulttest.Vault, who vaulttest.Person, field privacy.FieldName) vault.SealedValue {
+func repacked(t *testing.T, row []byte, change func(envelopes [][]byte) [][]byte) []byte {
 	t.Helper()
-	values, err := vault.UnpackProfile(getRow(t, v, "profiles", who.ID[:]))
+	envelopes, err := vault.UnpackProfile(row)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := values[place(t, v, who, field)]
-	s.Envelope = bytes.Clone(s.Envelope)
-	return s
+	if row, err = vault.PackProfile(change(envelopes)); err != nil {
+		t.Fatal(err)
+	}
+	return row
+}
+
+func valueIn(t *testing.T, v *vaulttest.Vault, who vaulttest.Person, field privacy.FieldName) []byte {
+	t.Helper()
+	envelopes, err := vault.UnpackProfile(getRow(t, v, "profiles", who.ID[:]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return envelopes[place(t, v, who, field)]
 }
 
 // Whoever can write the files of the vault can destroy what is in it, but not
@@ -83,7 +88,7 @@ func valueIn(t *testing.T, v *vaulttest.Vault, who vaulttest.Person, field priva
 // and never served.
 func TestAValueThatWasSwappedReplayedOrEditedIsNeverServed(t *testing.T) {
 	v, ana, ben := two(t)
-	old := valueIn(t, v, ana, "given_name")
+	old, before := valueIn(t, v, ana, "given_name"), getRow(t, v, "profiles", ana.ID[:])
 	res := v.As("web").CaptureResult(map[string]any{"given_name": "Ana", "email": "ana.quintero@example.org"})
 	if res.Subject != ana.ID {
 		t.Fatal("captured somebody else")
@@ -91,27 +96,31 @@ func TestAValueThatWasSwappedReplayedOrEditedIsNeverServed(t *testing.T) {
 	name := place(t, v, ana, "given_name")
 	for story, change := range map[string]func(row []byte) []byte{
 		"of somebody else": func(row []byte) []byte {
-			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = valueIn(t, v, ben, "given_name").Envelope })
+			return profile(t, row, name, func([]byte) []byte { return valueIn(t, v, ben, "given_name") })
 		},
 		"of another field": func(row []byte) []byte {
-			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = valueIn(t, v, ana, "family_name").Envelope })
+			return profile(t, row, name, func([]byte) []byte { return valueIn(t, v, ana, "family_name") })
 		},
-		"an old one": func(row []byte) []byte { return profile(t, row, name, func(s *vault.SealedValue) { *s = old }) },
-		"an old one under the new number": func(row []byte) []byte {
-			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = old.Envelope })
+		"an old one":    func(row []byte) []byte { return profile(t, row, name, func([]byte) []byte { return old }) },
+		"edited":        func(row []byte) []byte { return profile(t, row, name, flip) },
+		"cut":           func(row []byte) []byte { return profile(t, row, name, func(e []byte) []byte { return e[:30] }) },
+		"all of before": func([]byte) []byte { return before },
+		"one less": func(row []byte) []byte {
+			return repacked(t, row, func(all [][]byte) [][]byte { return slices.Delete(all, name, name+1) })
 		},
-		"edited": func(row []byte) []byte {
-			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = flip(s.Envelope) })
+		"one twice": func(row []byte) []byte {
+			return repacked(t, row, func(all [][]byte) [][]byte { return append(all, all[name]) })
 		},
-		"cut": func(row []byte) []byte {
-			return profile(t, row, name, func(s *vault.SealedValue) { s.Envelope = s.Envelope[:20] })
-		},
-		"gone": func(row []byte) []byte {
-			return profile(t, row, name, func(s *vault.SealedValue) { *s = vault.SealedValue{} })
+		"two that changed places": func(row []byte) []byte {
+			return repacked(t, row, func(all [][]byte) [][]byte {
+				other := (name + 1) % len(all)
+				all[name], all[other] = all[other], all[name]
+				return all
+			})
 		},
 		"the whole profile of somebody": func([]byte) []byte { return getRow(t, v, "profiles", ben.ID[:]) },
 		"half a profile":                func(row []byte) []byte { return row[:len(row)/2] },
-		"an empty profile":              func([]byte) []byte { return vault.PackProfile(nil) },
+		"an empty profile":              func(row []byte) []byte { return repacked(t, row, func([][]byte) [][]byte { return nil }) },
 		"no profile":                    func([]byte) []byte { return nil },
 		"a profile of another format":   func(row []byte) []byte { row[0]++; return row },
 	} {
@@ -158,7 +167,11 @@ func TestARecordThatWasSwappedOrEditedIsNeverBelieved(t *testing.T) {
 	all := rows(t, v)
 	for key, value := range all {
 		if b, k, _ := strings.Cut(key, "/"); b == "index" {
-			index[k] = []byte(value)
+			id, err := v.PersonAt([]byte(k[16:]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			index[k[:16]+string(id[:])] = []byte(value)
 		}
 	}
 	keyOf := func(who vaulttest.Person) (phone []byte) {
@@ -186,8 +199,7 @@ func TestARecordThatWasSwappedOrEditedIsNeverBelieved(t *testing.T) {
 		{"the keys of somebody else", "deks", ana.ID[:], func([]byte) []byte { return getRow(t, v, "deks", ben.ID[:]) }, vault.CodeUnavailable},
 		{"edited keys", "deks", ana.ID[:], flip, vault.CodeUnavailable},
 		{"keys in another order", "deks", ana.ID[:], func(row []byte) []byte {
-			n := 2 + int(row[1])<<8 + int(row[2])
-			return append(append(row[:1:1], row[1+n:]...), row[1:1+n]...)
+			return slices.Concat(row[:18], row[66:], row[18:66])
 		}, vault.CodeUnavailable},
 		{"no keys", "deks", ana.ID[:], func([]byte) []byte { return nil }, vault.CodeUnavailable},
 		{"an edited row of the index", "index", anaKey, flip, "by number: unavailable"},

@@ -205,7 +205,7 @@ func (v *Vault) verifyInForce(ctx context.Context, want led) error {
 
 func (v *Vault) verifyStanding(ctx context.Context, id privacy.SubjectID, want led) error {
 	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-		row, err := s.Get(bucketStanding, id[:])
+		row, err := bucketStanding.get(s, v.place(id))
 		if err != nil {
 			return err
 		}

@@ -68,13 +68,13 @@ const (
 	bucketGovernance store.Bucket = "governance" // "current": what is in force, sealed
 	bucketRegisters  store.Bucket = "registers"  // revision → register as applied, sealed
 	bucketPolicies   store.Bucket = "policies"   // ID → rule set, sealed
-	bucketStanding   store.Bucket = "standing"   // subject → version, sealed standing
-	bucketStandings  store.Bucket = "standings"  // subject, version → earlier standings
-	bucketProfiles   store.Bucket = "profiles"   // subject → sealed values
-	bucketHistory    store.Bucket = "history"    // subject, ID → a value that lost to another, sealed
-	bucketIndex      store.Bucket = "index"      // blind index, subject → proof of the row; of odd epochs
+	bucketStanding   personal     = "standing"   // place → version, sealed standing
+	bucketStandings  personal     = "standings"  // place, version → earlier standings
+	bucketProfiles   personal     = "profiles"   // place → sealed values
+	bucketHistory    personal     = "history"    // place, ID → a value that lost to another, sealed
+	bucketIndex      store.Bucket = "index"      // blind index, place → proof of the row; of odd epochs
 	bucketIndexEven  store.Bucket = "index.even" // likewise, of even epochs
-	bucketConsents   store.Bucket = "consents"   // subject, consent → sealed consent record
+	bucketConsents   personal     = "consents"   // place, consent → sealed consent record
 	bucketReceipts   store.Bucket = "receipts"   // consent → subject
 	bucketMatches    store.Bucket = "matches"    // subject, subject → a possible match for officers
 	bucketLedgered   store.Bucket = "ledgered"   // ledger entry ID → applied
@@ -82,7 +82,7 @@ const (
 	bucketAnswersAt  store.Bucket = "answers/at" // time, idempotency key
 	bucketAnswersOf  store.Bucket = "answers/of" // subject, idempotency key
 
-	bucketDEKs store.Bucket = "deks" // of keys.db: subject → two wrapped DEKs
+	bucketDEKs personal = "deks" // of keys.db: place → two wrapped DEKs
 )
 
 // Vault is an open vault. It is safe for concurrent use.

@@ -51,9 +51,10 @@ func NewID(now time.Time) ID {
 	return id
 }
 
-// NewSubjectID returns a fresh subject ID. Unlike the others it is random as a
-// whole: a channel that is shown one must not learn since when the person is
-// known.
+// NewSubjectID returns a subject ID that nobody has. Unlike the others it is
+// random as a whole: a channel that is shown one must not learn since when the
+// person is known. Those of people look like it, and are made by the keyring, so
+// that their rows lie in the order of time all the same.
 func NewSubjectID() (id SubjectID) {
 	_, _ = rand.Read(id[:])
 	return id

@@ -45,6 +45,9 @@ type patient struct {
 	secret string // file of the passphrase
 }
 
+// place is what the keys of the person's rows begin with.
+func (p *patient) place() []byte { return p.Keyring.Place(p.person) }
+
 func newPatient(t *testing.T, register string, now time.Time) *patient {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "vault")
@@ -268,7 +271,7 @@ func TestEachDamageIsNamed(t *testing.T) {
 			p.edit(fileKeys, func(b []byte) []byte { clear(b[4096+16 : 4096+80]); return b })
 		}, "keys.db", vault.Problem, nil},
 		{"a bit of a key in keys.db flipped", func(p *patient) {
-			p.edit(fileKeys, func(b []byte) []byte { return bytes.ReplaceAll(b, p.person[:], make([]byte, len(p.person))) })
+			p.edit(fileKeys, func(b []byte) []byte { return bytes.ReplaceAll(b, p.place(), make([]byte, len(p.place()))) })
 		}, "pages", vault.Problem, []string{"--deep"}},
 		{"a record of the log changed", func(p *patient) { p.edit(folderLog+"/00000001.log", func(b []byte) []byte { b[200] ^= 1; return b }) }, "log-segments", vault.Problem, nil},
 		{"a segment is gone", func(p *patient) { p.check(os.Remove(p.path(folderLog + "/00000001.log"))) }, "log-segments", vault.Problem, nil},
@@ -298,19 +301,19 @@ func TestEachDamageIsNamed(t *testing.T) {
 		}, "log-head", vault.Problem, nil},
 		{"somebody's keys are gone", func(p *patient) {
 			p.Mend(func(_ store.LogEngine, deks store.Engine) error {
-				_, err := deks.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("deks", p.person[:]) })
+				_, err := deks.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("deks", p.place()) })
 				return err
 			})
 		}, "missing-keys", vault.Problem, nil},
 		{"somebody's standing is gone", func(p *patient) {
 			p.Mend(func(data store.LogEngine, _ store.Engine) error {
-				_, err := data.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("standing", p.person[:]) })
+				_, err := data.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("standing", p.place()) })
 				return err
 			})
 		}, "orphan-keys", vault.Warning, nil},
 		{"somebody's standing is gone, looked at closely", func(p *patient) {
 			p.Mend(func(data store.LogEngine, _ store.Engine) error {
-				_, err := data.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("standing", p.person[:]) })
+				_, err := data.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("standing", p.place()) })
 				return err
 			})
 		}, "log-verified", vault.Problem, []string{"--deep"}},
@@ -359,25 +362,21 @@ func TestEachDamageIsNamed(t *testing.T) {
 // rewrap puts a person's keys under the newest KEK of another keyring.
 func rewrap(deks store.Engine, under *keys.Keyring, id privacy.SubjectID) error {
 	_, err := deks.Update(context.Background(), func(tx store.Tx) error {
-		row, err := tx.Get("deks", id[:])
+		row, err := tx.Get("deks", under.Place(id))
 		if err != nil {
 			return err
 		}
-		const n = 66
-		next := bytes.Clone(row)
+		var deks [2]*keys.DEK
 		for i, kind := range []keys.DEKKind{keys.Values, keys.History} {
-			at := 3 + i*(2+n)
-			dek, err := under.Unwrap(row[at:at+n], id, kind)
-			if err != nil {
+			if deks[i], err = under.Unwrap(row, id, kind); err != nil {
 				return err
 			}
-			wrapped, err := under.Wrap(dek, id, kind)
-			if err != nil {
-				return err
-			}
-			copy(next[at:], wrapped)
 		}
-		return tx.Put("deks", id[:], next)
+		next, err := under.Wrap(id, deks[0], deks[1])
+		if err != nil {
+			return err
+		}
+		return tx.Put("deks", under.Place(id), next)
 	})
 	return err
 }

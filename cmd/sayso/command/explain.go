@@ -29,6 +29,8 @@ func explain(dir string, err error) error {
 		return say("%s is missing from %s: put it back, or bring the vault up from a backup with `sayso restore --dir %s`", missing.name, dir, dir)
 	case errors.Is(err, keys.ErrRootKey):
 		return say("the passphrase does not open the keyring in %s: it is the wrong one, or the keyring is another vault's", dir)
+	case errors.Is(err, keys.ErrVersion):
+		return say("the keyring in %s is of a format this sayso does not know (%w): use the version that wrote it", dir, err)
 	case errors.As(err, &ring):
 		return say("the keyring in %s cannot be read (%w): put it back from where you keep it", dir, ring.error)
 	case errors.Is(err, vault.ErrForeign):

@@ -15,7 +15,7 @@ func TestTheDocsExplainEveryRefusal(t *testing.T) {
 	docs := repository(t, "docs/operations.md")
 	for _, err := range []error{
 		errUnfinished, vault.ErrFresh, missingError{""}, missingError{fileKeyring}, missingError{fileVault}, keys.ErrRootKey,
-		keyringError{keys.ErrFormat}, vault.ErrForeign, store.ErrLocked, store.ErrOlder, vault.ErrLogShorter, store.ErrDamaged, store.ErrFormat,
+		keyringError{keys.ErrFormat}, keyringError{keys.ErrVersion}, vault.ErrForeign, store.ErrLocked, store.ErrOlder, vault.ErrLogShorter, store.ErrDamaged, store.ErrFormat,
 		errors.New("anything else"),
 	} {
 		said := explain("D", err).Error()
