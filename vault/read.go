@@ -323,7 +323,7 @@ func (v *Vault) outcomesAt(ctx context.Context, q *question, p *person, at momen
 func (v *Vault) present(q *question, p *person, f *register.Field, at moments) *consent.Value {
 	fact := p.standing.Value(f.Name)
 	for _, t := range at {
-		if fact == nil || v.ended(q.regime.register, p.standing, f, fact, t) {
+		if fact == nil || p.standing.Ended(q.regime.register, f, fact.Observed, t) {
 			return nil
 		}
 	}
@@ -441,10 +441,4 @@ func narrower(a, b []policy.Outcome) []policy.Outcome {
 		}
 	}
 	return a
-}
-
-// ended reports whether a value is past its retention and so counts as absent.
-func (v *Vault) ended(reg *register.Register, s *consent.Standing, f *register.Field, fact *consent.Value, now time.Time) bool {
-	end := s.ValueEnd(reg, f, fact.Observed, now)
-	return !end.IsZero() && !now.Before(end)
 }

@@ -85,6 +85,14 @@ func (p Period) After(t time.Time) time.Time {
 	return time.Date(y, time.Month(months), d+p.Days, hour, minute, second, t.Nanosecond(), t.Location()).Add(p.Time)
 }
 
+// AtLeast returns a time that is no longer than the period, from whenever and
+// wherever it is counted. It needs no calendar.
+func (p Period) AtLeast() time.Duration {
+	const day, most = 24 * time.Hour, 200 * 365
+	days := min(365*p.Years+28*p.Months+p.Days, most)
+	return max(time.Duration(days)*day+p.Time-day, 0) // a day can lack an hour
+}
+
 // String returns the period in ISO 8601.
 func (p Period) String() string {
 	var b strings.Builder

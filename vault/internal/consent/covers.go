@@ -155,6 +155,15 @@ func (s *Standing) ValueEnd(reg *register.Register, f *register.Field, observed,
 	return end
 }
 
+// Ended reports whether a value observed at a time has come to its end by now.
+func (s *Standing) Ended(reg *register.Register, f *register.Field, observed, now time.Time) bool {
+	if now.Sub(observed) < reg.Lasts(f.Name) {
+		return false
+	}
+	end := s.ValueEnd(reg, f, observed, now)
+	return !end.IsZero() && !now.Before(end)
+}
+
 func special(reg *register.Register, p *register.Purpose) bool {
 	return slices.ContainsFunc(p.Fields, func(name privacy.FieldName) bool {
 		f, ok := reg.Field(name)

@@ -69,6 +69,12 @@ func TestHowLongAValueLives(t *testing.T) {
 			if got := s.ValueEnd(r, f, noon, c.now); !got.Equal(c.want) {
 				t.Errorf("end: got %s, want %s", got, c.want)
 			}
+			for age := -time.Hour; age < 12*365*24*time.Hour; age += 11 * time.Hour {
+				end := s.ValueEnd(r, f, c.now.Add(-age), c.now)
+				if got, want := s.Ended(r, f, c.now.Add(-age), c.now), !end.IsZero() && !c.now.Before(end); got != want {
+					t.Errorf("a value that was observed %v ago and ends at %v: got ended %v", age, end, got)
+				}
+			}
 		})
 	}
 }

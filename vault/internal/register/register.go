@@ -1,6 +1,12 @@
 package register
 
-import "github.com/sayso-vault/sayso/vault/privacy"
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
 
 // Register is one revision of the record of processing activities. Order is as
 // written: pages and answers follow it.
@@ -16,6 +22,7 @@ type Register struct {
 	Matrix     []Cell
 
 	fields   map[privacy.FieldName]*Field
+	lasts    map[privacy.FieldName]time.Duration
 	purposes map[privacy.PurposeID]*Purpose
 	channels map[privacy.ChannelID]*Channel
 	as       map[meeting]string
@@ -180,6 +187,28 @@ func (r *Register) As(p privacy.PurposeID, c privacy.ChannelID, f privacy.FieldN
 	return r.as[meeting{p, c, f}]
 }
 
+// Lasts returns for how long a value of the field lives whatever else is true of
+// the person: no purpose that lists it and no retention of its own ends before.
+func (r *Register) Lasts(f privacy.FieldName) time.Duration { return r.lasts[f] }
+
+// lastsOf is Lasts.
+func (r *Register) lastsOf(f *Field) time.Duration {
+	const ever = math.MaxInt64
+	least := func(p privacy.Period) time.Duration {
+		if p.IsZero() {
+			return ever
+		}
+		return p.AtLeast()
+	}
+	lasts := least(f.Retention)
+	for i := range r.Purposes {
+		if p := &r.Purposes[i]; slices.Contains(p.Fields, f.Name) {
+			lasts = min(lasts, least(p.Retention))
+		}
+	}
+	return lasts
+}
+
 // index builds the look-ups. Of two things of one name the first is found;
 // Parse refuses such a register anyway.
 func (r *Register) index() {
@@ -194,6 +223,10 @@ func (r *Register) index() {
 	r.channels = make(map[privacy.ChannelID]*Channel, len(r.Channels))
 	for i := len(r.Channels) - 1; i >= 0; i-- {
 		r.channels[r.Channels[i].ID] = &r.Channels[i]
+	}
+	r.lasts = make(map[privacy.FieldName]time.Duration, len(r.Fields))
+	for i := range r.Fields {
+		r.lasts[r.Fields[i].Name] = r.lastsOf(&r.Fields[i])
 	}
 	r.as = make(map[meeting]string, len(r.Matrix))
 	for _, cell := range r.Matrix {
