@@ -27,6 +27,8 @@ type List struct {
 
 const listVersion = 2
 
+var errList = fmt.Errorf("reading a list of envelopes: %w", ErrFormat)
+
 // Item is one value to seal, and of what it is the value.
 type Item struct {
 	Binding   Binding
@@ -81,23 +83,22 @@ func PackList(envelopes [][]byte) ([]byte, error) {
 
 // ParseList reads what PackList made, or returns ErrFormat. The list is part of b.
 func ParseList(b []byte) (List, error) {
-	bad := fmt.Errorf("reading a list of envelopes: %w", ErrFormat)
 	if len(b) < envelopeHeader || b[0] != listVersion || b[1] != algAES256GCM {
-		return List{}, bad
+		return List{}, errList
 	}
 	n, rest, ok := uvarint(b[envelopeHeader:])
 	if !ok || n > uint64(len(rest)) {
-		return List{}, bad
+		return List{}, errList
 	}
 	l := List{rest: rest, count: int(n)}
 	var c cursor
 	for range l.count {
 		if rest, ok = c.next(rest); !ok {
-			return List{}, bad
+			return List{}, errList
 		}
 	}
 	if len(rest) != 0 {
-		return List{}, bad
+		return List{}, errList
 	}
 	return l, nil
 }
