@@ -54,7 +54,7 @@ func frameSize(payload int) int {
 
 func appendFrame(buf []byte, f frame) []byte {
 	at := len(buf)
-	buf = append(buf, make([]byte, frameHeader)...)
+	buf = append(buf, blankHeader[:]...)
 	buf = append(buf, f.payload...)
 	for len(buf)%frameAlign != 0 {
 		buf = append(buf, 0)
@@ -69,6 +69,8 @@ func appendFrame(buf []byte, f frame) []byte {
 	binary.LittleEndian.PutUint32(h[8:], frameSum(h, len(f.payload)))
 	return buf
 }
+
+var blankHeader [frameHeader]byte
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,15 @@ func (a *appender) start(next, state uint64) {
 	a.durable.Store(next)
 	a.durableState.Store(state)
 	a.open = newGroup(nil)
+}
+
+// expect makes room for entries that are sequenced next. The caller holds a.mu.
+func (a *appender) expect(payloads [][]byte) {
+	size := 0
+	for _, p := range payloads {
+		size += frameSize(len(p))
+	}
+	a.open.buf = slices.Grow(a.open.buf, size)
 }
 
 // sequence gives payload the next index. The caller holds a.mu and has seen

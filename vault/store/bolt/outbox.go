@@ -126,21 +126,42 @@ func pending(tx *bbolt.Tx, after uint64, s state, fn func(entry []byte) error) (
 	return nil
 }
 
+// trim drops the entries that are durable in the log, and returns the bucket,
+// which may be another one.
+func trim(tx *bbolt.Tx, b *bbolt.Bucket, durableState uint64) (*bbolt.Bucket, error) {
+	c := b.Cursor()
+	first, _ := c.First()
+	last, _ := c.Last()
+	switch durable := sequenceKey(durableState); {
+	case first == nil || bytes.Compare(first, durable) > 0:
+		return b, nil
+	case bytes.Compare(last, durable) <= 0: // all of them, as mostly: page by page
+		if err := tx.DeleteBucket(bucketOutbox); err != nil {
+			return nil, err
+		}
+		return tx.CreateBucket(bucketOutbox)
+	}
+	var all [][]byte
+	for k, _ := c.First(); k != nil && bytes.Compare(k, sequenceKey(durableState)) <= 0; k, _ = c.Next() {
+		all = append(all, k)
+	}
+	for _, k := range all {
+		if err := b.Delete(k); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
+}
+
 // post adds entries to the outbox, drops those that are durable in the log by
 // now, and writes what the file shall say about its log.
 func post(tx *bbolt.Tx, s *state, entries [][]byte, durableState, size uint64) (err error) {
 	defer damage(&err)()
 	b := tx.Bucket(bucketOutbox)
-	var durable [][]byte
-	c := b.Cursor()
-	for k, _ := c.First(); k != nil && bytes.Compare(k, sequenceKey(durableState)) <= 0; k, _ = c.Next() {
-		durable = append(durable, k)
+	if b, err = trim(tx, b, durableState); err != nil {
+		return err
 	}
-	for _, k := range durable {
-		if err := b.Delete(k); err != nil {
-			return err
-		}
-	}
+	b.FillPercent = fillAscending
 	s.trimmed = max(s.trimmed, min(durableState, s.sequence))
 	for _, e := range entries {
 		s.sequence++

@@ -5,7 +5,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
+	"unsafe"
 
 	"go.etcd.io/bbolt"
 
@@ -18,11 +21,6 @@ type ref struct {
 	key    string
 }
 
-type write struct {
-	value   []byte
-	deleted bool
-}
-
 // tx is one caller's share of a transaction: the state that the updates before
 // it left, under an overlay of its own writes. Nothing reaches bbolt before its
 // function has returned without an error.
@@ -30,11 +28,44 @@ type tx struct {
 	base   *bbolt.Tx
 	mem    mapping
 	hasLog bool
-	writes map[ref]write
-	sorted map[store.Bucket]*sortedKeys // only of buckets that were scanned
+	writes map[store.Bucket]*overlay
 	bytes  int
 	record [][]byte
 	over   bool
+}
+
+// overlay is what a transaction writes to one bucket. Its keys are those it was
+// given, not copies.
+type overlay struct {
+	at        map[string]int32 // key → which of rows
+	rows      []write          // as they were first written
+	ascending bool             // and that is the order of their keys
+	sorted    *sortedKeys      // only of a bucket that was scanned
+}
+
+type write struct {
+	key     string
+	value   []byte
+	deleted bool
+}
+
+// changed is how many entries it writes.
+func (t *tx) changed() (n int) {
+	for _, o := range t.writes {
+		n += len(o.rows)
+	}
+	return n
+}
+
+// own returns what it writes to an entry, if anything.
+func (t *tx) own(b store.Bucket, key []byte) (w write, ok bool) {
+	if o := t.writes[b]; o != nil {
+		var at int32
+		if at, ok = o.at[string(key)]; ok {
+			w = o.rows[at]
+		}
+	}
+	return w, ok
 }
 
 var (
@@ -71,7 +102,7 @@ func (t *tx) Get(b store.Bucket, key []byte) (value []byte, err error) {
 	if t.over {
 		return nil, errOver
 	}
-	if w, ok := t.writes[ref{b, string(key)}]; ok {
+	if w, ok := t.own(b, key); ok {
 		if w.deleted {
 			return nil, nil
 		}
@@ -105,17 +136,28 @@ func (t *tx) set(b store.Bucket, key []byte, w write) error {
 	if err := checkKey(b, key); err != nil {
 		return err
 	}
-	r := ref{b, string(key)}
-	if s := t.sorted[b]; s != nil {
-		if _, ok := t.writes[r]; !ok {
-			s.add(r.key)
+	o := t.writes[b]
+	if o == nil {
+		if t.writes == nil {
+			t.writes = map[store.Bucket]*overlay{}
 		}
+		o = &overlay{at: map[string]int32{}, ascending: true}
+		t.writes[b] = o
 	}
-	if t.writes == nil {
-		t.writes = make(map[ref]write)
+	w.key = unsafe.String(unsafe.SliceData(key), len(key)) // which the caller leaves unchanged
+	t.bytes += len(w.key) + len(w.value)
+	if at, there := o.at[w.key]; there {
+		o.rows[at].value, o.rows[at].deleted = w.value, w.deleted
+		return nil
 	}
-	t.writes[r] = w
-	t.bytes += len(key) + len(w.value)
+	if n := len(o.rows); n > 0 && w.key <= o.rows[n-1].key {
+		o.ascending = false
+	}
+	o.at[w.key] = int32(len(o.rows))
+	o.rows = append(o.rows, w)
+	if o.sorted != nil {
+		o.sorted.add(w.key)
+	}
 	return nil
 }
 
@@ -157,7 +199,7 @@ func (t *tx) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) er
 		if order < 0 {
 			fnErr = fn(k, v)
 		} else {
-			if w := t.writes[ref{b, own[0]}]; !w.deleted {
+			if w, _ := t.own(b, []byte(own[0])); !w.deleted {
 				fnErr = fn([]byte(own[0]), full(w.value))
 			}
 			own = own[1:]
@@ -176,62 +218,47 @@ func (t *tx) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) er
 
 // keys returns the overlay's keys in [from, to), sorted.
 func (t *tx) keys(b store.Bucket, from, to []byte) []string {
-	if len(t.writes) == 0 {
+	o := t.writes[b]
+	if o == nil {
 		return nil
 	}
-	s := t.sorted[b]
-	if s == nil {
-		s = &sortedKeys{}
-		for r := range t.writes {
-			if r.bucket == b {
-				s.fresh = append(s.fresh, r.key)
-			}
+	if o.sorted == nil {
+		o.sorted = &sortedKeys{}
+		for i := range o.rows {
+			o.sorted.fresh = append(o.sorted.fresh, o.rows[i].key)
 		}
-		if t.sorted == nil {
-			t.sorted = make(map[store.Bucket]*sortedKeys)
-		}
-		t.sorted[b] = s
 	}
-	return s.within(from, to)
+	return o.sorted.within(from, to)
 }
 
 // apply puts the overlay into the transaction below, in order of keys, which
 // is several times faster than any other order.
 func (t *tx) apply() (err error) {
 	defer damage(&err)()
-	type put struct {
-		ref
-		write
-	}
-	puts := make([]put, 0, len(t.writes))
-	for r, w := range t.writes {
-		puts = append(puts, put{r, w})
-	}
-	slices.SortFunc(puts, func(a, b put) int {
-		if a.bucket != b.bucket {
-			return cmp.Compare(a.bucket, b.bucket)
+	for _, name := range slices.Sorted(maps.Keys(t.writes)) {
+		o := t.writes[name]
+		if !o.ascending {
+			slices.SortFunc(o.rows, func(a, b write) int { return strings.Compare(a.key, b.key) })
 		}
-		return cmp.Compare(a.key, b.key)
-	})
-	var bucket *bbolt.Bucket
-	for i, p := range puts {
-		if i == 0 || puts[i-1].bucket != p.bucket {
-			if bucket, err = t.base.CreateBucketIfNotExists([]byte(p.bucket)); err != nil {
-				return fmt.Errorf("making bucket %q: %w", p.bucket, err)
-			}
-			// Keys after the last one will be followed by more of their kind:
-			// leave no room between them.
-			if last, _ := bucket.Cursor().Last(); last != nil && string(last) < p.key {
-				bucket.FillPercent = fillAscending
-			}
-		}
-		if p.deleted {
-			err = bucket.Delete([]byte(p.key))
-		} else {
-			err = bucket.Put([]byte(p.key), p.value)
-		}
+		bucket, err := t.base.CreateBucketIfNotExists([]byte(name))
 		if err != nil {
-			return fmt.Errorf("writing to bucket %q: %w", p.bucket, err)
+			return fmt.Errorf("making bucket %q: %w", name, err)
+		}
+		// Keys after the last one will be followed by more of their kind: leave
+		// no room between them.
+		if last, _ := bucket.Cursor().Last(); last != nil && string(last) < o.rows[0].key {
+			bucket.FillPercent = fillAscending
+		}
+		for _, w := range o.rows {
+			key := unsafe.Slice(unsafe.StringData(w.key), len(w.key)) // bbolt changes none
+			if w.deleted {
+				err = bucket.Delete(key)
+			} else {
+				err = bucket.Put(key, w.value)
+			}
+			if err != nil {
+				return fmt.Errorf("writing to bucket %q: %w", name, err)
+			}
 		}
 	}
 	return nil
@@ -251,10 +278,9 @@ func (s *sortedKeys) add(key string) { s.fresh = append(s.fresh, key) }
 const fewFresh = 64
 
 func (s *sortedKeys) within(from, to []byte) []string {
-	if len(s.fresh) > fewFresh {
+	if len(s.fresh) > max(fewFresh, len(s.sorted)/fewFresh) {
 		slices.Sort(s.fresh)
-		s.sorted = merge(s.sorted, s.fresh)
-		s.fresh = nil
+		s.merge()
 	}
 	lo, _ := slices.BinarySearch(s.sorted, string(from))
 	hi := len(s.sorted)
@@ -277,14 +303,19 @@ func (s *sortedKeys) within(from, to []byte) []string {
 	return found
 }
 
-func merge(a, b []string) []string {
-	all := make([]string, 0, len(a)+len(b))
-	for len(a) > 0 && len(b) > 0 {
-		if a[0] < b[0] {
-			all, a = append(all, a[0]), a[1:]
+// merge moves the fresh keys, which are sorted, to their places.
+func (s *sortedKeys) merge() {
+	a, b := len(s.sorted)-1, len(s.fresh)-1
+	s.sorted = append(s.sorted, s.fresh...)
+	for at := len(s.sorted) - 1; b >= 0; at-- {
+		if a >= 0 && s.sorted[a] > s.fresh[b] {
+			s.sorted[at] = s.sorted[a]
+			a--
 		} else {
-			all, b = append(all, b[0]), b[1:]
+			s.sorted[at] = s.fresh[b]
+			b--
 		}
 	}
-	return append(append(all, a...), b...)
+	clear(s.fresh)
+	s.fresh = s.fresh[:0]
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -204,7 +205,7 @@ func (db *DB) commitBatch(b *batch, first *job) error {
 	}
 	changed := 0
 	for _, t := range b.txs {
-		changed += len(t.writes)
+		changed += t.changed()
 	}
 	if changed == 0 && len(b.entries) == 0 {
 		db.abandon(btx)
@@ -241,8 +242,10 @@ func (db *DB) finish(b *batch, btx *bbolt.Tx, changed, size int) error {
 	if changed <= rememberKeys {
 		keys = make(map[ref]struct{}, changed)
 		for _, t := range b.txs {
-			for r := range t.writes {
-				keys[r] = struct{}{}
+			for name, o := range t.writes {
+				for i := range o.rows { // the callers' keys are theirs again
+					keys[ref{name, strings.Clone(o.rows[i].key)}] = struct{}{}
+				}
 			}
 		}
 	}
@@ -253,6 +256,7 @@ func (db *DB) finish(b *batch, btx *bbolt.Tx, changed, size int) error {
 		_ = next.Rollback()
 		return l.err
 	}
+	l.expect(b.entries)
 	for i, j := range b.kept {
 		for _, entry := range b.txs[i].record {
 			index, tk := l.sequence(kindRecorded, entry)
