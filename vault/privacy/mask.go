@@ -88,3 +88,30 @@ func Stricter(a, b Mask) (Mask, bool) {
 	}
 	return "", false
 }
+
+// NoMore reports whether mask a shows no more than mask b, whatever third mask
+// is put on top of either: of two masks the stricter counts, and where neither
+// is, the field is withheld. "" is no mask.
+func NoMore(a, b Mask) bool {
+	for _, third := range append(Masks(), "") {
+		x, shown := both(a, third)
+		y, shownToo := both(b, third)
+		switch m, ok := Stricter(x, y); {
+		case !shown, shownToo && (y == "" || ok && m == x):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// both returns what two masks show together, false if nothing.
+func both(a, b Mask) (Mask, bool) {
+	switch {
+	case a == "":
+		return b, true
+	case b == "":
+		return a, true
+	}
+	return Stricter(a, b)
+}
