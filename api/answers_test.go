@@ -220,7 +220,7 @@ func TestTheRegisterInBothFormats(t *testing.T) {
 			Channels: []vault.ChannelCredentials{{ID: "web", Credentials: vault.Credentials{ClientID: "web", ClientSecret: "once"}}}}, nil
 	}
 	a = put("/v1/register", mediaYAML, `"7"`)
-	if want := `{"revision":8,"status":"active","changes":[{"op":"added","path":"fields.email","to":"email"}],"warnings":[],"channels":[{"id":"web","client_id":"web","client_secret":"once"}]}`; a.status != 200 || a.raw != want || a.header.Get("ETag") != `"8"` {
+	if want := `{"revision":8,"status":"active","changes":[{"op":"added","path":"fields.email","to":"email","widens":false}],"warnings":[],"channels":[{"id":"web","client_id":"web","client_secret":"once"}]}`; a.status != 200 || a.raw != want || a.header.Get("ETag") != `"8"` {
 		t.Errorf("applied: %d %s", a.status, a.raw)
 	}
 	b.apply = func(_ []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error) {

@@ -36,7 +36,7 @@ var refusals = map[string]struct {
 	vault.CodeChannelSuspended:     {http.StatusForbidden, "The channel is suspended"},
 	vault.CodeForbidden:            {http.StatusForbidden, "Not for this client"},
 	"step_up_required":             {http.StatusForbidden, "A verified login is needed"},
-	"four_eyes":                    {http.StatusForbidden, "A second officer is needed"},
+	vault.CodeFourEyes:             {http.StatusForbidden, "A second officer is needed"},
 	vault.CodeUnknownSubject:       {http.StatusNotFound, "No such person"},
 	vault.CodeNotFound:             {http.StatusNotFound, "Not found"},
 	vault.CodeGone:                 {http.StatusGone, "Erased"},
@@ -68,6 +68,7 @@ type refusal struct {
 	detail     string
 	fields     []wire.FieldError
 	lines      []wire.LineProblem
+	conflict   *wire.Conflict
 	retryAfter time.Duration
 	challenge  string // WWW-Authenticate (RFC 6750)
 	allow      string
@@ -114,6 +115,15 @@ func refusalOf(err error) (r refusal, known bool) {
 		r = refusal{code: vault.CodeInvalidRequest, detail: "the register has problems; nothing was applied"}
 		for _, p := range register.Problems {
 			r.lines = append(r.lines, wire.LineProblem{File: p.File, Line: p.Line, Column: p.Column, Key: p.Key, Detail: p.Detail})
+		}
+		return r, true
+	}
+	var conflict *vault.RevisionConflict
+	if errors.As(err, &conflict) {
+		r = refusal{code: vault.CodeRevisionConflict, detail: conflict.Error(), conflict: &wire.Conflict{Revision: conflict.Revision, By: conflict.By,
+			Theirs: changes(conflict.Theirs), Yours: changes(conflict.Yours)}}
+		if !conflict.At.IsZero() {
+			r.conflict.At = &conflict.At
 		}
 		return r, true
 	}
@@ -171,7 +181,7 @@ func (x *exchange) refuse(err error) {
 	}
 	x.code = r.code
 	body, err := json.Marshal(wire.Problem{Type: typePrefix + r.code, Title: entry.title, Status: r.status, Code: r.code,
-		Detail: r.detail, RequestID: x.requestID, Errors: r.fields, Problems: r.lines})
+		Detail: r.detail, RequestID: x.requestID, Errors: r.fields, Problems: r.lines, Conflict: r.conflict})
 	if err != nil {
 		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`)
 		r.status = http.StatusInternalServerError

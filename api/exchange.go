@@ -97,9 +97,23 @@ func shows[Out any](fn func(*exchange) (*Out, error)) handler {
 	}
 }
 
+// handlerOf makes a handler of a function that takes no body.
+func handlerOf[Out any](fn func(*exchange) (int, *Out, error), statuses ...int) handler {
+	return handler{
+		out: reflect.TypeFor[Out](), statuses: statuses,
+		serve: func(x *exchange) error {
+			status, out, err := fn(x)
+			if err != nil {
+				return err
+			}
+			return x.encode(status, out)
+		},
+	}
+}
+
 // decode reads the body into a wire type and lets it check itself.
 func (x *exchange) decode(in any) error {
-	_, optional := in.(*wire.Nothing)
+	_, optional := in.(interface{ Optional() })
 	body, err := x.body(mediaJSON)
 	if err != nil {
 		return err

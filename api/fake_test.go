@@ -158,6 +158,45 @@ func (f *fake) PolicyByID(_ context.Context, _ vault.Caller, id string) (*vault.
 func (f *fake) TestPolicy(_ context.Context, _ vault.Caller, id string) (*vault.PolicyTest, error) {
 	return &vault.PolicyTest{Policy: id}, f.called("test")
 }
+func (f *fake) ApproveRegister(_ context.Context, _ vault.Caller, n uint64) (*vault.Applied, error) {
+	return &vault.Applied{Revision: n, Status: "active"}, f.called("approve register")
+}
+func (f *fake) RejectRegister(_ context.Context, _ vault.Caller, n uint64, _ string) (*vault.Applied, error) {
+	return &vault.Applied{Revision: n, Status: "rejected"}, f.called("reject register")
+}
+func (f *fake) Officers(context.Context, vault.Caller) ([]vault.OfficerView, error) {
+	return []vault.OfficerView{{Name: "first", ClientID: "officer.first"}}, f.called("officers")
+}
+func (f *fake) AddOfficer(_ context.Context, _ vault.Caller, name string) (*vault.OfficerChange, error) {
+	return &vault.OfficerChange{Name: name, Status: "active", Credentials: &vault.Credentials{ClientID: "officer." + name, ClientSecret: "shown once"}}, f.called("add officer")
+}
+func (f *fake) RemoveOfficer(_ context.Context, _ vault.Caller, name string) (*vault.OfficerChange, error) {
+	return &vault.OfficerChange{Name: name, Status: "pending"}, f.called("remove officer")
+}
+func (f *fake) ApproveOfficer(_ context.Context, _ vault.Caller, name string) (*vault.OfficerChange, error) {
+	return &vault.OfficerChange{Name: name, Status: "removed"}, f.called("approve officer")
+}
+func (f *fake) RejectOfficer(_ context.Context, _ vault.Caller, name, _ string) (*vault.OfficerChange, error) {
+	return &vault.OfficerChange{Name: name, Status: "rejected"}, f.called("reject officer")
+}
+func (f *fake) NewOfficerSecret(_ context.Context, _ vault.Caller, name string) (*vault.OfficerChange, error) {
+	return &vault.OfficerChange{Name: name, Status: "active", Credentials: &vault.Credentials{ClientID: "officer." + name, ClientSecret: "shown once"}}, f.called("officer secret")
+}
+func (f *fake) RevokeOfficerSecret(context.Context, vault.Caller, string, string) error {
+	return f.called("revoke officer secret")
+}
+func (f *fake) SubmitPolicy(_ context.Context, _ vault.Caller, id string) (*vault.Policy, error) {
+	return &vault.Policy{ID: "chg_1", Status: "pending"}, f.called("submit")
+}
+func (f *fake) ApprovePolicy(_ context.Context, _ vault.Caller, id string) (*vault.Policy, error) {
+	return &vault.Policy{ID: id, Status: "active"}, f.called("approve")
+}
+func (f *fake) RejectPolicy(_ context.Context, _ vault.Caller, id, _ string) (*vault.Policy, error) {
+	return &vault.Policy{ID: id, Status: "rejected"}, f.called("reject")
+}
+func (f *fake) RollbackPolicy(_ context.Context, _ vault.Caller, id string) (*vault.Policy, error) {
+	return &vault.Policy{ID: id, Status: "active"}, f.called("rollback")
+}
 func (f *fake) ActivatePolicy(_ context.Context, _ vault.Caller, id string) (*vault.Policy, error) {
 	return &vault.Policy{ID: id, Status: "active"}, f.called("activate")
 }

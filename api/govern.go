@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"mime"
 	"net/http"
 	"reflect"
@@ -26,13 +27,17 @@ var showRegisterHandler = handler{
 			x.write(http.StatusOK, mediaYAML, view.YAML)
 			return nil
 		}
-		return x.encode(http.StatusOK, &wire.RegisterAnswer{Revision: view.Revision, Register: string(view.YAML), At: view.At, By: view.By})
+		answer := wire.RegisterAnswer{Revision: view.Revision, Register: string(view.YAML), At: view.At, By: view.By, ApprovedBy: view.ApprovedBy}
+		if p := view.Pending; p != nil {
+			answer.Pending = &wire.PendingRegister{Revision: p.Revision, Register: string(p.YAML), At: p.At, By: p.By, Changes: changes(p.Changes)}
+		}
+		return x.encode(http.StatusOK, &answer)
 	},
 }
 
 // applyRegisterHandler applies a register: the body is the register itself. JSON is YAML too.
 var applyRegisterHandler = handler{
-	takes: []string{mediaYAML, mediaJSON}, out: reflect.TypeFor[wire.Applied](), statuses: []int{http.StatusOK},
+	takes: []string{mediaYAML, mediaJSON}, out: reflect.TypeFor[wire.Applied](), statuses: []int{http.StatusOK, http.StatusAccepted},
 	serve: func(x *exchange) error {
 		body, err := x.body(mediaYAML, mediaJSON, "text/yaml", "application/x-yaml")
 		if err != nil {
@@ -55,30 +60,85 @@ var applyRegisterHandler = handler{
 				return vault.Answer{}, errResult
 			}
 			answer, err := worded(applied(out))
-			answer.Header["ETag"] = etag(out.Revision)
+			if out.Status != vault.StatusPending {
+				answer.Header["ETag"] = etag(out.Revision)
+			}
 			return answer, err
 		})
 		out, err := x.door.ApplyRegister(x.ctx, by, "register.yaml", body, ifMatch, dryRun)
 		if err != nil {
 			return err
 		}
-		if !dryRun {
+		if !dryRun && out.Status != vault.StatusPending { // the tag is of what is in force
 			x.w.Header().Set("ETag", etag(out.Revision))
 		}
 		status, answer := applied(out)
+		if dryRun {
+			status = http.StatusOK
+		}
 		return x.encode(status, answer)
 	},
 }
 
 func applied(out *vault.Applied) (int, *wire.Applied) {
-	answer := wire.Applied{Revision: out.Revision, Status: out.Status, Warnings: out.Warnings}
-	for _, c := range out.Changes {
-		answer.Changes = append(answer.Changes, wire.Change{Op: c.Op, Path: c.Path, From: c.From, To: c.To})
-	}
+	answer := wire.Applied{Revision: out.Revision, Status: out.Status, Warnings: out.Warnings, Changes: changes(out.Changes)}
 	for _, c := range out.Channels {
 		answer.Channels = append(answer.Channels, credentials(c))
 	}
-	return http.StatusOK, &answer
+	return accepted(out.Status), &answer
+}
+
+// accepted is the status of an answer to a change: that it waits is told by the
+// status, too.
+func accepted(status string) int {
+	if status == vault.StatusPending {
+		return http.StatusAccepted
+	}
+	return http.StatusOK
+}
+
+func changes(all []vault.Change) []wire.Change {
+	out := []wire.Change{}
+	for _, c := range all {
+		out = append(out, wire.Change(c))
+	}
+	return out
+}
+
+func approveRegister(x *exchange, _ *wire.Nothing) (int, *wire.Applied, error) {
+	number, err := x.revision()
+	if err != nil {
+		return 0, nil, err
+	}
+	out, err := x.door.ApproveRegister(x.ctx, once(x, applied), number)
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := applied(out)
+	return status, answer, nil
+}
+
+func rejectRegister(x *exchange, in *wire.Rejection) (int, *wire.Applied, error) {
+	number, err := x.revision()
+	if err != nil {
+		return 0, nil, err
+	}
+	out, err := x.door.RejectRegister(x.ctx, once(x, applied), number, in.Reason)
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := applied(out)
+	return status, answer, nil
+}
+
+// revision reads the number of a register revision from the path.
+func (x *exchange) revision() (uint64, error) {
+	text := x.r.PathValue("revision")
+	number, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || number == 0 || strconv.FormatUint(number, 10) != text {
+		return 0, errNotFound
+	}
+	return number, nil
 }
 
 func etag(revision uint64) string { return `"` + strconv.FormatUint(revision, 10) + `"` }
@@ -131,6 +191,8 @@ func draftPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Policy, error) 
 
 func policyStatus(p *vault.Policy) *wire.Policy { return &wire.Policy{Policy: p.ID, Status: p.Status} }
 
+func policyNow(p *vault.Policy) (int, *wire.Policy) { return accepted(p.Status), policyStatus(p) }
+
 func checkPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Done, error) {
 	if err := x.door.CheckPolicy(x.ctx, x.caller, in.Modules); err != nil {
 		return 0, nil, err
@@ -169,26 +231,47 @@ func testPolicy(x *exchange, _ *wire.Nothing) (int, *wire.PolicyTest, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	answer := wire.PolicyTest{Policy: out.Policy, Passed: out.Passed, Failed: out.Failed}
+	answer := wire.PolicyTest{Policy: out.Policy, Status: out.Status, Passed: out.Passed, Failed: out.Failed}
 	for _, r := range out.Results {
 		answer.Results = append(answer.Results, wire.TestResult(r))
 	}
 	return http.StatusOK, &answer, nil
 }
 
-func activatePolicy(x *exchange, _ *wire.Nothing) (int, *wire.Policy, error) {
-	say := func(out *vault.Policy) (int, *wire.Policy) { return http.StatusOK, policyStatus(out) }
-	out, err := x.door.ActivatePolicy(x.ctx, once(x, say), x.r.PathValue("id"))
+// turnsPolicy makes a handler of what an officer does with a set of rules.
+func turnsPolicy(turn func(door, context.Context, vault.Caller, string) (*vault.Policy, error)) func(*exchange, *wire.Nothing) (int, *wire.Policy, error) {
+	return func(x *exchange, _ *wire.Nothing) (int, *wire.Policy, error) {
+		out, err := turn(x.door, x.ctx, once(x, policyNow), x.r.PathValue("id"))
+		if err != nil {
+			return 0, nil, err
+		}
+		status, answer := policyNow(out)
+		return status, answer, nil
+	}
+}
+
+func rejectPolicy(x *exchange, in *wire.Rejection) (int, *wire.Policy, error) {
+	out, err := x.door.RejectPolicy(x.ctx, once(x, policyNow), x.r.PathValue("id"), in.Reason)
 	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, policyStatus(out), nil
+	status, answer := policyNow(out)
+	return status, answer, nil
 }
 
 func policy(p vault.Policy) wire.Policy {
 	out := wire.Policy{Policy: p.ID, Status: p.Status, Note: p.Note, By: p.By, Modules: p.Modules}
 	if !p.At.IsZero() {
 		out.At = &p.At
+	}
+	for _, s := range p.Steps {
+		out.Steps = append(out.Steps, wire.PolicyStep(s))
+	}
+	if c := p.Change; c != nil {
+		out.Change = &wire.PolicyChange{Change: c.ID, Policy: c.Policy, Base: c.Base, By: c.By, At: c.At, Rollback: c.Rollback, Needed: c.Needed, Stale: c.Stale}
+		for _, e := range c.Effects {
+			out.Change.Effects = append(out.Change.Effects, wire.RuleEffect(e))
+		}
 	}
 	return out
 }

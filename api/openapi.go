@@ -90,7 +90,7 @@ func operation(rt route, registry huma.Registry) *huma.Operation {
 			Schema: &huma.Schema{Type: huma.TypeString, MinLength: &least, MaxLength: &most}})
 	}
 	if rt.do.in != nil || rt.do.takes != nil {
-		op.RequestBody = &huma.RequestBody{Required: rt.do.in != reflect.TypeFor[wire.Nothing](), Content: map[string]*huma.MediaType{}}
+		op.RequestBody = &huma.RequestBody{Required: !optional(rt.do.in), Content: map[string]*huma.MediaType{}}
 		for _, media := range or(rt.do.takes, mediaJSON) {
 			op.RequestBody.Content[media] = &huma.MediaType{Schema: schemaOf(registry, rt.do.in)}
 		}
@@ -202,4 +202,9 @@ func (captureLineSchema) Schema(r huma.Registry) *huma.Schema {
 	line := huma.SchemaFromType(r, reflect.TypeFor[wire.CaptureLine]())
 	line.Required = []string{"n", "status"}
 	return line
+}
+
+// optional reports whether a request of this shape may come without a body.
+func optional(in reflect.Type) bool {
+	return in != nil && reflect.PointerTo(in).Implements(reflect.TypeFor[interface{ Optional() }]())
 }

@@ -19,6 +19,7 @@ var goodBodies = map[string]string{
 	"POST /v1/subjects/lookup":  `{"email":"ana@example.org","reason":"she called"}`,
 	"POST /v1/policies":         `{"modules":{}}`,
 	"POST /v1/policies/check":   `{"modules":{}}`,
+	"POST /v1/officers":         `{"name":"beatrix"}`,
 	"POST /v1/clock/confirm":    `{}`,
 	"POST /v1/channels/suspend": `{}`,
 }
@@ -26,7 +27,7 @@ var goodBodies = map[string]string{
 // at fills a pattern's holes with IDs that exist.
 func at(rt route) string {
 	path := strings.NewReplacer("/v1/consents/{id}", "/v1/consents/"+record.String(), "/v1/subjects/{id}", "/v1/subjects/"+ana.String(),
-		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "{id}", "web", "{secret}", "s1", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
+		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
 	if len(rt.query) > 0 && rt.query[0] == "purpose" {
 		path += "?purpose=marketing"
 	}

@@ -254,14 +254,21 @@ func (v *Vault) Channels(_ context.Context, by Caller) ([]ChannelView, error) {
 }
 
 func viewOf(ch register.Channel, record *clientRecord) *ChannelView {
-	view := &ChannelView{ID: ch.ID, Kind: ch.Kind, ClientID: string(ch.ID), Secrets: []SecretView{}}
+	view := &ChannelView{ID: ch.ID, Kind: ch.Kind, ClientID: string(ch.ID), Secrets: secretViews(record)}
 	if record != nil {
 		view.Suspended = record.Suspended
-		for _, s := range record.Secrets {
-			view.Secrets = append(view.Secrets, SecretView{ID: s.ID, Created: s.Created, Revoked: !s.Revoked.IsZero()})
-		}
 	}
 	return view
+}
+
+func secretViews(record *clientRecord) []SecretView {
+	views := []SecretView{}
+	if record != nil {
+		for _, s := range record.Secrets {
+			views = append(views, SecretView{ID: s.ID, Created: s.Created, Revoked: !s.Revoked.IsZero()})
+		}
+	}
+	return views
 }
 
 // clientEvent is the log's record of a change to credentials.
@@ -272,6 +279,9 @@ type clientEvent struct {
 	Client  string    `json:"client"`
 	Act     string    `json:"act"`
 	Secret  string    `json:"secret,omitempty"` // its ID
+
+	Proposed string `json:"proposed,omitempty"` // by whom, if another officer had to approve it
+	Reason   string `json:"reason,omitempty"`
 
 	Governance rowDigest `json:"governance"`
 }
@@ -290,13 +300,7 @@ func (v *Vault) ResumeChannel(ctx context.Context, by Caller, id privacy.Channel
 func (v *Vault) NewSecret(ctx context.Context, by Caller, id privacy.ChannelID) (*ChannelCredentials, error) {
 	info, secret := newSecret(v, string(id), micro(v.cfg.Now()))
 	_, err := v.changeClient(ctx, by, id, "secret added", info.ID, keepShown, func(c *clientRecord) error {
-		live := 0
-		for _, s := range c.Secrets {
-			if s.Revoked.IsZero() {
-				live++
-			}
-		}
-		if live >= maxSecrets {
+		if c.living() >= maxSecrets {
 			return refuse(CodeWrongState, "the channel has two live secrets; revoke one first")
 		}
 		c.Secrets = append(c.Secrets, info)
@@ -312,15 +316,7 @@ func (v *Vault) NewSecret(ctx context.Context, by Caller, id privacy.ChannelID) 
 func (v *Vault) RevokeSecret(ctx context.Context, by Caller, id privacy.ChannelID, secretID string) error {
 	now := micro(v.cfg.Now())
 	_, err := v.changeClient(ctx, by, id, "secret revoked", secretID, keepDone, func(c *clientRecord) error {
-		for i := range c.Secrets {
-			if s := &c.Secrets[i]; s.ID == secretID {
-				if s.Revoked.IsZero() {
-					s.Revoked = now
-				}
-				return nil
-			}
-		}
-		return refuse(CodeNotFound, "the channel has no secret of this ID")
+		return c.revoke(secretID, now)
 	})
 	return err
 }
@@ -340,6 +336,9 @@ func (v *Vault) changeClient(ctx context.Context, by Caller, id privacy.ChannelI
 	err := v.update(ctx, func(tx store.Tx) error {
 		now, err := v.regime(ctx, tx)
 		if err != nil {
+			return err
+		}
+		if err := now.gov.officerStill(by); err != nil {
 			return err
 		}
 		channel, ok := now.register.Channel(id)

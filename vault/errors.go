@@ -35,6 +35,7 @@ const (
 	CodeConsentNotObtainable = "consent_not_obtainable"
 	CodeChannelSuspended     = "channel_suspended"
 	CodeForbidden            = "forbidden"
+	CodeFourEyes             = "four_eyes"
 	CodeUnknownSubject       = "unknown_subject"
 	CodeNotFound             = "not_found"
 	CodeGone                 = "gone"
@@ -124,8 +125,9 @@ func noDecision(err error) bool {
 func (v *Vault) refusal(err error) error {
 	var refused *Error
 	var denied *DeniedError
+	var conflict *RevisionConflict
 	switch {
-	case errors.As(err, &refused), errors.As(err, &denied), errors.Is(err, ErrInvalidClient):
+	case errors.As(err, &refused), errors.As(err, &denied), errors.As(err, &conflict), errors.Is(err, ErrInvalidClient):
 		return err
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
 		return err

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/vault/internal/register"
@@ -83,15 +84,19 @@ func (v *Vault) ExportRegister(ctx context.Context, by Caller, req ExportRequest
 	if err != nil {
 		return end, err
 	}
+	numbers, err := v.inForceOnce(ctx, now.gov.Register)
+	if err != nil {
+		return end, v.refusal(err)
+	}
 	var before *revision // held back until it is known when it ended
-	for n := uint64(1); n <= now.gov.Register+1; n++ {
+	for i := range len(numbers) + 1 {
 		if err := v.stillOfficer(by); err != nil {
 			return end, err
 		}
 		var next *revision
-		if n <= now.gov.Register {
+		if i < len(numbers) {
 			err := v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
-				next, err = v.readRevision(s, n)
+				next, err = v.readRevision(s, numbers[i])
 				return err
 			})
 			if err != nil {
@@ -108,6 +113,24 @@ func (v *Vault) ExportRegister(ctx context.Context, by Caller, req ExportRequest
 		before = next
 	}
 	return end, nil
+}
+
+// inForceOnce returns the numbers of the revisions that were in force up to one
+// that is, the first one first.
+func (v *Vault) inForceOnce(ctx context.Context, last uint64) (numbers []uint64, err error) {
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		numbers = numbers[:0]
+		for n := last; n > 0; {
+			rev, err := v.openRevision(s, n)
+			if err != nil {
+				return err
+			}
+			numbers, n = append(numbers, n), rev.Before
+		}
+		slices.Reverse(numbers)
+		return nil
+	})
+	return numbers, err
 }
 
 // overlaps reports whether a revision was in force at some time asked for.

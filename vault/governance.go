@@ -21,10 +21,12 @@ import (
 // appended on the condition that it is unchanged.
 type governance struct {
 	Version  uint64                              `json:"version"`
-	Register uint64                              `json:"register"` // 0: none applied yet
+	Register uint64                              `json:"register"`           // 0: none applied yet
+	Numbered uint64                              `json:"numbered,omitempty"` // the highest revision number given, in force or not
 	Policy   string                              `json:"policy"`
 	Channels map[privacy.ChannelID]*clientRecord `json:"channels"`
 	Officers map[string]*clientRecord            `json:"officers"`
+	Pending  []pending                           `json:"pending,omitempty"` // changes that wait for a second officer
 }
 
 // clientRecord is what is known of a client's credentials.
@@ -36,6 +38,29 @@ type clientRecord struct {
 // live reports whether the secret of this ID is good.
 func (c *clientRecord) live(secretID string) bool {
 	return slices.ContainsFunc(c.Secrets, func(s secretInfo) bool { return s.ID == secretID && s.Revoked.IsZero() })
+}
+
+// living counts the secrets that are good.
+func (c *clientRecord) living() (n int) {
+	for _, s := range c.Secrets {
+		if s.Revoked.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
+// revoke ends a secret, by its ID.
+func (c *clientRecord) revoke(secretID string, at time.Time) error {
+	for i := range c.Secrets {
+		if s := &c.Secrets[i]; s.ID == secretID {
+			if s.Revoked.IsZero() {
+				s.Revoked = at
+			}
+			return nil
+		}
+	}
+	return refuse(CodeNotFound, "the client has no secret of this ID")
 }
 
 type secretInfo struct {
@@ -201,17 +226,29 @@ func (v *Vault) unsealOwn(field string, version uint64, sealed []byte, record an
 	return json.Unmarshal(plain, record)
 }
 
-// revision is one revision of the register, kept for ever.
+// revision is one revision of the register, kept for ever. Numbers are given
+// when one is proposed, so not every number was in force: those that were name
+// the one before.
 type revision struct {
-	YAML     []byte    `json:"yaml"`
-	At       time.Time `json:"at"`
-	By       string    `json:"by"`
-	register *register.Register
+	YAML       []byte    `json:"yaml"`
+	At         time.Time `json:"at"` // since when it is in force; of one that is not, when it was proposed
+	By         string    `json:"by"`
+	ApprovedBy string    `json:"approved_by,omitempty"`
+	Before     uint64    `json:"before,omitempty"` // the revision that it took the place of; 0: it was the first
+	Rejected   *rejected `json:"rejected,omitempty"`
+	register   *register.Register
+}
+
+// rejected says who did not want a change, and why.
+type rejected struct {
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
 }
 
 func revisionKey(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 
-// revision returns a register revision.
+// revision returns a register revision that is or was in force.
 func (v *Vault) revision(r store.Reader, n uint64) (*revision, error) {
 	if rev, ok := v.registers.Load(n); ok {
 		return rev.(*revision), nil
@@ -226,6 +263,19 @@ func (v *Vault) revision(r store.Reader, n uint64) (*revision, error) {
 
 // readRevision reads a register revision, and keeps nothing in memory.
 func (v *Vault) readRevision(r store.Reader, n uint64) (*revision, error) {
+	rev, err := v.openRevision(r, n)
+	if err != nil {
+		return nil, err
+	}
+	if rev.register, _, err = register.Parse("register", rev.YAML); err != nil {
+		return nil, fmt.Errorf("reading register revision %d: %w", n, err)
+	}
+	rev.register.Revision = n
+	return rev, nil
+}
+
+// openRevision opens a register revision without reading its text.
+func (v *Vault) openRevision(r store.Reader, n uint64) (*revision, error) {
 	sealed, err := r.Get(bucketRegisters, revisionKey(n))
 	if err != nil {
 		return nil, err
@@ -237,11 +287,19 @@ func (v *Vault) readRevision(r store.Reader, n uint64) (*revision, error) {
 	if err := v.unsealOwn("register", n, sealed, rev); err != nil {
 		return nil, fmt.Errorf("opening register revision %d: %w", n, err)
 	}
-	if rev.register, _, err = register.Parse("register", rev.YAML); err != nil {
-		return nil, fmt.Errorf("reading register revision %d: %w", n, err)
+	if rev.Before >= n {
+		return nil, fmt.Errorf("register revision %d does not come after %d: %w", n, rev.Before, errIntegrity)
 	}
-	rev.register.Revision = n
 	return rev, nil
+}
+
+// putRevision keeps a register revision.
+func (v *Vault) putRevision(tx store.Tx, n uint64, rev revision) error {
+	sealed, err := v.sealOwn("register", n, rev)
+	if err != nil {
+		return err
+	}
+	return tx.Put(bucketRegisters, revisionKey(n), sealed)
 }
 
 // shown returns the purpose as a given at a time was shown it: in the last
@@ -260,11 +318,12 @@ func (v *Vault) shown(r store.Reader, now *regime, id privacy.PurposeID, version
 	}
 	var earliest *register.Purpose
 	var number uint64
-	for n := now.gov.Register; n > 0; n-- {
+	for n, before := now.gov.Register, uint64(0); n > 0; n = before {
 		rev, err := v.revision(r, n)
 		if err != nil {
 			return nil, 0, err
 		}
+		before = rev.Before
 		p, ok := rev.register.Purpose(id)
 		if !ok || p.Consent == nil || p.Consent.Notice.Version != version {
 			continue

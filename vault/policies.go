@@ -22,14 +22,42 @@ type Policy struct {
 	Modules map[string]string `json:"modules"`
 	By      string            `json:"by,omitempty"`
 	At      time.Time         `json:"at,omitzero"`
+	Steps   []PolicyStep      `json:"steps,omitempty"` // of its life, in order
+	Change  *PolicyChange     `json:"change,omitempty"`
 }
 
-// The statuses of a rule set.
+// The statuses of a rule set, beside those of changes: active, pending and
+// rejected.
 const (
-	PolicyDraft      = "draft"
-	PolicyActive     = "active"
-	PolicySuperseded = "superseded" // was active once
+	PolicyDraft      = "draft"     // it was checked, or it would not be kept
+	PolicyTested     = "tested"    // its tests passed
+	PolicyReplayed   = "replayed"  // over what really happened
+	PolicySubmitted  = "submitted" // for approval, though its author could activate it alone
+	PolicySuperseded = "superseded"
 )
+
+// PolicyStep is one thing that happened to a rule set: who did what, when and why.
+type PolicyStep struct {
+	Act    string    `json:"act"` // tested, replayed, submitted, approved, activated, rolled back or rejected
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+	Passed bool      `json:"passed,omitempty"` // of tests: all did
+}
+
+// PolicyChange is a rule set on its way into force, which waits for another
+// officer.
+type PolicyChange struct {
+	ID       string          `json:"change"`
+	Policy   string          `json:"policy"`
+	Base     string          `json:"base"` // what was in force when it was submitted
+	By       string          `json:"by"`
+	At       time.Time       `json:"at"`
+	Rollback bool            `json:"rollback,omitempty"`
+	Needed   bool            `json:"needed"`          // it can let more out, so its author cannot activate it
+	Stale    bool            `json:"stale,omitempty"` // something else is in force since, so it must be submitted again
+	Effects  []policy.Effect `json:"effects"`         // against what is in force now
+}
 
 // policyRow is a rule set as it is stored.
 type policyRow struct {
@@ -39,6 +67,7 @@ type policyRow struct {
 	By        string            `json:"by"`
 	At        time.Time         `json:"at"`
 	Activated bool              `json:"activated"`
+	Steps     []PolicyStep      `json:"steps,omitempty"`
 }
 
 // PolicyProblem is one thing wrong with a module, and where.
@@ -77,6 +106,11 @@ type policyRecord struct {
 	Before  string    `json:"before,omitempty"`
 	Note    string    `json:"note,omitempty"`
 
+	Change   string          `json:"change,omitempty"`   // chg_…, if it waited or waits
+	Proposed string          `json:"proposed,omitempty"` // by whom, if another officer approved it
+	Reason   string          `json:"reason,omitempty"`
+	Effects  []policy.Effect `json:"effects,omitempty"` // those that widen
+
 	Governance rowDigest `json:"governance,omitzero"` // none of a draft
 }
 
@@ -100,12 +134,12 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 	}
 	at := micro(v.cfg.Now())
 	id := privacy.NewID(at)
-	row := policyRow{ID: "pol_" + privacy.DecisionID(id).String()[len("dec_"):], Note: note, Modules: modules, By: by.Client.Officer, At: at}
+	row := policyRow{ID: namedID("pol_", at), Note: note, Modules: modules, By: by.Client.Officer, At: at}
 	err = v.update(ctx, func(tx store.Tx) error {
 		if err := v.putPolicy(tx, row); err != nil {
 			return err
 		}
-		if err := by.Once.keep(tx, row.view("")); err != nil {
+		if err := by.Once.keep(tx, row.view(&governance{})); err != nil {
 			return err
 		}
 		return v.note(tx, log.Policy, id, policyRecord{Format: 1, At: at, Officer: by.Client.Officer, Policy: row.ID, Act: "drafted", Note: note})
@@ -113,7 +147,7 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 	if err != nil {
 		return nil, v.refusal(err)
 	}
-	return row.view(""), nil
+	return row.view(&governance{}), nil
 }
 
 // boundModules refuses none, too many and too large ones.
@@ -147,18 +181,52 @@ func policyProblems(e *policy.ProblemsError) *PolicyProblems {
 	return told
 }
 
-func (row policyRow) view(active string) *Policy {
-	p := &Policy{ID: row.ID, Status: PolicyDraft, Note: row.Note, Modules: row.Modules, By: row.By, At: row.At}
+// view shows a rule set as it is now. It leaves out what a change of it would do.
+func (row policyRow) view(gov *governance) *Policy {
+	p := &Policy{ID: row.ID, Status: PolicyDraft, Note: row.Note, Modules: row.Modules, By: row.By, At: row.At, Steps: row.Steps}
+	for _, step := range row.Steps {
+		switch {
+		case step.Act == actTested && step.Passed && p.Status == PolicyDraft:
+			p.Status = PolicyTested
+		case step.Act == actReplayed:
+			p.Status = PolicyReplayed
+		case step.Act == actRejected:
+			p.Status = StatusRejected
+		}
+	}
+	if waits := gov.waiting(func(p *pending) bool { return p.Kind == pendingPolicy && p.Policy == row.ID }); waits != nil {
+		p.Change = waits.policyChange(gov)
+	}
 	switch {
-	case row.ID == active:
-		p.Status = PolicyActive
+	case row.ID == gov.Policy:
+		p.Status = StatusActive
+	case p.Change != nil && p.Change.Needed:
+		p.Status = StatusPending
+	case p.Change != nil:
+		p.Status = PolicySubmitted
 	case row.Activated:
 		p.Status = PolicySuperseded
 	}
 	return p
 }
 
+func (p *pending) policyChange(gov *governance) *PolicyChange {
+	return &PolicyChange{ID: p.ID, Policy: p.Policy, Base: p.Base, By: p.By, At: p.At, Rollback: p.Rollback, Needed: !p.Alone, Stale: p.Base != gov.Policy}
+}
+
+// did adds a step to a rule set's life. Of tests and replays the last counts.
+func (row *policyRow) did(step PolicyStep) {
+	if step.Act == actTested || step.Act == actReplayed {
+		row.Steps = slices.DeleteFunc(row.Steps, func(s PolicyStep) bool { return s.Act == step.Act })
+	}
+	row.Steps = append(row.Steps, step)
+}
+
+// putPolicy keeps a rule set. The guardrails alone are none that is kept.
 func (v *Vault) putPolicy(tx store.Tx, row policyRow) error {
+	if row.ID == Guardrails {
+		return nil
+	}
 	sealed, err := v.sealOwn("policy/"+row.ID, 1, row)
 	if err != nil {
 		return err
@@ -215,7 +283,7 @@ func (v *Vault) Policies(ctx context.Context, by Caller) ([]Policy, error) {
 			if err != nil {
 				return err
 			}
-			list = append(list, *row.view(now.gov.Policy))
+			list = append(list, *row.view(now.gov))
 		}
 		return nil
 	})
@@ -225,7 +293,8 @@ func (v *Vault) Policies(ctx context.Context, by Caller) ([]Policy, error) {
 	return list, nil
 }
 
-// PolicyByID returns one rule set.
+// PolicyByID returns one rule set, or the one that a change (chg_…) which waits
+// would put in force, with what that would let out.
 func (v *Vault) PolicyByID(ctx context.Context, by Caller, id string) (*Policy, error) {
 	if err := v.mustOfficer(by); err != nil {
 		return nil, err
@@ -236,9 +305,16 @@ func (v *Vault) PolicyByID(ctx context.Context, by Caller, id string) (*Policy, 
 		if err != nil {
 			return err
 		}
+		if p := now.gov.waiting(func(p *pending) bool { return p.Kind == pendingPolicy && p.ID == id }); p != nil {
+			id = p.Policy
+		}
 		row, err := v.policyRow(s, id)
-		if err == nil {
-			view = row.view(now.gov.Policy)
+		if err != nil {
+			return err
+		}
+		view = row.view(now.gov)
+		if view.Change != nil {
+			view.Change.Effects, err = v.policyEffects(s, now.gov, row.Modules)
 		}
 		return err
 	})
@@ -248,55 +324,16 @@ func (v *Vault) PolicyByID(ctx context.Context, by Caller, id string) (*Policy, 
 	return view, nil
 }
 
-// ActivatePolicy puts a rule set in force at once, for all readers.
-func (v *Vault) ActivatePolicy(ctx context.Context, by Caller, id string) (*Policy, error) {
-	if err := v.mustOfficer(by); err != nil {
-		return nil, err
-	}
-	draft, err := v.PolicyByID(ctx, by, id)
+// policyEffects says what other modules do that those in force do not, and the
+// other way round.
+func (v *Vault) policyEffects(r store.Reader, gov *governance, modules map[string]string) ([]policy.Effect, error) {
+	inForce, err := v.modules(r, gov.Policy)
 	if err != nil {
 		return nil, err
 	}
-	now, err := v.current()
-	if err != nil {
-		return nil, err
+	effects, err := policy.Effects(inForce, modules)
+	if effects == nil {
+		effects = []policy.Effect{}
 	}
-	// It compiled when it was drafted; the register may have changed since.
-	if err := checkModules(ctx, now, draft.Modules); err != nil {
-		return nil, err
-	}
-	var view *Policy
-	err = v.update(ctx, func(tx store.Tx) error {
-		raw, err := tx.Get(bucketGovernance, keyCurrent)
-		if err != nil {
-			return err
-		}
-		if string(raw) != string(now.raw) {
-			return refuse(CodeWrongState, "what is in force changed meanwhile; try again")
-		}
-		row, err := v.policyRow(tx, id)
-		if err != nil {
-			return err
-		}
-		before := now.gov.Policy
-		digest, err := v.govern(tx, func(gov *governance) error { gov.Policy = id; return nil })
-		if err != nil {
-			return err
-		}
-		if row.Activated = true; id != Guardrails {
-			if err := v.putPolicy(tx, *row); err != nil {
-				return err
-			}
-		}
-		view = row.view(id)
-		if err := by.Once.keep(tx, view); err != nil {
-			return err
-		}
-		at := micro(v.cfg.Now())
-		return v.note(tx, log.Policy, privacy.NewID(at), policyRecord{Format: 1, At: at, Officer: by.Client.Officer, Policy: id, Act: "activated", Before: before, Governance: digest})
-	})
-	if err != nil {
-		return nil, v.refusal(err)
-	}
-	return view, nil
+	return effects, err
 }

@@ -41,6 +41,58 @@ func (c *Client) Apply(ctx context.Context, yaml []byte, o *ApplyOptions) (*wire
 	return out, nil
 }
 
+// ApproveRegister puts in force the register that another officer proposed.
+func (c *Client) ApproveRegister(ctx context.Context, revision uint64) (*wire.Applied, error) {
+	return post[wire.Applied](ctx, c, revisionPath(revision)+"/approve", nil)
+}
+
+// RejectRegister ends the proposal of a register, with words.
+func (c *Client) RejectRegister(ctx context.Context, revision uint64, reason string) (*wire.Applied, error) {
+	return post[wire.Applied](ctx, c, revisionPath(revision)+"/reject", &wire.Rejection{Reason: reason})
+}
+
+func revisionPath(revision uint64) string { return "/v1/register/" + strconv.FormatUint(revision, 10) }
+
+// Officers returns all officers, and those who are proposed.
+func (c *Client) Officers(ctx context.Context) ([]wire.Officer, error) {
+	return all(ctx, c, "/v1/officers", func(p *wire.OfficerList) ([]wire.Officer, string) { return p.Officers, p.Next })
+}
+
+// AddOfficer adds an officer, or proposes to. The credentials of a new one stand
+// in the answer and are shown nowhere again.
+func (c *Client) AddOfficer(ctx context.Context, name string) (*wire.OfficerChange, error) {
+	return post[wire.OfficerChange](ctx, c, "/v1/officers", &wire.OfficerRequest{Name: name})
+}
+
+// RemoveOfficer removes an officer, or proposes to.
+func (c *Client) RemoveOfficer(ctx context.Context, name string) (*wire.OfficerChange, error) {
+	out := new(wire.OfficerChange)
+	return out, c.do(ctx, call{method: http.MethodDelete, path: officerPath(name), out: out})
+}
+
+// ApproveOfficer does what another officer proposed about one. The credentials of
+// a new one stand in the answer and are shown nowhere again.
+func (c *Client) ApproveOfficer(ctx context.Context, name string) (*wire.OfficerChange, error) {
+	return post[wire.OfficerChange](ctx, c, officerPath(name)+"/approve", nil)
+}
+
+// RejectOfficer ends a proposal about an officer, with words.
+func (c *Client) RejectOfficer(ctx context.Context, name, reason string) (*wire.OfficerChange, error) {
+	return post[wire.OfficerChange](ctx, c, officerPath(name)+"/reject", &wire.Rejection{Reason: reason})
+}
+
+// NewOfficerSecret makes the calling officer a second secret, shown once.
+func (c *Client) NewOfficerSecret(ctx context.Context, name string) (*wire.OfficerChange, error) {
+	return post[wire.OfficerChange](ctx, c, officerPath(name)+"/secrets", nil)
+}
+
+// RevokeOfficerSecret ends one of the calling officer's secrets, by its ID.
+func (c *Client) RevokeOfficerSecret(ctx context.Context, name, secret string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: officerPath(name) + "/secrets/" + url.PathEscape(secret)})
+}
+
+func officerPath(name string) string { return "/v1/officers/" + url.PathEscape(name) }
+
 // Lookup finds who holds an identifier. The person sees the reason.
 func (c *Client) Lookup(ctx context.Context, in *wire.LookupRequest) (*wire.LookupAnswer, error) {
 	return post[wire.LookupAnswer](ctx, c, "/v1/subjects/lookup", in)
@@ -89,10 +141,45 @@ func (c *Client) Policies(ctx context.Context) ([]wire.Policy, error) {
 	return all(ctx, c, "/v1/policies", func(p *wire.PolicyList) ([]wire.Policy, string) { return p.Policies, p.Next })
 }
 
-// ActivatePolicy puts a set of rules in force.
-func (c *Client) ActivatePolicy(ctx context.Context, id string) (*wire.Policy, error) {
-	return post[wire.Policy](ctx, c, "/v1/policies/"+url.PathEscape(id)+"/activate", nil)
+// Policy returns a set of rules with its modules, or the one that a change which
+// waits would put in force.
+func (c *Client) Policy(ctx context.Context, id string) (*wire.Policy, error) {
+	return get[wire.Policy](ctx, c, policyPath(id), nil)
 }
+
+// TestPolicy runs the tests that came with a set of rules.
+func (c *Client) TestPolicy(ctx context.Context, id string) (*wire.PolicyTest, error) {
+	return post[wire.PolicyTest](ctx, c, policyPath(id)+"/test", nil)
+}
+
+// SubmitPolicy asks another officer to approve a set of rules.
+func (c *Client) SubmitPolicy(ctx context.Context, id string) (*wire.Policy, error) {
+	return post[wire.Policy](ctx, c, policyPath(id)+"/submit", nil)
+}
+
+// ApprovePolicy puts in force what another officer submitted.
+func (c *Client) ApprovePolicy(ctx context.Context, id string) (*wire.Policy, error) {
+	return post[wire.Policy](ctx, c, policyPath(id)+"/approve", nil)
+}
+
+// RejectPolicy ends a change that waits, or the life of a draft, with words.
+func (c *Client) RejectPolicy(ctx context.Context, id, reason string) (*wire.Policy, error) {
+	return post[wire.Policy](ctx, c, policyPath(id)+"/reject", &wire.Rejection{Reason: reason})
+}
+
+// ActivatePolicy puts a set of rules in force, or lets it wait for another
+// officer.
+func (c *Client) ActivatePolicy(ctx context.Context, id string) (*wire.Policy, error) {
+	return post[wire.Policy](ctx, c, policyPath(id)+"/activate", nil)
+}
+
+// RollbackPolicy makes a former set of rules active again, or lets that wait for
+// another officer.
+func (c *Client) RollbackPolicy(ctx context.Context, id string) (*wire.Policy, error) {
+	return post[wire.Policy](ctx, c, policyPath(id)+"/rollback", nil)
+}
+
+func policyPath(id string) string { return "/v1/policies/" + url.PathEscape(id) }
 
 // all reads a list page by page.
 func all[Page, Item any](ctx context.Context, c *Client, path string, of func(*Page) ([]Item, string)) ([]Item, error) {

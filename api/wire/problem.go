@@ -1,6 +1,10 @@
 package wire
 
-import "github.com/sayso-vault/sayso/vault/privacy"
+import (
+	"time"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
 
 // Problem is how a request is refused (RFC 9457, application/problem+json).
 // Code is stable and what programs look at; the texts are for people.
@@ -15,11 +19,23 @@ type Problem struct {
 	Errors []FieldError `json:"errors,omitempty"`
 	// Problems are what is wrong with a register or with rules, by line.
 	Problems []LineProblem `json:"problems,omitempty"`
+	// Conflict comes with code "revision_conflict": both sides of it.
+	Conflict *Conflict `json:"conflict,omitempty"`
 	// Decision, Purpose and Withheld come with code "denied", and nothing else
 	// of the person does.
 	Decision *privacy.DecisionID `json:"decision,omitempty"`
 	Purpose  privacy.PurposeID   `json:"purpose,omitempty"`
 	Withheld []Withheld          `json:"withheld,omitempty"`
+}
+
+// Conflict is what two officers did to one register: what is in force was changed
+// since the revision that a change was made from.
+type Conflict struct {
+	Revision uint64     `json:"revision" doc:"in force"`
+	At       *time.Time `json:"at,omitempty"`
+	By       string     `json:"by,omitempty"`
+	Theirs   []Change   `json:"theirs" doc:"what changed since the revision of If-Match"`
+	Yours    []Change   `json:"yours" doc:"what this register would have changed"`
 }
 
 // FieldError is what is wrong with one member of a request. It never repeats

@@ -299,6 +299,26 @@ func (v *Vault) Activate(rego string) *vault.Policy {
 	return active
 }
 
+// Second adds another officer and returns who they are as a caller.
+func (v *Vault) Second(name string) vault.Caller {
+	v.T.Helper()
+	made, err := v.AddOfficer(context.Background(), v.Officer, name)
+	if err != nil || made.Credentials == nil {
+		v.T.Fatalf("adding officer %s: %+v, %v", name, made, err)
+	}
+	return v.Signed(*made.Credentials)
+}
+
+// Signed returns who comes with credentials.
+func (v *Vault) Signed(c vault.Credentials) vault.Caller {
+	v.T.Helper()
+	client, err := v.Authenticate(c.ClientID, c.ClientSecret)
+	if err != nil {
+		v.T.Fatalf("authenticating %s: %v", c.ClientID, err)
+	}
+	return vault.Caller{Client: client}
+}
+
 // Person is somebody in a story: an ID, or one identifier.
 type Person = vault.SubjectRef
 

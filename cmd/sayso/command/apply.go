@@ -12,6 +12,7 @@ import (
 
 	"github.com/sayso-vault/sayso/api/client"
 	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
 )
 
 func newApply() *cobra.Command {
@@ -24,7 +25,12 @@ func newApply() *cobra.Command {
 what changes; a register that changes nothing makes no new revision. One that
 has problems is refused whole, with the line and the key of each.
 
-The credentials of new channels are printed once.`,
+Where there are two officers, a register that can let more out than the one in
+force waits for the other one, whole: sayso register approve. Each line that can
+says why.
+
+The credentials of new channels are printed once; of one that was approved by
+another officer, sayso channel secret makes them.`,
 		Example: `  sayso apply register.yaml
   sayso apply register.yaml --dry-run
   sayso apply register.yaml -o json`,
@@ -74,28 +80,42 @@ var signs = map[string]string{"added": "+", "removed": "-", "changed": "~"}
 
 func showApplied(w io.Writer, a *wire.Applied, dryRun bool) error {
 	switch {
+	case a.Status == vault.StatusRejected:
+		fmt.Fprintf(w, "Register revision %d is rejected.\n", a.Revision)
 	case len(a.Changes) == 0:
 		fmt.Fprintf(w, "Nothing changes: revision %d is in force.\n", a.Revision)
+	case dryRun && a.Status == vault.StatusPending:
+		fmt.Fprintln(w, "This would wait for another officer, because it can let more out:")
 	case dryRun:
 		fmt.Fprintln(w, "This would change:")
+	case a.Status == vault.StatusPending:
+		fmt.Fprintf(w, "Register revision %d is pending: it can let more out, so another officer approves it\nwith `sayso register approve %d`. Until then nothing changes:\n", a.Revision, a.Revision)
 	default:
 		fmt.Fprintf(w, "Register revision %d is in force:\n", a.Revision)
 	}
 	for _, c := range a.Changes {
-		line := "  " + signs[c.Op] + " " + c.Path
-		switch {
-		case c.From != "" && c.To != "":
-			line += ": " + c.From + " → " + c.To
-		case c.From != "" || c.To != "":
-			line += ": " + c.From + c.To
-		}
-		fmt.Fprintln(w, line)
+		fmt.Fprintln(w, changeLine(c))
 	}
 	if len(a.Channels) == 0 {
 		return nil
 	}
 	fmt.Fprintln(w, "\nCredentials of new channels, shown this once:")
 	return showCredentials(w, a.Channels...)
+}
+
+// changeLine is a line of a diff. What can let more out says why.
+func changeLine(c wire.Change) string {
+	line := "  " + signs[c.Op] + " " + c.Path
+	switch {
+	case c.From != "" && c.To != "":
+		line += ": " + c.From + " → " + c.To
+	case c.From != "" || c.To != "":
+		line += ": " + c.From + c.To
+	}
+	if c.Widens {
+		line += "\n      lets more out: " + c.Why
+	}
+	return line
 }
 
 func showCredentials(w io.Writer, all ...wire.Credentials) error {

@@ -124,16 +124,35 @@ func byComma(words completer) completer {
 
 // rules completes files of rules, or sets that are kept, once their ID is begun.
 func rules(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if !strings.HasPrefix(begun, "pol_") {
+	if !isPolicyID(begun) {
 		return files("rego")(cmd, args, begun)
 	}
+	return ruleSets()(cmd, args, begun)
+}
+
+// ruleSets are all that are kept, and the changes of them that wait.
+func ruleSets() completer {
 	return fromVault(func(ctx context.Context, c *client.Client, _ []string) (ids []string, err error) {
 		all, err := c.Policies(ctx)
 		for _, p := range all {
+			if p.Change != nil {
+				ids = append(ids, cobra.CompletionWithDesc(p.Change.Change, "submitted by "+p.Change.By))
+			}
 			ids = append(ids, cobra.CompletionWithDesc(p.Policy, p.Note))
 		}
 		return ids, err
-	})(cmd, args, begun)
+	})
+}
+
+// officers are those who are, and those who are proposed.
+func officers() completer {
+	return fromVault(func(ctx context.Context, c *client.Client, _ []string) (names []string, err error) {
+		all, err := c.Officers(ctx)
+		for _, o := range all {
+			names = append(names, o.Name)
+		}
+		return names, err
+	})
 }
 
 // purposesHeld are those the channel may read for.

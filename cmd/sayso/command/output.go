@@ -142,6 +142,14 @@ func before(text, what string) string {
 	return text + what
 }
 
+// after returns text and what comes before it, or nothing for no text.
+func after(what, text string) string {
+	if text == "" {
+		return ""
+	}
+	return what + text
+}
+
 // toldError is an end that needs no more words: the command said it all.
 type toldError struct{ error }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,18 +13,31 @@ import (
 
 	"github.com/sayso-vault/sayso/api/client"
 	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
 )
 
 func newPolicy() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "policy",
-		Short: "The officers' rules: check, activate, list",
+		Short: "The officers' rules: check, test, submit, approve, activate, roll back",
 		Example: `  sayso policy check rules.rego
   sayso policy activate rules.rego --note "no addresses by phone"`,
 		SuggestFor: []string{"rules", "rego", "activate"},
 	},
 		newPolicyCheck(),
-		newPolicyActivate(),
+		newPolicyTest(),
+		turnPolicy("submit", "Ask another officer to approve rules", `submit asks another officer to approve a set of rules: modules in files, which it
+keeps first, or a set that is kept, by its ID. Rules that can only withhold or
+mask more need nobody's approval; activate them.`, (*client.Client).SubmitPolicy),
+		newPolicyApprove(),
+		newPolicyReject(),
+		turnPolicy("activate", "Put rules in force: at once, or when another officer approved them", `activate puts a set of rules in force for every read from now on: the modules in
+the files, or a set that is kept, by its ID. The set replaces the one before;
+pol_guardrails, which has no rules of officers, is always there.
+
+Where there are two officers, a set that can let more out than the one in force
+waits for the other one: it is pending until sayso policy approve.`, (*client.Client).ActivatePolicy),
+		newPolicyRollback(),
 		newPolicyList(),
 	)
 }
@@ -57,16 +71,16 @@ they would be put in force, and shows each problem with its file and line.`,
 	}
 }
 
-func newPolicyActivate() *cobra.Command {
+// turnPolicy makes a command that does something with modules in files or with a
+// set that is kept.
+func turnPolicy(verb, short, long string, turn func(*client.Client, context.Context, string) (*wire.Policy, error)) *cobra.Command {
 	var note string
 	cmd := &cobra.Command{
-		Use:   "activate FILE… | POLICY",
-		Short: "Put rules in force at once",
-		Long: `activate puts a set of rules in force for every read from now on: the modules in
-the files, or a set that is kept, by its ID. The set replaces the one before;
-pol_guardrails, which has no rules of officers, is always there.`,
-		Example: `  sayso policy activate rules.rego --note "no addresses by phone"
-  sayso policy activate pol_guardrails`,
+		Use:   verb + " FILE… | POLICY",
+		Short: short,
+		Long:  long,
+		Example: fmt.Sprintf(`  sayso policy %s rules.rego rules_test.rego --note "no addresses by phone"
+  sayso policy %s pol_0a1b2c3d4e5f6g7h8j9k0m1n2p`, verb, verb),
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: rules,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,31 +88,181 @@ pol_guardrails, which has no rules of officers, is always there.`,
 			if err != nil {
 				return err
 			}
-			id := args[0]
-			if len(args) > 1 || !strings.HasPrefix(id, "pol_") {
-				byName, in, err := readModules(cmd, args)
-				if err != nil {
-					return err
-				}
-				in.Note = note
-				draft, err := c.DraftPolicy(cmd.Context(), in)
-				if err != nil {
-					return inModules(err, byName)
-				}
-				id = draft.Policy
-			}
-			active, err := c.ActivatePolicy(cmd.Context(), id)
+			id, err := keptPolicy(cmd, c, args, note)
 			if err != nil {
 				return err
 			}
-			return answer(cmd, active, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%s is %s.\n", active.Policy, active.Status)
+			out, err := turn(c, cmd.Context(), id)
+			if err != nil {
 				return err
-			})
+			}
+			return showPolicy(cmd, out)
 		},
 	}
-	cmd.Flags().StringVar(&note, "note", "", "why, for those who read the list later")
+	noteFlag(cmd, &note)
 	return cmd
+}
+
+func noteFlag(cmd *cobra.Command, note *string) {
+	cmd.Flags().StringVar(note, "note", "", "why, for those who read the list later")
+}
+
+// keptPolicy returns the ID of the set that arguments name: a kept one's, or that
+// of the draft it makes of files.
+func keptPolicy(cmd *cobra.Command, c *client.Client, args []string, note string) (string, error) {
+	if len(args) == 1 && isPolicyID(args[0]) {
+		return args[0], nil
+	}
+	byName, in, err := readModules(cmd, args)
+	if err != nil {
+		return "", err
+	}
+	in.Note = note
+	draft, err := c.DraftPolicy(cmd.Context(), in)
+	if err != nil {
+		return "", inModules(err, byName)
+	}
+	return draft.Policy, nil
+}
+
+func isPolicyID(s string) bool { return strings.HasPrefix(s, "pol_") || strings.HasPrefix(s, "chg_") }
+
+func showPolicy(cmd *cobra.Command, p *wire.Policy) error {
+	return answer(cmd, p, func(w io.Writer) error {
+		text := fmt.Sprintf("%s is %s.\n", p.Policy, p.Status)
+		if p.Status == vault.StatusPending {
+			text = fmt.Sprintf("%s is pending: it can let more out, so another officer approves it\nwith `sayso policy approve %s`.\n", p.Policy, p.Policy)
+		}
+		_, err := io.WriteString(w, text)
+		return err
+	})
+}
+
+func newPolicyTest() *cobra.Command {
+	var note string
+	cmd := &cobra.Command{
+		Use:   "test FILE… | POLICY",
+		Short: "Run the tests that came with rules",
+		Long: `test runs the tests among a set of rules: files called *_test.rego, package
+sayso.rules_test. Files are kept as a draft first; check keeps nothing. A set
+whose tests fail cannot be put in force. It ends with 1 if one fails.`,
+		Example:           "  sayso policy test rules.rego rules_test.rego",
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: rules,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := remote()
+			if err != nil {
+				return err
+			}
+			id, err := keptPolicy(cmd, c, args, note)
+			if err != nil {
+				return err
+			}
+			test, err := c.TestPolicy(cmd.Context(), id)
+			if err != nil {
+				return err
+			}
+			if err := answer(cmd, test, func(w io.Writer) error { return showTests(w, test) }); err != nil {
+				return err
+			}
+			return failedTests(test.Failed)
+		},
+	}
+	noteFlag(cmd, &note)
+	return cmd
+}
+
+// failedTests ends a command that showed tests which fail.
+func failedTests(failed int) error {
+	if failed == 0 {
+		return nil
+	}
+	return &toldError{fmt.Errorf("%d tests fail", failed)}
+}
+
+func showTests(w io.Writer, test *wire.PolicyTest) error {
+	for _, r := range test.Results {
+		word := "pass"
+		if !r.Passed {
+			word = "FAIL"
+		}
+		fmt.Fprintf(w, "%s  %s:%d  %s%s\n", word, r.Module, r.Line, r.Name, after(": ", r.Error))
+	}
+	_, err := fmt.Fprintf(w, "%s: %d passed, %d failed.\n", test.Policy, test.Passed, test.Failed)
+	return err
+}
+
+func newPolicyApprove() *cobra.Command {
+	return &cobra.Command{
+		Use:   "approve CHANGE | POLICY",
+		Short: "Put in force what another officer submitted",
+		Long: `approve puts in force what another officer submitted, for every read from then on.
+It is named by the ID that submit, activate or rollback gave, or by the set of
+rules. Who submitted it cannot approve it.`,
+		Example:           "  sayso policy approve chg_0a1b2c3d4e5f6g7h8j9k0m1n2p",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(ruleSets()),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := remote()
+			if err != nil {
+				return err
+			}
+			out, err := c.ApprovePolicy(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return showPolicy(cmd, out)
+		},
+	}
+}
+
+func newPolicyReject() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:               "reject CHANGE | POLICY --reason WHY",
+		Short:             "End a change that waits, or the life of a draft",
+		Example:           `  sayso policy reject chg_0a1b2c3d4e5f6g7h8j9k0m1n2p --reason "the store needs addresses"`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(ruleSets()),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := remote()
+			if err != nil {
+				return err
+			}
+			out, err := c.RejectPolicy(cmd.Context(), args[0], reason)
+			if err != nil {
+				return err
+			}
+			return showPolicy(cmd, out)
+		},
+	}
+	reasonFlag(cmd, &reason)
+	return cmd
+}
+
+func newPolicyRollback() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rollback POLICY",
+		Short: "Make a former set of rules active again",
+		Long: `rollback makes a set of rules active again that was in force: each decision is then
+what it was under it. pol_guardrails, which has no rules of officers, is the
+first of all. Where there are two officers, one that can let more out waits for
+the other one.`,
+		Example:           "  sayso policy rollback pol_guardrails",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(ruleSets()),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := remote()
+			if err != nil {
+				return err
+			}
+			out, err := c.RollbackPolicy(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return showPolicy(cmd, out)
+		},
+	}
 }
 
 func newPolicyList() *cobra.Command {

@@ -91,6 +91,7 @@ leaves a record that the person can check.
 		}},
 		{"govern", "Govern it, as an officer:", []*cobra.Command{
 			newApply(),
+			newRegister(),
 			newChannel(),
 			newPolicy(),
 			newSubject(),
