@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -163,6 +164,18 @@ func TestListsPage(t *testing.T) {
 	for _, bad := range []string{"?limit=0", "?limit=x", "?after=pol_9"} {
 		if a := b.call("GET", "/v1/policies"+bad, "", "officer"); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: got %d", bad, a.status)
+		}
+	}
+}
+
+// Every write takes an Idempotency-Key. What is asked with POST and changes
+// nothing, beside that it is recorded, needs none.
+func TestEveryWriteTakesAKey(t *testing.T) {
+	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test"}
+	for _, rt := range routes() {
+		name := rt.method + " " + rt.pattern
+		if write := rt.method != http.MethodGet && !slices.Contains(asks, name); rt.idempotent != write {
+			t.Errorf("%s: takes a key: %v, want %v", name, rt.idempotent, write)
 		}
 	}
 }

@@ -46,6 +46,12 @@ func (c *Client) ConsentState(ctx context.Context, id privacy.SubjectID, purpose
 	return get[wire.ConsentStateAnswer](ctx, c, "/v1/subjects/"+id.String()+"/consents", url.Values{"purpose": {string(purpose)}})
 }
 
+// Missing asks which fields of a purpose a person would have to tell this
+// channel: what it may capture and the vault does not have, or has too old.
+func (c *Client) Missing(ctx context.Context, id privacy.SubjectID, purpose privacy.PurposeID) (*wire.MissingAnswer, error) {
+	return get[wire.MissingAnswer](ctx, c, "/v1/subjects/"+id.String()+"/missing", url.Values{"purpose": {string(purpose)}})
+}
+
 func get[Out any](ctx context.Context, c *Client, path string, query url.Values) (*Out, error) {
 	out := new(Out)
 	if err := c.do(ctx, call{method: http.MethodGet, path: path, query: query, out: out}); err != nil {

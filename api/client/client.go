@@ -32,10 +32,15 @@ type Config struct {
 
 // Client speaks to one vault as one client. It is safe for concurrent use.
 type Client struct {
-	cfg  Config
-	base string
+	cfg    Config
+	base   string
+	tokens *tokens // of this client and of those made of it
+	key    string  // see Once; "": none
+}
 
-	mu      sync.Mutex // guards token and expires
+// tokens is the access token at hand.
+type tokens struct {
+	mu      sync.Mutex // guards what follows
 	token   string
 	expires time.Time
 }
@@ -62,7 +67,19 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Client{cfg: cfg, base: strings.TrimSuffix(u.String(), "/")}, nil
+	return &Client{cfg: cfg, base: strings.TrimSuffix(u.String(), "/"), tokens: new(tokens)}, nil
+}
+
+// Once returns a client whose next write happens once, however often it is tried
+// with the same key: whoever does not know whether a write arrived sends the same
+// again, and gets the answer to the first. The key is 1 to 255 visible ASCII
+// characters that no other write has – that of an order, a random one – and
+// names nobody. The vault knows it for 24 hours, for this client and each of its
+// routes apart; another write under it is refused.
+func (c *Client) Once(key string) *Client {
+	once := *c
+	once.key = key
+	return &once
 }
 
 // URL returns where the vault is served, without a trailing slash.
@@ -113,6 +130,9 @@ func (c *Client) send(ctx context.Context, what call, token string) error {
 		r.Header[name] = values
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
+	if c.key != "" && what.method != http.MethodGet {
+		r.Header.Set("Idempotency-Key", c.key)
+	}
 	if what.in != nil {
 		r.Header.Set("Content-Type", what.media)
 		if what.media == "" {

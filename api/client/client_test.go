@@ -3,6 +3,7 @@ package client_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -156,5 +157,43 @@ func TestAnAddressThatIsNoneIsRefused(t *testing.T) {
 		if _, err := client.New(client.Config{URL: address, ClientID: "web", ClientSecret: "s"}); err == nil {
 			t.Errorf("%q: got no error", address)
 		}
+	}
+}
+
+// A list is not begun with a token that the vault does not know any more: the
+// first ask goes out once, with a fresh one.
+func TestAListIsBegunWithATokenThatIsKnown(t *testing.T) {
+	taken := 0
+	d := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer t1" {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"status":401,"code":"invalid_token"}`)
+			return
+		}
+		asks, err := io.ReadAll(r.Body)
+		if lines := strings.Count(string(asks), "\n"); err != nil || lines != 2 {
+			t.Errorf("the vault got %q, %v, want two lines", asks, err)
+		}
+		fmt.Fprintln(w, `{"n":1,"status":200,"fields":{"given_name":"Anahita"},"what_a_newer_vault_says":true}`)
+		fmt.Fprintln(w, `{"n":2,"status":403,"code":"denied"}`)
+		fmt.Fprintln(w, `{"end":true,"lines":2}`)
+	})
+	var got []int
+	for line, err := range d.client(t, "s/ecret", time.Now).ReadBatch(t.Context(), func(yield func(*wire.ReadRequest) bool) {
+		for taken < 2 {
+			taken++
+			if !yield(&wire.ReadRequest{Subject: wire.Subject{Field: "email", Value: wire.Text("ana@example.org")}, Purpose: "delivery"}) {
+				return
+			}
+		}
+	}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, line.Status)
+	}
+	if len(got) != 2 || got[0] != 200 || got[1] != 403 {
+		t.Errorf("got %v, want 200 and 403", got)
 	}
 }

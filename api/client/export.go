@@ -34,9 +34,9 @@ type ExportOptions struct {
 	Reason string
 }
 
-// ErrBrokenOff is returned for an export that ended before its last line: what
-// was written is not all of it.
-var ErrBrokenOff = errors.New("the export broke off, so something is missing at its end")
+// ErrBrokenOff is returned for a stream that ended before its last line: what
+// came is not all of it.
+var ErrBrokenOff = errors.New("the answer broke off, so something is missing at its end")
 
 // silence is how long a vault may send nothing before nobody waits any longer.
 const silence = 5 * time.Minute

@@ -17,10 +17,10 @@ const early = 30 * time.Second
 // accessToken returns a token that will still be good when the request arrives.
 // Callers that need one at the same time share one fetch.
 func (c *Client) accessToken(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.token != "" && c.cfg.Now().Before(c.expires) {
-		return c.token, nil
+	c.tokens.mu.Lock()
+	defer c.tokens.mu.Unlock()
+	if c.tokens.token != "" && c.cfg.Now().Before(c.tokens.expires) {
+		return c.tokens.token, nil
 	}
 	form := url.Values{"grant_type": {"client_credentials"}}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/oauth/token", strings.NewReader(form.Encode()))
@@ -36,15 +36,15 @@ func (c *Client) accessToken(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("getting an access token: %w", err)
 	}
 	life := time.Duration(granted.ExpiresIn) * time.Second
-	c.token, c.expires = granted.AccessToken, asked.Add(life-min(early, life/2))
-	return c.token, nil
+	c.tokens.token, c.tokens.expires = granted.AccessToken, asked.Add(life-min(early, life/2))
+	return c.tokens.token, nil
 }
 
 // forget drops a token that was refused, unless another has taken its place.
 func (c *Client) forget(token string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.token == token {
-		c.token = ""
+	c.tokens.mu.Lock()
+	defer c.tokens.mu.Unlock()
+	if c.tokens.token == token {
+		c.tokens.token = ""
 	}
 }

@@ -13,6 +13,13 @@ import (
 // encoding/json, fmt and slog it stays "[sensitive]".
 type Value struct{ privacy.Sensitive }
 
+// Text is a value that is a string, as most are: a name, an address of e-mail, a
+// date. What is no UTF-8 in it is replaced by U+FFFD.
+func Text(s string) Value {
+	b, _ := jsontext.AppendQuote(nil, s) // the error says that something was replaced
+	return Value{privacy.NewSensitive(b)}
+}
+
 // MarshalJSONTo writes the value itself.
 func (v Value) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if v.IsZero() {

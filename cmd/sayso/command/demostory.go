@@ -165,7 +165,7 @@ func (d *demo) consent(ctx context.Context) error {
 	d.screen.step("In the store, Mina says yes to offers by text message, and gets a receipt.")
 	d.screen.asked("POST /v1/consents", "store", "by her telephone number")
 	given, err := d.channels["store"].RecordConsent(ctx, &wire.ConsentRequest{
-		Subject: wire.Subject{Field: "phone_number", Value: wire.Value{Sensitive: privacy.NewSensitive([]byte(`"0171 3920042"`))}},
+		Subject: wire.Subject{Field: "phone_number", Value: wire.Text("0171 3920042")},
 		Consent: wire.Consent{Purpose: "sms-marketing", Status: privacy.StatusGiven, Method: "paper_form", Language: "de"},
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 )
 
 func newRead() *cobra.Command {
-	var purpose string
+	var purpose, list string
 	var fields []string
 	var given map[string]string
 	cmd := &cobra.Command{
@@ -31,9 +31,15 @@ func newRead() *cobra.Command {
 this channel, and shows what was released, masked, withheld or missing. The
 person is given by ID, or by one identifier on stdin. Every read is recorded.
 
-It ends with 1 if nothing may be released.`,
+It ends with 1 if nothing may be released.
+
+With --list it reads many: people are named in a file or on stdin, one a line, by
+ID or as {"email": "…"}, and each is answered with a line of JSON while the rest
+is still read. What became of one stands in its line; it ends with 0 once every
+line is answered.`,
 		Example: `  sayso read sub_01kz3v9m2c8x5w7e4r6t1y0p2a --purpose order-fulfilment
-  echo '{"email": "ana@example.org"}' | sayso read --purpose order-fulfilment --fields given_name,address`,
+  echo '{"email": "ana@example.org"}' | sayso read --purpose order-fulfilment --fields given_name,address
+  sayso read --purpose sms-marketing --list people.ndjson > numbers.ndjson`,
 		Args:       cobra.MaximumNArgs(1),
 		SuggestFor: []string{"get", "show", "query", "fetch"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,6 +53,12 @@ It ends with 1 if nothing may be released.`,
 			in := wire.ReadRequest{Purpose: privacy.PurposeID(purpose), Context: contextOf(given)}
 			for _, f := range fields {
 				in.Fields = append(in.Fields, privacy.FieldName(f))
+			}
+			if list != "" {
+				if len(args) > 0 {
+					return misuse("people come from --list, or one as an argument")
+				}
+				return readList(cmd, c, list, in)
 			}
 			if in.Subject, err = readSubject(cmd, args); err != nil {
 				return err
@@ -70,6 +82,7 @@ It ends with 1 if nothing may be released.`,
 	cmd.Flags().StringVar(&purpose, "purpose", "", "what the fields are read for")
 	cmd.Flags().StringSliceVar(&fields, "fields", nil, "the fields, by comma (default: all that the purpose lists)")
 	cmd.Flags().StringToStringVar(&given, "context", nil, "context that rules look at, such as step=offer")
+	cmd.Flags().StringVar(&list, "list", "", "file of people to read, one a line (- for stdin)")
 	completes(cmd, map[string]completer{"purpose": purposesHeld(), "fields": byComma(fieldsRead(&purpose))})
 	return cmd
 }
