@@ -31,6 +31,12 @@ const (
 	mediaBinary  = "application/octet-stream"
 )
 
+// Headers that are always the same.
+var (
+	noSniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
+
 // exchange is one request and what is answered to it.
 type exchange struct {
 	*Server
@@ -45,6 +51,7 @@ type exchange struct {
 	sent      []byte      // the body, once it was read
 	received  bool        // whether it was
 	writing   *vault.Once // of a write with an idempotency key
+	texts     [3]string   // of headers, which are lists of one
 
 	began  time.Time
 	status int
@@ -235,10 +242,12 @@ func (x *exchange) write(status int, media string, body []byte) {
 	x.encodes()
 	h := x.w.Header()
 	if media != "" {
-		h["Content-Type"] = []string{media}
+		x.texts[1] = media
+		h["Content-Type"] = x.texts[1:2:2]
 	}
 	if status != http.StatusNoContent {
-		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+		x.texts[2] = strconv.Itoa(len(body))
+		h["Content-Length"] = x.texts[2:3:3]
 	}
 	x.keep(status, media, body)
 	x.status, x.size = status, len(body)

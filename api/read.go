@@ -12,8 +12,12 @@ import (
 
 // read is the hot route: the answer is written by hand, in one piece.
 func read(x *exchange) error {
+	body, err := x.body(mediaJSON)
+	if err != nil {
+		return err
+	}
 	var in wire.ReadRequest
-	if err := x.decode(&in); err != nil {
+	if err := decodeRead(body, &in); err != nil {
 		return err
 	}
 	out, err := x.door.Read(x.ctx, x.caller, readOf(&in))

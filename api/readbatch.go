@@ -118,7 +118,7 @@ func (s *stream) take() {
 	s.lines++
 	line := readLine{n: s.lines}
 	var in wire.ReadRequest
-	if line.bad = decode(text, &in); line.bad == nil {
+	if line.bad = decodeRead(text, &in); line.bad == nil {
 		line.ask = readOf(&in)
 	}
 	s.held = append(s.held, line)

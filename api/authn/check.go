@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -49,9 +48,7 @@ func (a *Authority) Check(r *http.Request) (vault.Caller, error) {
 	if err != nil {
 		return vault.Caller{}, err
 	}
-	var space [1024]byte // which spares the usual token an allocation
-	key := sha256.Sum256(append(space[:0], token...))
-	v, known := a.seen.get(key)
+	v, known := a.seen.get(token)
 	if known {
 		a.hits.Add(1)
 	} else {
@@ -59,7 +56,7 @@ func (a *Authority) Check(r *http.Request) (vault.Caller, error) {
 		if v, err = a.verify(token); err != nil {
 			return vault.Caller{}, err
 		}
-		a.seen.put(key, v)
+		a.seen.put(strings.Clone(token), v) // not the whole head of a request
 	}
 	if now := a.cfg.Now(); !now.Before(v.expires) || v.issued.After(now.Add(ahead)) {
 		return vault.Caller{}, ErrToken
@@ -130,42 +127,41 @@ func (a *Authority) verify(token string) (verified, error) {
 	return v, nil
 }
 
-// cache remembers checked tokens by the hash of the whole token, in two
-// generations: when the young one is full it becomes the old one, and what was
-// not asked for since is forgotten.
+// cache remembers checked tokens in two generations: when the young one is full
+// it becomes the old one, and what was not asked for since is forgotten.
 type cache struct {
 	half int
 
 	mu         sync.RWMutex // guards young and old
-	young, old map[[32]byte]verified
+	young, old map[string]verified
 }
 
 func newCache(size int) *cache {
-	return &cache{half: max(size/2, 1), young: map[[32]byte]verified{}}
+	return &cache{half: max(size/2, 1), young: map[string]verified{}}
 }
 
-func (c *cache) get(key [32]byte) (verified, bool) {
+func (c *cache) get(token string) (verified, bool) {
 	c.mu.RLock()
-	v, ok := c.young[key]
+	v, ok := c.young[token]
 	if ok {
 		c.mu.RUnlock()
 		return v, true
 	}
-	v, ok = c.old[key]
+	v, ok = c.old[token]
 	c.mu.RUnlock()
 	if ok {
-		c.put(key, v)
+		c.put(token, v)
 	}
 	return v, ok
 }
 
-func (c *cache) put(key [32]byte, v verified) {
+func (c *cache) put(token string, v verified) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.young) >= c.half {
-		c.young, c.old = map[[32]byte]verified{}, c.young
+		c.young, c.old = map[string]verified{}, c.young
 	}
-	c.young[key] = v
+	c.young[token] = v
 }
 
 // len returns how many tokens are remembered.
