@@ -10,8 +10,9 @@ BENCHTIME    ?= 1s
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
-test: ## run all tests
+test: ## run all tests; installs Chromium and npm packages if it may
 	@.ci/need go
+	@.ci/web
 	go test ./...
 
 check: fmt vet docs lint race vuln ## what has to pass before a push
@@ -30,6 +31,7 @@ lint: ## static analysis by .golangci.yml
 
 race: ## run all tests under the race detector
 	@.ci/need go cc
+	@.ci/web
 	go test -race -timeout 30m ./...
 
 vuln: ## look for known vulnerabilities that the code reaches

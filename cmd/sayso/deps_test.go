@@ -43,6 +43,8 @@ var floors = [][]string{
 	{ // 3: HTTP
 		"api/wire:",
 		"api/client: api/wire",
+		"api/web/page:",
+		"api/web/webtest:",
 		"api/authn: api/wire",
 		"api: api/authn api/wire",
 		"api/metrics: api api/authn",
@@ -65,6 +67,8 @@ var only = map[string][]string{
 	"vault/backup":          {},
 	"api/wire":              {"vault/privacy"},
 	"api/client":            {"api/wire", "vault/privacy"},
+	"api/web/page":          {},
+	"api/web/webtest":       {},
 	"cmd/sayso":             {"cmd/sayso/command"},
 	"examples":              {},
 }

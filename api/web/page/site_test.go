@@ -1,0 +1,163 @@
+package page_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/sayso-vault/sayso/api/web/page"
+	"github.com/sayso-vault/sayso/api/web/webtest"
+)
+
+const visits = `{{define "title"}}{{t "title"}}{{end}}
+{{define "main"}}<h1>{{t "title"}}</h1>
+<p id="count">{{t "visits" "n" .Data.Count}}</p>
+<p id="when">{{moment .Data.At}}</p>
+<p id="name">{{.Data.Name}}</p>
+<form method="post" action="/visit"><button data-hx-post="/visit" data-hx-target="main">{{t "again"}}</button></form>
+{{template "bars" .Data.Bars}}{{end}}`
+
+func files(texts map[string]string) fstest.MapFS {
+	fs := fstest.MapFS{}
+	for name, text := range texts {
+		fs[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return fs
+}
+
+var (
+	english = `{"title": "Visits", "visits": {"one": "{n} visit", "other": "{n} visits"}, "again": "Visit again"}`
+	german  = `{"title": "Besuche", "visits": {"one": "{n} Besuch", "other": "{n} Besuche"}, "again": "Nochmal besuchen"}`
+)
+
+type visit struct {
+	Count int
+	At    time.Time
+	Name  string
+	Bars  page.Bars
+}
+
+// served is a family of one page, which counts visits.
+func served(t *testing.T) *httptest.Server {
+	t.Helper()
+	site, err := page.New(page.Config{Templates: files(map[string]string{"visits.html": visits}), Messages: files(map[string]string{"en.json": english, "de.json": german})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	mux := http.NewServeMux()
+	show := func(w http.ResponseWriter, r *http.Request) {
+		err := site.Render(w, r, http.StatusOK, "visits.html", visit{Count: count, At: time.Date(2026, 3, 7, 9, 5, 0, 0, time.UTC), Name: `<b id="bold">Zoë</b>`,
+			Bars: page.Bars{Title: "By month", Label: "Month", Count: "Visits", Bars: []page.Bar{{Label: "March", Count: 3}, {Label: "April", Count: 1}}}})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	mux.HandleFunc("GET /{$}", show)
+	mux.HandleFunc("POST /visit", func(w http.ResponseWriter, r *http.Request) { count++; show(w, r) })
+	outer := http.NewServeMux()
+	outer.Handle(page.AssetsPath, page.Assets())
+	outer.Handle("/", page.Guard(mux))
+	server := httptest.NewServer(outer)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// A page speaks the reader's language, counts in it, shows markup in a name as
+// text, works by htmx and without it, is accessible, and trips over none of its
+// own rules.
+func TestAPageAsAPersonSeesIt(t *testing.T) {
+	browser := webtest.Start(t)
+	server := served(t)
+
+	t.Run("in English, with JavaScript", func(t *testing.T) {
+		tab := browser.Tab(t, webtest.Options{})
+		tab.Go(server.URL)
+		tab.See("0 visits")
+		tab.See("7 March 2026, 09:05")
+		tab.See(`<b id="bold">Zoë</b>`)
+		tab.Accessible()
+		tab.Click("button")
+		tab.See("1 visit")
+		tab.At("/") // htmx put the answer in the place of the main part
+		tab.Click("details summary")
+		tab.See("April")
+		tab.Accessible()
+		tab.Shot("page")
+	})
+	t.Run("in German, on a phone, without JavaScript", func(t *testing.T) {
+		tab := browser.Tab(t, webtest.Options{Language: "de-AT", Phone: true, NoScript: true})
+		tab.Go(server.URL)
+		tab.See("1 Besuch")
+		tab.See("7. März 2026, 09:05 Uhr")
+		tab.Click("main button")
+		tab.See("2 Besuche")
+		tab.At("/visit")
+		tab.Shot("page-phone")
+	})
+	t.Run("in a language that is chosen", func(t *testing.T) {
+		tab := browser.Tab(t, webtest.Options{Language: "fr"})
+		tab.Go(server.URL)
+		tab.See("Visits") // the first there is
+		tab.Click(`footer a[lang="de"]`)
+		tab.See("Besuche")
+		tab.Go(server.URL)
+		tab.See("Besuche")
+	})
+}
+
+// What another site sends is no visit, and nobody may frame or keep a page.
+func TestPagesKeepToThemselves(t *testing.T) {
+	server := served(t)
+	ask := func(method, path string, headers ...string) (int, http.Header) {
+		req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < len(headers); i += 2 {
+			req.Header.Set(headers[i], headers[i+1])
+		}
+		res, err := server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		return res.StatusCode, res.Header
+	}
+	for _, foreign := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://elsewhere.example"}} {
+		if status, _ := ask("POST", "/visit", foreign...); status != http.StatusForbidden {
+			t.Errorf("a post with %v got %d, want 403", foreign, status)
+		}
+	}
+	_, h := ask("GET", "/")
+	for name, want := range map[string]string{"X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"} {
+		if got := h.Get(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("the content policy is %q", policy)
+	}
+}
+
+// What is wrong with a family is said at the start.
+func TestAFamilyIsCheckedAtTheStart(t *testing.T) {
+	for _, c := range []struct {
+		name, page, en, de, want string
+	}{
+		{"a message that a template asks for in vain", strings.Replace(visits, `t "again"`, `t "afresh"`, 1), english, german, `no message "afresh"`},
+		{"one within a condition", strings.Replace(visits, `{{t "again"}}`, `{{if .Data}}{{printf (t "afresh")}}{{end}}`, 1), english, german, `no message "afresh"`},
+		{"a message that a language lacks", visits, english, strings.Replace(german, `"again"`, `"more"`, 1), `in "`},
+		{"a name that differs between languages", visits, english, strings.ReplaceAll(german, "{n}", "{m}"), "names"},
+		{"a count without its form other", visits, strings.Replace(english, `"other"`, `"many"`, 1), german, `"other"`},
+		{"a page that does not parse", visits + "{{", english, german, "visits.html"},
+	} {
+		_, err := page.New(page.Config{Templates: files(map[string]string{"visits.html": c.page}), Messages: files(map[string]string{"en.json": c.en, "de.json": c.de})})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want it to say %s", c.name, err, c.want)
+		}
+	}
+}
