@@ -20,6 +20,16 @@ func Text(s string) Value {
 	return Value{privacy.NewSensitive(b)}
 }
 
+// RevealText returns the value as people write it: a string as itself, anything
+// else as JSON. Like Reveal, whose JSON it reads, it is a way out.
+func (v Value) RevealText() string {
+	text, err := jsontext.AppendUnquote(nil, v.Reveal())
+	if err != nil {
+		return string(v.Reveal())
+	}
+	return string(text)
+}
+
 // MarshalJSONTo writes the value itself.
 func (v Value) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if v.IsZero() {

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -167,10 +166,7 @@ func hintFields(cmd *cobra.Command, c *client.Client, purpose privacy.PurposeID,
 // plain shows a value to the person who asked for it: a string as itself, the
 // rest as JSON, and nothing that a terminal would take for an order.
 func plain(v wire.Value) string {
-	var text string
-	if err := json.Unmarshal(v.Reveal(), &text); err != nil {
-		text = string(bytes.TrimSpace(v.Reveal()))
-	}
+	text := v.RevealText()
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)
 	}
