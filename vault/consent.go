@@ -265,9 +265,8 @@ type consentRecord struct {
 }
 
 func (v *Vault) consentRecord(id privacy.SubjectID, ch *register.Channel, a *act, at, now time.Time, effective bool) consentRecord {
-	hash := register.NoticeHash(a.shown)
 	r := consentRecord{Format: 1, ID: a.id, Subject: id, Pseudonym: a.pseudonym, Purpose: a.req.Purpose, Status: a.req.Status, Effective: effective, At: at, Recorded: now,
-		Register: a.revision, NoticeHash: hash[:], Fields: a.shown.Fields, Recipients: a.shown.Recipients, Method: a.req.Method, Channel: ch.ID,
+		Register: a.revision, NoticeHash: v.noticeHash(a.shown), Fields: a.shown.Fields, Recipients: a.shown.Recipients, Method: a.req.Method, Channel: ch.ID,
 		Jurisdiction: a.req.Jurisdiction, Language: a.req.Language, By: privacy.Actor{Role: privacy.BySubject}, Evidence: a.req.Evidence,
 		Controller: a.regime.register.Controller.Name}
 	if a.req.By != nil {
@@ -290,7 +289,7 @@ type consentEntry struct {
 
 // putConsent writes a consent record and its log entry.
 func (v *Vault) putConsent(tx store.Tx, p *person, record consentRecord, digest rowDigest) error {
-	plain, err := json.Marshal(record)
+	plain, err := text(record)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type person struct {
 	standing *consent.Standing
 	history  *keys.DEK
 	wrapped  []byte        // their DEKs; that of the values is unwrapped only where one is opened
+	values   *keys.DEK     // that of the values, of somebody whose keys were just made
 	kept     []byte        // shares of values from before that DEK, sealed under it; mostly none
 	ring     *keys.Keyring // that wrapped it; nil: the vault's
 }
@@ -54,6 +55,7 @@ func (v *Vault) newKeys(id privacy.SubjectID) (*person, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	p.values = values
 	p.wrapped, err = ring.Wrap(id, values, p.history)
 	return p, p.wrapped, err
 }
@@ -379,7 +381,10 @@ func (o *valuesOf) unwrap() error {
 	if o.dek != nil {
 		return nil
 	}
-	dek, err := cmp.Or(o.p.ring, o.v.keyring()).Unwrap(o.p.wrapped, o.p.id, keys.Values)
+	dek, err := o.p.values, error(nil)
+	if dek == nil {
+		dek, err = cmp.Or(o.p.ring, o.v.keyring()).Unwrap(o.p.wrapped, o.p.id, keys.Values)
+	}
 	if err == nil {
 		o.kept, err = keys.OpenKept(dek, o.v.id, o.p.id, o.p.kept)
 	}

@@ -14,11 +14,18 @@ import (
 // entry makes a log entry about a person: a salted commitment that strangers
 // see, and the record sealed under the person's history key.
 func (v *Vault) entry(p *person, kind log.Kind, id privacy.ID, record any) ([]byte, error) {
-	plain, err := json.Marshal(record)
+	plain, err := text(record)
 	if err != nil {
 		return nil, err
 	}
 	return v.sealEntry(p, kind, id, plain)
+}
+
+func text(record any) ([]byte, error) {
+	if w, ok := record.(written); ok {
+		return w.append(make([]byte, 0, 640))
+	}
+	return json.Marshal(record)
 }
 
 // sealEntry is entry for a record that is written already.

@@ -100,6 +100,9 @@ func (r *rehearsal) Get(b store.Bucket, key []byte) ([]byte, error) {
 	if at := indexOf(r.act.writes, b, key); at >= 0 {
 		return r.act.writes[at].value, nil
 	}
+	if at := indexOf(r.act.gets, b, key); at >= 0 {
+		return r.act.gets[at].value, nil
+	}
 	value, there := []byte(nil), false
 	if s := r.before[b]; s != nil {
 		value, there = s.rows[string(key)]
@@ -110,9 +113,8 @@ func (r *rehearsal) Get(b store.Bucket, key []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	if indexOf(r.act.gets, b, key) < 0 {
-		r.act.gets = append(r.act.gets, noted{b, bytes.Clone(key), bytes.Clone(value)})
-	}
+	value = bytes.Clone(value)
+	r.act.gets = append(r.act.gets, noted{b, bytes.Clone(key), value})
 	return value, nil
 }
 
@@ -122,6 +124,9 @@ func indexOf(rows []noted, b store.Bucket, key []byte) int {
 
 // Scan implements store.Reader.
 func (r *rehearsal) Scan(b store.Bucket, from, to []byte, fn func(key, value []byte) error) error {
+	if seen := r.seen(b, from, to); seen != nil {
+		return seen.again(fn)
+	}
 	seen := span{bucket: b, from: bytes.Clone(from), to: bytes.Clone(to)}
 	written := r.written(b, from, to)
 	var ended error
@@ -167,6 +172,37 @@ func (r *rehearsal) Scan(b store.Bucket, from, to []byte, fn func(key, value []b
 	return err
 }
 
+// seen returns the notes of a range that the act looked at before, unless it has
+// written there since.
+func (r *rehearsal) seen(b store.Bucket, from, to []byte) *span {
+	for i := range r.act.scans {
+		s := &r.act.scans[i]
+		if s.bucket == b && bytes.Equal(s.from, from) && bytes.Equal(s.to, to) {
+			if slices.ContainsFunc(r.act.writes, func(w noted) bool { return w.bucket == b && within(w.key, from, to) }) {
+				return nil
+			}
+			return s
+		}
+	}
+	return nil
+}
+
+func within(key, from, to []byte) bool {
+	return bytes.Compare(key, from) >= 0 && (to == nil || bytes.Compare(key, to) < 0)
+}
+
+// again gives the rows of the range as they were seen.
+func (s *span) again(fn func(key, value []byte) error) error {
+	for _, row := range s.rows {
+		if err := fn(row.key, row.value); errors.Is(err, store.ErrStop) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // written returns the keys in a range that are written, by whichever act, in
 // order.
 func (r *rehearsal) written(b store.Bucket, from, to []byte) []string {
@@ -181,7 +217,7 @@ func (r *rehearsal) written(b store.Bucket, from, to []byte) []string {
 	}
 	before := len(keys)
 	for _, w := range r.act.writes {
-		if w.bucket == b && bytes.Compare(w.key, from) >= 0 && (to == nil || bytes.Compare(w.key, to) < 0) {
+		if w.bucket == b && within(w.key, from, to) {
 			keys = append(keys, string(w.key))
 		}
 	}

@@ -135,6 +135,9 @@ func ParseConsentID(s string) (id ConsentID, err error) { return id, id.Unmarsha
 // Append appends what String returns.
 func (id DecisionID) Append(b []byte) []byte { return appendID(b, "dec_", ID(id)) }
 
+// Append appends "con_…".
+func (id ConsentID) Append(b []byte) []byte { return appendID(b, "con_", ID(id)) }
+
 // Append appends what String returns.
 func (id SubjectID) Append(b []byte) []byte { return appendID(b, "sub_", ID(id)) }
 
