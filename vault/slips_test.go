@@ -28,7 +28,7 @@ func TestASlipIsToldWhatWasMeant(t *testing.T) {
 		meant  string // "": nothing may be told
 		hidden string // what a channel must not learn of
 	}{
-		{"a purpose", read("web", "order-fulfillment", ana), "did you mean order-fulfilment?", ""},
+		{"a purpose", read("web", "order-fulfilmet", ana), "did you mean order-fulfilment?", ""},
 		{"a purpose of others", read("web", "sms-marketin", ana), "", "sms-marketing"},
 		{"a field", capture("web", map[string]any{"emial": "ana@example.org"}), "did you mean email?", ""},
 		{"a field of others", capture("store", map[string]any{"birthdat": "1987-05-04"}), "", "birthdate"},

@@ -28,13 +28,13 @@ func (c *Client) ReadBatch(ctx context.Context, asks iter.Seq[*wire.ReadRequest]
 	return func(yield func(*wire.ReadLine, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
-		resp, end, err := c.beginReads(ctx, asks)
+		answers, err := c.beginReads(ctx, asks)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		defer end()
-		in := jsontext.NewDecoder(resp.Body)
+		defer answers.Close()
+		in := jsontext.NewDecoder(answers)
 		for {
 			var line struct {
 				wire.ReadLine
@@ -58,42 +58,51 @@ func (c *Client) ReadBatch(ctx context.Context, asks iter.Seq[*wire.ReadRequest]
 
 // beginReads sends the head of a stream, and lines once the vault takes it on:
 // until then a token it does not know any more can be fetched anew.
-func (c *Client) beginReads(ctx context.Context, asks iter.Seq[*wire.ReadRequest]) (*http.Response, func(), error) {
+func (c *Client) beginReads(ctx context.Context, asks iter.Seq[*wire.ReadRequest]) (io.ReadCloser, error) {
 	patient := *c.cfg.HTTP
 	patient.Timeout = 0
 	for first := true; ; first = false {
 		token, err := c.accessToken(ctx)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		lines := newLines(asks)
 		r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+"/v1/reads/batch", lines)
 		if err != nil {
-			return nil, nil, fmt.Errorf("making a request: %w", err)
+			return nil, fmt.Errorf("making a request: %w", err)
 		}
 		r.Header.Set("Authorization", "Bearer "+token)
 		r.Header.Set("Content-Type", "application/x-ndjson")
 		r.Header.Set("Expect", "100-continue")
-		resp, err := patient.Do(r)
+		resp, err := patient.Do(r) //nolint:bodyclose // bothWays closes it
 		if err != nil {
-			return nil, nil, errors.Join(fmt.Errorf("asking the vault: %w", err), lines.Close())
+			return nil, errors.Join(fmt.Errorf("asking the vault: %w", err), lines.Close())
 		}
-		end := func() { _, _ = lines.Close(), resp.Body.Close() }
+		answers := &bothWays{resp.Body, lines}
 		if resp.StatusCode == http.StatusOK {
-			return resp, end, nil
+			return answers, nil
 		}
-		body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-		end()
+		body, err := io.ReadAll(io.LimitReader(answers, maxAnswer))
+		_ = answers.Close()
 		if err != nil {
-			return nil, nil, fmt.Errorf("reading the vault's answer: %w", err)
+			return nil, fmt.Errorf("reading the vault's answer: %w", err)
 		}
 		if first && resp.StatusCode == http.StatusUnauthorized && !lines.begun.Load() {
 			c.forget(token)
 			continue
 		}
-		return nil, nil, refusal(resp, body)
+		return nil, refusal(resp, body)
 	}
 }
+
+// bothWays are the answers, with the lines that they answer.
+type bothWays struct {
+	io.ReadCloser
+	lines *lines
+}
+
+// Close ends both.
+func (b *bothWays) Close() error { return errors.Join(b.lines.Close(), b.ReadCloser.Close()) }
 
 // lines are asks as a body, a line each. Nothing is taken from asks before the
 // first is read.

@@ -10,7 +10,7 @@ import (
 func TestASlipFindsItsWord(t *testing.T) {
 	fields := []FieldName{"given_name", "family_name", "email", "phone_number", "id"}
 	for written, want := range map[string]FieldName{
-		"givn_name": "given_name", "given_nmae": "given_name", "emial": "email", "phonenumber": "phone_number",
+		"givn_name": "given_name", "gvien_name": "given_name", "emial": "email", "phonenumber": "phone_number",
 		"email": "", "birthdate": "", "": "", "x": "", "xy": "", strings.Repeat("email", 20): "",
 	} {
 		if got := Nearest(written, fields); got != want {

@@ -28,7 +28,7 @@ serve, moreover, looks at
 
 and what tells people something, at
 
-  NO_COLOR             set to anything: no colour, not even on a terminal
+  ` + noColour + `             set to anything: no colour, not even on a terminal
 
 A secret or passphrase is removed from the environment once it was read, so that
 no child gets it and no listing of processes shows it.`,
