@@ -70,6 +70,14 @@ func (k *Keyring) SubjectAt(place []byte) (s privacy.SubjectID, err error) {
 	return s, nil
 }
 
+// PlaceLen returns how long the place is that a key begins with.
+func PlaceLen(key []byte) int {
+	if len(key) > 0 && isShort(key) {
+		return shortPlace
+	}
+	return longPlace
+}
+
 // isShort tells a place that begins with a time from one that begins with zero.
 func isShort(place []byte) bool { return place[0] != 0 }
 

@@ -106,7 +106,7 @@ func (v *Vault) explain(ctx context.Context, p *person, r *accessRecord, view *D
 		if err != nil || current == nil {
 			return errors.Join(err, missing(current, p.id))
 		}
-		if current.standing, err = v.standingAt(s, current, r.Standing); err != nil {
+		if current.standing, err = v.standingAt(ctx, s, current, r.Standing, r.At); err != nil {
 			return err
 		}
 		*p = *current

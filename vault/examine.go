@@ -122,6 +122,11 @@ func examine(ctx context.Context, v *Vault, o ExamineOptions, open bool) (*Exami
 			e.has |= n
 		}
 	}
+	if !open && e.has&needStore != 0 && e.has&needKeyring != 0 {
+		if name, err := v.readLogName(ctx, v.cfg.Store); err == nil { // else the log's head tells
+			v.cfg.LogName = name
+		}
+	}
 	for _, n := range []need{needStore, needKeys, needKeyring} {
 		if e.has&n == 0 {
 			e.why[needOwn], e.why[needForce] = e.why[n], e.why[n]

@@ -27,6 +27,10 @@ type governance struct {
 	Channels map[privacy.ChannelID]*clientRecord `json:"channels"`
 	Officers map[string]*clientRecord            `json:"officers"`
 	Pending  []pending                           `json:"pending,omitempty"` // changes that wait for a second officer
+
+	// Lapsed is until when it is lost what people said no to, because a restore
+	// had no complete ledger: consents from before count as none.
+	Lapsed time.Time `json:"lapsed,omitzero"`
 }
 
 // clientRecord is what is known of a client's credentials.

@@ -86,8 +86,10 @@ type keyRecord struct {
 }
 
 // checkFormat tells a fresh store from this vault's from another's.
-func (v *Vault) checkFormat(ctx context.Context) error {
-	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+func (v *Vault) checkFormat(ctx context.Context) error { return v.checkFormatOf(ctx, v.cfg.Store) }
+
+func (v *Vault) checkFormatOf(ctx context.Context, data log.Viewer) error {
+	return data.View(ctx, func(s store.Snapshot) error {
 		format, err := s.Get(bucketMeta, keyFormat)
 		switch {
 		case err != nil:

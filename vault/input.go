@@ -52,7 +52,7 @@ func (q *question) fill(in *policy.Input, p *person, at time.Time) {
 		Guard: policy.Guard{
 			Granted: true, // or mayAsk had refused
 			Ground:  s.GroundStands(q.asked, at),
-			OptOut:  q.asked.Basis == privacy.OptOut && profile.Within(known.Jurisdiction, q.asked.Jurisdictions),
+			OptOut:  q.asked.Basis == privacy.OptOut && profile.Within(known.Jurisdiction, q.asked.Jurisdictions) && !s.Lapsed(q.asked.ID),
 			Fields:  fields,
 		},
 	}

@@ -120,13 +120,14 @@ type ledger struct {
 	mu     sync.Mutex  // guards all below
 	seen   ledgerEntry // the furthest head, and the time of the last
 	copied copied
+	log    string // name of the log that was seen
 }
 
 // headEvery is how often a growing log's head is noted.
 const headEvery = 10 * time.Second
 
 func openLedger(v *Vault) (*ledger, error) {
-	l := &ledger{v: v}
+	l := &ledger{v: v, log: v.cfg.LogName}
 	err := v.cfg.Ledger.Entries(func(_ uint64, b []byte) error {
 		e, err := parseLedgerEntry(b)
 		if err != nil {
@@ -143,12 +144,12 @@ func openLedger(v *Vault) (*ledger, error) {
 
 // checkWhole looks for acts that the store did and the ledger lacks: then the
 // ledger was cut, or is an older copy.
-func (l *ledger) checkWhole(ctx context.Context) error {
+func (l *ledger) checkWhole(ctx context.Context, data log.Viewer) error {
 	told := make(map[privacy.ID]struct{}, len(l.pending))
 	for _, e := range l.pending {
 		told[e.ID] = struct{}{}
 	}
-	return l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+	return data.View(ctx, func(s store.Snapshot) error {
 		return s.Scan(bucketLedgered, nil, nil, func(key, _ []byte) error {
 			if len(key) != len(privacy.ID{}) {
 				return fmt.Errorf("reading what the ledger promised: %w", errIntegrity)
@@ -166,6 +167,7 @@ func (l *ledger) advance(e ledgerEntry) {
 	defer l.mu.Unlock()
 	l.copied.note(e)
 	if e.Kind == ledgerLogAnew { // what was seen before was another log's
+		l.log = anewName(e.At)
 		l.seen.Size, l.seen.Tree, l.seen.Root = e.Size, e.Tree, e.Root
 	}
 	if e.Size > l.seen.Size {

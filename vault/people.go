@@ -197,7 +197,26 @@ func (v *Vault) load(ctx context.Context, r store.Reader, id privacy.SubjectID) 
 	if p.standing, err = v.openStanding(p, row); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p, v.lapse(ctx, r, p.standing)
+}
+
+// lapse narrows a standing as of now, if it was lost what people said no to.
+func (v *Vault) lapse(ctx context.Context, r store.Reader, s *consent.Standing) error {
+	if v.lapsed.IsZero() {
+		return nil
+	}
+	now, err := v.regime(ctx, r)
+	if err != nil {
+		return err
+	}
+	var purposes []privacy.PurposeID
+	for i := range now.register.Purposes {
+		if p := &now.register.Purposes[i]; p.Basis == privacy.OptOut || p.Basis == privacy.LegitimateInterests || p.Basis == privacy.PublicTask {
+			purposes = append(purposes, p.ID)
+		}
+	}
+	s.Lapse(v.lapsed, purposes)
+	return nil
 }
 
 func (v *Vault) openStanding(p *person, row []byte) (*consent.Standing, error) {
@@ -236,19 +255,25 @@ func (v *Vault) save(tx store.Tx, p *person) error {
 	return bucketStanding.put(tx, p.at, append(binary.AppendUvarint(nil, p.standing.Version), sealed...))
 }
 
-// standingAt returns a version of a person's standing, for a past decision.
-func (v *Vault) standingAt(r store.Reader, p *person, version uint64) (*consent.Standing, error) {
+// standingAt returns a version of a person's standing as it was for a decision
+// made at a time.
+func (v *Vault) standingAt(ctx context.Context, r store.Reader, p *person, version uint64, at time.Time) (*consent.Standing, error) {
+	bucket, key := bucketStandings, p.at.with(versionKey(version)...)
 	if version == p.standing.Version {
-		return p.standing, nil
+		bucket, key = bucketStanding, p.at
 	}
-	row, err := bucketStandings.get(r, p.at.with(versionKey(version)...))
+	row, err := bucket.get(r, key)
 	if err != nil {
 		return nil, err
 	}
 	if row == nil {
 		return nil, fmt.Errorf("version %d of the standing of %s is missing: %w", version, p.id, errIntegrity)
 	}
-	return v.openStanding(p, row)
+	s, err := v.openStanding(p, row)
+	if err == nil && at.After(v.lapsed) {
+		err = v.lapse(ctx, r, s)
+	}
+	return s, err
 }
 
 func versionKey(version uint64) []byte { return binary.BigEndian.AppendUint64(nil, version) }

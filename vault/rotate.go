@@ -275,19 +275,7 @@ func (r *rotation) at(step string) error {
 
 // checkKeyring refuses a keyring and stores of different times.
 func (v *Vault) checkKeyring(ctx context.Context) error {
-	err := v.cfg.Keys.View(ctx, func(s store.Snapshot) error {
-		under, err := keysEpoch(s)
-		switch ring := v.keyring(); {
-		case err != nil:
-			return err
-		case under > ring.KEKEpoch():
-			return ErrOlderKeyring
-		case under < ring.KEKEpochs()[0]:
-			return ErrOlderKeys
-		}
-		return nil
-	})
-	if err != nil {
+	if err := v.checkKeys(ctx); err != nil {
 		return err
 	}
 	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
@@ -303,6 +291,22 @@ func (v *Vault) checkKeyring(ctx context.Context) error {
 			case epoch < held[0]:
 				return fmt.Errorf("%w: its index is from before keys were rotated", store.ErrOlder)
 			}
+		}
+		return nil
+	})
+}
+
+// checkKeys refuses a keyring and a keys.db of different times.
+func (v *Vault) checkKeys(ctx context.Context) error {
+	return v.cfg.Keys.View(ctx, func(s store.Snapshot) error {
+		under, err := keysEpoch(s)
+		switch ring := v.keyring(); {
+		case err != nil:
+			return err
+		case under > ring.KEKEpoch():
+			return ErrOlderKeyring
+		case under < ring.KEKEpochs()[0]:
+			return ErrOlderKeys
 		}
 		return nil
 	})

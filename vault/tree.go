@@ -14,7 +14,9 @@ import (
 )
 
 // origin names the log in its checkpoints.
-func (v *Vault) origin() string { return "sayso/" + v.id.String() + "/" + v.cfg.LogName }
+func (v *Vault) origin() string { return v.originOf(v.cfg.LogName) }
+
+func (v *Vault) originOf(name string) string { return "sayso/" + v.id.String() + "/" + name }
 
 func (v *Vault) logConfig() log.Config {
 	return log.Config{Store: v.cfg.Store, Vault: v.id, Signer: v.keyring().LogSigner(), Origin: v.origin(), HistoryKey: v.historyKey, Logger: v.cfg.Logger}
@@ -30,9 +32,24 @@ func (v *Vault) historyKey(ctx context.Context, id privacy.SubjectID) (*keys.DEK
 		return nil, err
 	}
 	if p == nil {
-		return nil, fmt.Errorf("the keys of %s are missing: %w", id, errIntegrity)
+		return nil, v.whyNoKeys(ctx, id)
 	}
 	return p.history, nil
+}
+
+// whyNoKeys tells somebody of whom nothing is left, whose records in the log
+// stay, from somebody whose keys are missing.
+func (v *Vault) whyNoKeys(ctx context.Context, id privacy.SubjectID) error {
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		row, err := bucketStanding.get(s, v.place(id))
+		if err == nil && row == nil {
+			err = log.ErrErased
+		}
+		if err == nil {
+			err = fmt.Errorf("the keys of %s are missing: %w", id, errIntegrity)
+		}
+		return err
+	})
 }
 
 // Checkpoint returns the signed head of the log (C2SP tlog-checkpoint), at most
@@ -92,10 +109,13 @@ func Verify(ctx context.Context, cfg Config, progress func(stage string, done, o
 		return nil, err
 	}
 	var err error
+	if v.cfg.LogName, err = v.readLogName(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
 	if v.ledger, err = openLedger(v); err != nil {
 		return nil, err
 	}
-	if err := v.ledger.checkWhole(ctx); err != nil {
+	if err := v.ledger.checkWhole(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
 	if err := v.loadNobody(ctx); err != nil {
@@ -136,13 +156,16 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 	if err != nil {
 		return nil, err
 	}
-	standings, inForce := map[privacy.SubjectID]led{}, led{}
+	standings, inForce, restores := map[privacy.SubjectID]led{}, led{}, &restores{}
 	report, err := log.Verify(ctx, log.VerifyConfig{Store: v.cfg.Store, Vault: v.id, VerifierKey: key, HistoryKey: v.historyKey,
 		Each: func(index uint64, e log.Entry, o *log.Opening) error {
 			if each != nil {
 				each(e, o)
 			}
-			if o == nil || e.Kind == log.Access || e.Kind == log.Lookup {
+			if err := restores.follow(index, e, o); err != nil {
+				return err
+			}
+			if o == nil || e.Kind == log.Access || e.Kind == log.Lookup || restores.undid(index) {
 				return nil
 			}
 			var record struct {

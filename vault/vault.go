@@ -35,7 +35,8 @@ type Config struct {
 	Now func() time.Time
 	// Logger is told about operations, never about persons. Default: none.
 	Logger *slog.Logger
-	// LogName names this node's log in answers and checkpoints. Default: "main".
+	// LogName names this node's log in answers and checkpoints, unless a restore
+	// began one that has a name of its own. Default: "main".
 	LogName string
 	// DecisionDeadline bounds one evaluation of the rules, from when it has a
 	// processor. Default: 100 ms.
@@ -53,7 +54,7 @@ func (c Config) withDefaults() Config {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	if c.LogName == "" {
-		c.LogName = "main"
+		c.LogName = defaultLogName
 	}
 	if c.DecisionDeadline == 0 {
 		c.DecisionDeadline = 100 * time.Millisecond
@@ -97,6 +98,7 @@ type Vault struct {
 	nobodyRow []byte // their standing as it lies in the store; it never changes
 	limits    *limits
 	ledger    *ledger
+	lapsed    time.Time                // of the governance record: only a restore sets it
 	inForce   atomic.Pointer[regime]   // the regime last seen; checked against the snapshot at each use
 	sighted   atomic.Pointer[sighting] // and a state it was seen in
 	indexed   atomic.Pointer[epochs]   // the index epochs last seen, checked like the regime
@@ -136,10 +138,13 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	var err error
+	if v.cfg.LogName, err = v.readLogName(ctx, cfg.Store); err != nil {
+		return nil, err
+	}
 	if v.ledger, err = openLedger(v); err != nil {
 		return nil, err
 	}
-	if err := v.ledger.checkWhole(ctx); err != nil {
+	if err := v.ledger.checkWhole(ctx, cfg.Store); err != nil {
 		return nil, err
 	}
 	if size := cfg.Store.Size(); v.ledger.seen.Size > size { // before anything follows the log and writes
@@ -156,7 +161,10 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	}
 	v.limits = newLimits(cfg.Now)
 	if err := cfg.Store.View(ctx, func(s store.Snapshot) error {
-		_, err := v.regime(ctx, s)
+		now, err := v.regime(ctx, s)
+		if err == nil {
+			v.lapsed = now.gov.Lapsed
+		}
 		return err
 	}); err != nil {
 		return nil, fmt.Errorf("loading what is in force: %w", err)

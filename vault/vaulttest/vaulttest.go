@@ -115,7 +115,7 @@ func New(t testing.TB, o *Options) *Vault {
 	var err error
 	ring, err := keys.New(v.Now())
 	if err == nil {
-		err = v.saveKeyring(ring)
+		err = v.SaveKeyring(ring)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -172,11 +172,11 @@ func (v *Vault) engines(create bool) (vault.Config, error) {
 		ledger = v.opts.Ledger(file)
 	}
 	return vault.Config{Store: v.Store, Keys: v.Keys, Ledger: ledger, Keyring: v.Keyring, Now: v.Now, Logger: v.opts.Logger,
-		DecisionDeadline: v.opts.DecisionDeadline, Observer: v.opts.Observer, SaveKeyring: v.saveKeyring}, nil
+		DecisionDeadline: v.opts.DecisionDeadline, Observer: v.opts.Observer, SaveKeyring: v.SaveKeyring}, nil
 }
 
-// saveKeyring keeps the keyring in its file, sealed under Root, and for Reopen.
-func (v *Vault) saveKeyring(k *keys.Keyring) error {
+// SaveKeyring keeps the keyring in its file, sealed under Root, and for Reopen.
+func (v *Vault) SaveKeyring(k *keys.Keyring) error {
 	sealed, err := k.Seal(Root())
 	if err != nil {
 		return err

@@ -28,3 +28,11 @@ func (o *objectStore) place(_ context.Context, name string) (backup.Place, error
 	}
 	return backup.Folder(name), nil
 }
+
+// locate finds the copy that people name.
+func (o *objectStore) locate(ctx context.Context, name string, kind backup.Kind) (backup.Copy, error) {
+	if strings.HasPrefix(name, s3Scheme) {
+		return backup.Copy{}, misuse("object stores are not reached yet")
+	}
+	return backup.Locate(ctx, name, kind)
+}

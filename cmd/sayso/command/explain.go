@@ -21,6 +21,8 @@ func explain(dir string, err error) error {
 		return err
 	case errors.Is(err, errUnfinished), errors.Is(err, vault.ErrFresh):
 		return say("the vault in %s was never finished: make it with `sayso init --dir %s`", dir, dir)
+	case errors.Is(err, errRestoring):
+		return say("a restore of the vault in %s was begun and is not finished: run the same `sayso restore --dir %s` again, or give it up with `--abandon`", dir, dir)
 	case errors.As(err, &missing) && missing.name == "":
 		return say("there is no vault in %s: make one with `sayso init --dir %s`", dir, dir)
 	case errors.As(err, &missing) && missing.name == fileKeyring:
@@ -43,6 +45,8 @@ func explain(dir string, err error) error {
 		return say("the vault in %s is in use by another process: stop that one first", dir)
 	case errors.Is(err, store.ErrOlder):
 		return say("vault.db in %s is an older copy than its log: put the newer one back, or accept it with `sayso restore --dir %s`", dir, dir)
+	case errors.Is(err, vault.ErrLedgerShorter):
+		return say("the ledger in %s lacks acts that the vault did: put the whole one back; if it is lost, `sayso restore --dir %s --ledger-lost` goes on without it, and consents from before count as none", dir, dir)
 	case errors.Is(err, vault.ErrLogShorter):
 		return say("the log in %s is not the one its ledger saw (%w): put the whole one back, or accept it with `sayso restore --dir %s`", dir, err, dir)
 	case errors.Is(err, store.ErrDamaged):

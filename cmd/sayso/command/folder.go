@@ -178,6 +178,9 @@ func isWhole(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, fileUnfinished)); err == nil {
 		return errUnfinished
 	}
+	if _, err := os.Stat(filepath.Join(dir, folderRestore)); err == nil {
+		return errRestoring
+	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return missingError{""}
 	} else if err != nil {
@@ -202,6 +205,9 @@ func isWhole(dir string) error {
 
 // errUnfinished: init ended before the vault was whole.
 var errUnfinished = errors.New("init did not finish")
+
+// errRestoring: a restore was begun and is not finished.
+var errRestoring = errors.New("a restore is not finished")
 
 // missingError is a part of a vault that is not there; the empty one is all of
 // it.

@@ -87,6 +87,7 @@ leaves a record that the person can check.
 			newLog(),
 			newKeys(),
 			newBackup(),
+			newRestore(),
 			newBench(),
 		}},
 		{"govern", "Govern it, as an officer:", []*cobra.Command{

@@ -93,7 +93,7 @@ func (s *Standing) GroundStands(p *register.Purpose, now time.Time) bool {
 				return true
 			}
 		default:
-			if c == nil || !c.Status.Narrows() {
+			if c == nil || !c.Status.Narrows() && !(s.Lapsed(p.ID) && s.narrowedSince(p.ID, g.Since)) {
 				return true
 			}
 		}

@@ -125,7 +125,7 @@ func (f *Follower) RootAt(ctx context.Context, size uint64) (tlog.Hash, error) {
 // RootAt returns the root that the tree under a checkpoint had at an earlier
 // size, every hash checked against that checkpoint. A larger size is
 // ErrNotFound.
-func RootAt(ctx context.Context, st store.Engine, under Checkpoint, size uint64) (root tlog.Hash, err error) {
+func RootAt(ctx context.Context, st Viewer, under Checkpoint, size uint64) (root tlog.Hash, err error) {
 	if size > under.Size {
 		return root, ErrNotFound
 	}

@@ -231,3 +231,33 @@ func (l *Ledger) Close() error {
 	})
 	return l.closeErr
 }
+
+// SalvageLedger calls fn for the entries of a ledger up to where it cannot be
+// read any further. One that is not there has none.
+func SalvageLedger(path string, fn func(entry []byte) error) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	in := newFrames(f, int64(len(ledgerMagic)), info.Size())
+	for {
+		frame, err := in.next()
+		if err != nil {
+			return nil //nolint:nilerr // it ends here
+		}
+		if frame.kind == kindSeal {
+			continue
+		}
+		if err := fn(frame.payload); err != nil {
+			return err
+		}
+	}
+}
