@@ -15,7 +15,8 @@ const languageCookie = "sayso_language"
 // one chosen before, or the best of what the browser accepts.
 func (s *Site) languageOf(w http.ResponseWriter, r *http.Request) string {
 	if chosen := r.URL.Query().Get("lang"); s.views[chosen] != nil {
-		http.SetCookie(w, &http.Cookie{ //nolint:gosec // over plain HTTP, which is for loopback, a Secure cookie would not come backName: languageCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600,
+		//nolint:gosec // over plain HTTP, which is for loopback, a Secure cookie would not come back
+		http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: chosen, Path: "/", MaxAge: 365 * 24 * 3600,
 			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil})
 		return chosen
 	}
