@@ -44,12 +44,12 @@ func (k *Keyring) NewSubject(now time.Time) (s privacy.SubjectID, err error) {
 // Place returns where the rows of a person lie: what their keys begin with. No
 // place is the beginning of another.
 func (k *Keyring) Place(s privacy.SubjectID) []byte {
-	b := make([]byte, longPlace)
-	k.places.Decrypt(b[1:], s[:])
+	b := append(make([]byte, longPlace, longPlace+len(s)), s[:]...)
+	k.places.Decrypt(b[1:longPlace], b[longPlace:])
 	if place := b[1 : 1+shortPlace]; isShort(place) && b[15] == 0 && b[16] == 0 {
 		return place[:shortPlace:shortPlace]
 	}
-	return b
+	return b[:longPlace:longPlace]
 }
 
 // SubjectAt returns whose place it is, or ErrFormat.

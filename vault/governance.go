@@ -11,6 +11,7 @@ import (
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/policy"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -85,6 +86,7 @@ type regime struct {
 	raw      []byte // the governance record it was made from
 	gov      *governance
 	register *register.Register
+	names    *consent.Names
 	rules    *policy.Revision
 }
 
@@ -147,13 +149,13 @@ func (v *Vault) makeRegime(ctx context.Context, r store.Reader, raw []byte) (*re
 	if err != nil {
 		return nil, err
 	}
-	next := &regime{raw: bytes.Clone(raw), gov: gov, register: &register.Register{}}
+	next := &regime{raw: bytes.Clone(raw), gov: gov, register: &register.Register{}, names: consent.NoNames}
 	if gov.Register > 0 {
 		rev, err := v.revision(r, gov.Register)
 		if err != nil {
 			return nil, err
 		}
-		next.register = rev.register
+		next.register, next.names = rev.register, rev.names
 	}
 	if now := v.inForce.Load(); now != nil && now.gov.Register == gov.Register && now.gov.Policy == gov.Policy {
 		next.rules = now.rules
@@ -240,7 +242,9 @@ type revision struct {
 	ApprovedBy string    `json:"approved_by,omitempty"`
 	Before     uint64    `json:"before,omitempty"` // the revision that it took the place of; 0: it was the first
 	Rejected   *rejected `json:"rejected,omitempty"`
+	Names      []string  `json:"names,omitempty"` // what standings have numbers of, as it was when the revision came in force
 	register   *register.Register
+	names      *consent.Names
 }
 
 // rejected says who did not want a change, and why.
@@ -274,7 +278,7 @@ func (v *Vault) readRevision(r store.Reader, n uint64) (*revision, error) {
 	if rev.register, _, err = register.Parse("register", rev.YAML); err != nil {
 		return nil, fmt.Errorf("reading register revision %d: %w", n, err)
 	}
-	rev.register.Revision = n
+	rev.register.Revision, rev.names = n, consent.NewNames(n, rev.Names)
 	return rev, nil
 }
 
@@ -304,6 +308,28 @@ func (v *Vault) putRevision(tx store.Tx, n uint64, rev revision) error {
 		return err
 	}
 	return tx.Put(bucketRegisters, revisionKey(n), sealed)
+}
+
+// names returns those that a standing was written with.
+func (v *Vault) names(r store.Reader, revision uint64) (*consent.Names, error) {
+	if revision == 0 {
+		return consent.NoNames, nil
+	}
+	rev, err := v.revision(r, revision)
+	if err != nil {
+		return nil, err
+	}
+	return rev.names, nil
+}
+
+// namesNow returns names to write a person's standing with: those of the register
+// last seen in force. Which they are, the standing says. The vault's own has none,
+// since registers open with its keys.
+func (v *Vault) namesNow(id privacy.SubjectID) *consent.Names {
+	if now := v.inForce.Load(); now != nil && id != privacy.Nobody {
+		return now.names
+	}
+	return consent.NoNames
 }
 
 // shown returns the purpose as a given at a time was shown it: in the last

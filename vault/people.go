@@ -194,7 +194,7 @@ func (v *Vault) load(ctx context.Context, r store.Reader, id privacy.SubjectID) 
 	if p == nil {
 		return nil, fmt.Errorf("the keys of %s are missing: %w", id, errIntegrity)
 	}
-	if p.standing, err = v.openStanding(p, row); err != nil {
+	if p.standing, err = v.openStanding(r, p, row); err != nil {
 		return nil, err
 	}
 	return p, v.lapse(ctx, r, p.standing)
@@ -219,7 +219,7 @@ func (v *Vault) lapse(ctx context.Context, r store.Reader, s *consent.Standing) 
 	return nil
 }
 
-func (v *Vault) openStanding(p *person, row []byte) (*consent.Standing, error) {
+func (v *Vault) openStanding(r store.Reader, p *person, row []byte) (*consent.Standing, error) {
 	version, n := binary.Uvarint(row)
 	if n <= 0 {
 		return nil, fmt.Errorf("reading the standing of %s: %w", p.id, errIntegrity)
@@ -228,7 +228,15 @@ func (v *Vault) openStanding(p *person, row []byte) (*consent.Standing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the standing of %s: %w", p.id, err)
 	}
-	s, err := consent.Decode(plain)
+	revision, err := consent.NamesOf(plain)
+	if err != nil {
+		return nil, fmt.Errorf("reading the standing of %s: %w", p.id, errIntegrity)
+	}
+	names, err := v.names(r, revision)
+	if err != nil {
+		return nil, fmt.Errorf("reading the standing of %s: %w", p.id, err)
+	}
+	s, err := consent.Decode(plain, names)
 	if err != nil || s.Version != version {
 		return nil, fmt.Errorf("reading the standing of %s: %w", p.id, errIntegrity)
 	}
@@ -248,7 +256,7 @@ func (v *Vault) save(tx store.Tx, p *person) error {
 		}
 	}
 	p.standing.Version++
-	sealed, err := keys.Seal(p.history, v.bind(p.id, "standing", p.standing.Version), p.standing.Encode())
+	sealed, err := keys.Seal(p.history, v.bind(p.id, "standing", p.standing.Version), p.standing.Encode(v.namesNow(p.id)))
 	if err != nil {
 		return err
 	}
@@ -269,7 +277,7 @@ func (v *Vault) standingAt(ctx context.Context, r store.Reader, p *person, versi
 	if row == nil {
 		return nil, fmt.Errorf("version %d of the standing of %s is missing: %w", version, p.id, errIntegrity)
 	}
-	s, err := v.openStanding(p, row)
+	s, err := v.openStanding(r, p, row)
 	if err == nil && at.After(v.lapsed) {
 		err = v.lapse(ctx, r, s)
 	}
@@ -303,18 +311,21 @@ func (v *Vault) loadNobody(ctx context.Context) error {
 // usual is a standing of the size that people have. The vault's own is empty and
 // read faster than anybody's, so this one is read beside it.
 var usual = (&consent.Standing{
+	Jurisdiction: "DE", TimeZone: "Europe/Berlin",
 	Captured: []privacy.ChannelID{"web"},
 	Grounds:  []consent.Ground{{Purpose: "order-fulfilment"}, {Purpose: "customer-care"}},
 	Values: []consent.Value{
 		{Field: "email", Channel: "web", Index: [16]byte{1}, Holds: true, Channels: []privacy.ChannelID{"web"}},
 		{Field: "family_name", Channel: "web"}, {Field: "given_name", Channel: "web"},
 	},
-}).Encode()
+}).Encode(usualNames)
+
+var usualNames = consent.NewNames(1, []string{"web", "order-fulfilment", "customer-care", "email", "family_name", "given_name"})
 
 // loadOwn loads the vault's own standing for a reference that found nobody, by
 // the steps that somebody's takes. By ID, a standing was looked for already.
 func (v *Vault) loadOwn(ctx context.Context, r store.Reader, ref *reference) (*person, error) {
-	if _, err := consent.Decode(usual); err != nil {
+	if _, err := consent.Decode(usual, usualNames); err != nil {
 		return nil, err
 	}
 	if ref.field != nil {
@@ -325,7 +336,7 @@ func (v *Vault) loadOwn(ctx context.Context, r store.Reader, ref *reference) (*p
 	if err != nil || p == nil {
 		return nil, errors.Join(err, missing(p, privacy.Nobody))
 	}
-	p.standing, err = v.openStanding(p, v.nobodyRow)
+	p.standing, err = v.openStanding(r, p, v.nobodyRow)
 	return p, err
 }
 

@@ -295,7 +295,7 @@ func (v *Vault) putRegister(tx store.Tx, next *register.Register, rev revision, 
 	at := micro(v.cfg.Now())
 	approved := rev.ApprovedBy != ""
 	digest, err := v.govern(tx, func(gov *governance) error {
-		rev.At, rev.Before = at, gov.Register
+		rev.At, rev.Before, rev.Names = at, gov.Register, next.Names()
 		if old := gov.waiting(isRegister); old != nil && old.Revision != applied.Revision {
 			record.Replaced = old.Revision
 		}

@@ -3,31 +3,40 @@ package consent
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
-// The standing on disk, inside its envelope. Numbers are unsigned varints,
-// texts and lists begin with their length, and a text that occurred before is
-// its number in order of first occurrence, so that a channel named at eight
-// values costs eight bytes:
+// The standing on disk, inside its envelope. Numbers are unsigned varints, lists
+// begin with their length. What most standings repeat is a number: texts that
+// stand in Names, texts and times that occurred before, and what a value shares
+// with the one before it. So a channel named at eight values, told at one moment,
+// costs a byte:
 //
-//	standing = 0x01 version phase restricted lastAct
-//	           jurisdiction timeZone ageBand ageBandUntil
+//	standing = 0x02 revision version phase ageBandUntil restricted lastAct
+//	           jurisdiction timeZone ageBand
 //	           captured* consent* ground* value*
 //	           [ kept* hold* ]            if phase has bit 7
 //	consent  = purpose id(16) status at recorded until narrowed flags revision
 //	           field* recipient* narrower*
 //	ground   = purpose ref since until
-//	value    = field version observed recorded channel flags
-//	           [ index(16) channel* ]      if flags has bit 3
+//	value    = field flags
+//	           [ version observed recorded channel ]   unless flags has bit 5:
+//	                                                   as of the value before
+//	           [ index(16) channel* ]                  if flags has bit 3
 //	hold     = id(16) since by reason
-//	text     = 0 length bytes | n          n counts from 1
-//	time     = 0 | microseconds since 1970 plus one, zig-zag
+//	text     = 0 length bytes | n          n counts from 1 through words, names
+//	                                       and texts that occurred before
+//	time     = 0                           none
+//	         | 1 + 3 n                     the n-th that occurred, from 0
+//	         | 2 + 3 zigzag(days)          so long after the one that occurred
+//	         | 3 + 3 zigzag(microseconds)  last for the first time, or after 1970;
+//	                                       the former if it is whole days
 //
 // Decode accepts exactly what Encode writes.
-const format = 1
+const format = 2
 
 // ErrFormat is returned for bytes that are not a standing of this version.
 var ErrFormat = errors.New("not a standing of a known format")
@@ -41,23 +50,29 @@ const (
 	flagHolds      = 1 << 2
 	flagIdentifier = 1 << 3
 	flagKept       = 1 << 4
+	flagLikeBefore = 1 << 5
 
 	phaseMore = 1 << 7
+
+	day      = 24 * 60 * 60 * 1_000_000 // in microseconds
+	farthest = 1 << 58                  // and a time from 1970: 9,000 years
 )
 
-// Encode returns the standing as it stands on disk.
-func (s *Standing) Encode() []byte {
-	w := writer{b: make([]byte, 0, 256), seen: map[string]uint64{}}
+// Encode returns the standing as it stands on disk, with names that Decode is to
+// be given too.
+func (s *Standing) Encode(names *Names) []byte {
+	w := writer{b: make([]byte, 0, 256), names: names}
 	w.b = append(w.b, format)
+	w.uint(names.revision)
 	w.uint(s.Version)
 	more := len(s.Kept)+len(s.Holds) > 0
 	w.b = append(w.b, byte(s.Phase)|flag(more, phaseMore))
+	w.time(s.AgeBandUntil)
 	w.time(s.Restricted)
 	w.time(s.LastAct)
 	w.text(s.Jurisdiction)
 	w.text(s.TimeZone)
 	w.text(s.AgeBand)
-	w.time(s.AgeBandUntil)
 	texts(&w, s.Captured)
 	w.uint(uint64(len(s.Consents)))
 	for i := range s.Consents {
@@ -86,14 +101,16 @@ func (s *Standing) Encode() []byte {
 	w.uint(uint64(len(s.Values)))
 	for i := range s.Values {
 		v := &s.Values[i]
-		identifier := v.Index != [16]byte{}
+		identifier, like := v.Index != [16]byte{}, i > 0 && v.like(&s.Values[i-1])
 		w.text(string(v.Field))
-		w.uint(v.Version)
-		w.time(v.Observed)
-		w.time(v.Recorded)
-		w.text(string(v.Channel))
 		w.b = append(w.b, flag(v.Origin == privacy.Inferred, flagInferred)|flag(v.Verified, flagVerified)|
-			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier)|flag(v.Kept, flagKept))
+			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier)|flag(v.Kept, flagKept)|flag(like, flagLikeBefore))
+		if !like {
+			w.uint(v.Version)
+			w.time(v.Observed)
+			w.time(v.Recorded)
+			w.text(string(v.Channel))
+		}
 		if identifier {
 			w.b = append(w.b, v.Index[:]...)
 			texts(&w, v.Channels)
@@ -114,17 +131,26 @@ func (s *Standing) Encode() []byte {
 	return w.b
 }
 
-// Decode reads a standing, or returns ErrFormat.
-func Decode(b []byte) (*Standing, error) {
-	r := reader{b: b, all: string(b), seen: make([]string, 0, 24)}
-	if r.byte() != format {
+// like reports whether a value was told with another.
+func (v *Value) like(before *Value) bool {
+	return v.Version == before.Version && v.Observed.Equal(before.Observed) && v.Recorded.Equal(before.Recorded) && v.Channel == before.Channel
+}
+
+// Decode reads a standing that was written with the same names, or returns
+// ErrFormat.
+func Decode(b []byte, names *Names) (*Standing, error) {
+	var times [16]int64 // mostly enough
+	var texts [4]string
+	r := reader{b: b, all: b, names: names, times: times[:0], texts: texts[:0]}
+	if r.byte() != format || r.uint() != names.revision {
 		return nil, ErrFormat
 	}
 	s := &Standing{Version: r.uint()}
 	phase := r.byte()
-	*s = Standing{Version: s.Version, Phase: Phase(phase &^ phaseMore), Restricted: r.time(), LastAct: r.time(),
-		Jurisdiction: r.text(), TimeZone: r.text(), AgeBand: r.text(), AgeBandUntil: r.time(),
-		Captured: list[privacy.ChannelID](&r)}
+	s.Phase = Phase(phase &^ phaseMore)
+	s.AgeBandUntil, s.Restricted, s.LastAct = r.time(), r.time(), r.time()
+	s.Jurisdiction, s.TimeZone, s.AgeBand = r.text(), r.text(), r.text()
+	s.Captured = list[privacy.ChannelID](&r)
 	if s.Phase > Erased {
 		r.bad = true
 	}
@@ -152,21 +178,7 @@ func Decode(b []byte) (*Standing, error) {
 		s.Values = make([]Value, n)
 	}
 	for i := range s.Values {
-		v := &s.Values[i]
-		*v = Value{Field: privacy.FieldName(r.text()), Version: r.uint(), Observed: r.time(), Recorded: r.time(),
-			Channel: privacy.ChannelID(r.text()), Origin: privacy.Declared}
-		flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier | flagKept)
-		if flags&flagInferred != 0 {
-			v.Origin = privacy.Inferred
-		}
-		v.Verified, v.Holds, v.Kept = flags&flagVerified != 0, flags&flagHolds != 0, flags&flagKept != 0
-		if flags&flagIdentifier != 0 {
-			r.bytes(v.Index[:])
-			v.Channels = list[privacy.ChannelID](&r)
-			r.bad = r.bad || v.Index == [16]byte{}
-		} else if v.Holds {
-			r.bad = true
-		}
+		r.value(s.Values[:i+1])
 	}
 	if phase&phaseMore != 0 {
 		s.Kept = list[privacy.PurposeID](&r)
@@ -186,6 +198,35 @@ func Decode(b []byte) (*Standing, error) {
 	return s, nil
 }
 
+// value reads the last of some values.
+func (r *reader) value(all []Value) {
+	v := &all[len(all)-1]
+	*v = Value{Field: privacy.FieldName(r.text()), Origin: privacy.Declared}
+	flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier | flagKept | flagLikeBefore)
+	if flags&flagInferred != 0 {
+		v.Origin = privacy.Inferred
+	}
+	v.Verified, v.Holds, v.Kept = flags&flagVerified != 0, flags&flagHolds != 0, flags&flagKept != 0
+	like := flags&flagLikeBefore != 0
+	switch {
+	case !like:
+		v.Version, v.Observed, v.Recorded, v.Channel = r.uint(), r.time(), r.time(), privacy.ChannelID(r.text())
+		r.bad = r.bad || len(all) > 1 && v.like(&all[len(all)-2]) // it is written shorter
+	case len(all) == 1:
+		r.bad = true
+	default:
+		before := &all[len(all)-2]
+		v.Version, v.Observed, v.Recorded, v.Channel = before.Version, before.Observed, before.Recorded, before.Channel
+	}
+	if flags&flagIdentifier != 0 {
+		r.bytes(v.Index[:])
+		v.Channels = list[privacy.ChannelID](r)
+		r.bad = r.bad || v.Index == [16]byte{}
+	} else if v.Holds {
+		r.bad = true
+	}
+}
+
 func flag(on bool, bit byte) byte {
 	if on {
 		return bit
@@ -194,8 +235,10 @@ func flag(on bool, bit byte) byte {
 }
 
 type writer struct {
-	b    []byte
-	seen map[string]uint64
+	b     []byte
+	names *Names
+	texts []string // that occurred and have no name
+	times []int64  // that occurred, in microseconds
 }
 
 func (w *writer) uint(n uint64) { w.b = binary.AppendUvarint(w.b, n) }
@@ -205,16 +248,34 @@ func (w *writer) time(t time.Time) {
 		w.b = append(w.b, 0)
 		return
 	}
-	us := t.UnixMicro()
-	w.uint((uint64(us)<<1 ^ uint64(us>>63)) + 1)
+	us, last := t.UnixMicro(), int64(0)
+	if n := slices.Index(w.times, us); n >= 0 {
+		w.uint(1 + 3*uint64(n))
+		return
+	}
+	if n := len(w.times); n > 0 {
+		last = w.times[n-1]
+	}
+	w.times = append(w.times, us)
+	if d := us - last; d%day == 0 {
+		w.uint(2 + 3*zigzag(d/day))
+	} else {
+		w.uint(3 + 3*zigzag(d))
+	}
 }
 
+func zigzag(n int64) uint64 { return uint64(n)<<1 ^ uint64(n>>63) }
+
 func (w *writer) text(s string) {
-	if n, ok := w.seen[s]; ok {
+	if n, ok := w.names.numbers[s]; ok {
 		w.uint(n)
 		return
 	}
-	w.seen[s] = uint64(len(w.seen) + 1)
+	if n := slices.Index(w.texts, s); n >= 0 {
+		w.uint(uint64(len(w.names.texts) + n + 1))
+		return
+	}
+	w.texts = append(w.texts, s)
 	w.b = append(w.b, 0)
 	w.uint(uint64(len(s)))
 	w.b = append(w.b, s...)
@@ -229,10 +290,12 @@ func texts[T ~string](w *writer, list []T) {
 
 // reader remembers that something was wrong and gives zeroes from then on.
 type reader struct {
-	b    []byte // what is left
-	all  string // of which the texts are parts
-	seen []string
-	bad  bool
+	b, all []byte // what is left, and all there was
+	names  *Names
+	texts  []string // as in a writer
+	times  []int64
+	from   string // all as a string, of which the texts are parts
+	bad    bool
 }
 
 func (r *reader) take(n uint64) []byte {
@@ -285,8 +348,33 @@ func (r *reader) time() time.Time {
 	if n == 0 {
 		return time.Time{}
 	}
-	n--
-	t := time.UnixMicro(int64(n>>1) ^ -int64(n&1)).UTC()
+	n, kind := (n-1)/3, (n-1)%3
+	if kind == 0 {
+		if n >= uint64(len(r.times)) {
+			r.bad = true
+			return time.Time{}
+		}
+		return time.UnixMicro(r.times[n]).UTC()
+	}
+	us, last := int64(n>>1)^-int64(n&1), int64(0)
+	if kind == 1 {
+		if us < -2*farthest/day || us > 2*farthest/day {
+			r.bad = true
+			return time.Time{}
+		}
+		us *= day
+	} else if us%day == 0 {
+		r.bad = true // written in days
+	}
+	if n := len(r.times); n > 0 {
+		last = r.times[n-1]
+	}
+	if us += last; us < -farthest || us > farthest || slices.Contains(r.times, us) {
+		r.bad = true
+		return time.Time{}
+	}
+	r.times = append(r.times, us)
+	t := time.UnixMicro(us).UTC()
 	r.bad = r.bad || t.IsZero() // written as 0
 	return t
 }
@@ -294,24 +382,28 @@ func (r *reader) time() time.Time {
 func (r *reader) text() string {
 	n := r.uint()
 	if n > 0 {
-		if n > uint64(len(r.seen)) {
-			r.bad = true
-			return ""
+		switch known := uint64(len(r.names.texts)); {
+		case n <= known:
+			return r.names.texts[n-1]
+		case n-known <= uint64(len(r.texts)):
+			return r.texts[n-known-1]
 		}
-		return r.seen[n-1]
+		r.bad = true
+		return ""
 	}
 	n = r.uint()
 	at := len(r.all) - len(r.b)
 	if r.take(n) == nil && n > 0 {
 		return ""
 	}
-	s := r.all[at : at+int(n)]
-	for _, old := range r.seen {
-		if old == s {
-			r.bad = true
-		}
+	if r.from == "" {
+		r.from = string(r.all)
 	}
-	r.seen = append(r.seen, s)
+	s := r.from[at : at+int(n)]
+	if _, named := r.names.numbers[s]; named || slices.Contains(r.texts, s) {
+		r.bad = true
+	}
+	r.texts = append(r.texts, s)
 	return s
 }
 

@@ -245,8 +245,10 @@ func (t *tx) apply() (err error) {
 			return fmt.Errorf("making bucket %q: %w", name, err)
 		}
 		// Keys after the last one will be followed by more of their kind: leave
-		// no room between them.
-		if last, _ := bucket.Cursor().Last(); last != nil && string(last) < o.rows[0].key {
+		// little room between them. What others wrote meanwhile may lie among the
+		// first of them.
+		last, _ := bucket.Cursor().Last()
+		if n := len(o.rows); o.rows[n/2].key > string(last) {
 			bucket.FillPercent = fillAscending
 		}
 		for _, w := range o.rows {
@@ -264,7 +266,7 @@ func (t *tx) apply() (err error) {
 	return nil
 }
 
-const fillAscending = 0.9
+const fillAscending = 0.95
 
 // sortedKeys is a set of keys that is sorted when it is read: most are only
 // added to.
