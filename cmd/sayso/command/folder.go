@@ -173,6 +173,15 @@ func verifyFolder(ctx context.Context, dir string, root keys.Root, progress func
 	return report, asBadLog(err)
 }
 
+// whole is isWhole in a sentence for people, before they are asked for a
+// passphrase that would open nothing.
+func whole(dir string) error {
+	if err := isWhole(dir); err != nil {
+		return explain(dir, err)
+	}
+	return nil
+}
+
 // isWhole refuses a folder that lacks a part of a vault.
 func isWhole(dir string) error {
 	if _, err := os.Stat(filepath.Join(dir, fileUnfinished)); err == nil {

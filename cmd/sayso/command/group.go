@@ -16,7 +16,10 @@ func group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.Annotations = map[string]string{onlyHolds: "commands"}
 	cmd.SuggestionsMinimumDistance = 2
-	cmd.RunE = func(_ *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && args[0] == "help" {
+			return cmd.Help()
+		}
 		var names []string
 		for _, v := range verbs {
 			names = append(names, v.Name())

@@ -36,6 +36,9 @@ The first officer's credentials are printed once.`,
 			if dir == "" {
 				return misuse("--dir is missing: where is the vault to lie?")
 			}
+			if err := isVacant(dir); err != nil { // before it is asked for a passphrase
+				return err
+			}
 			root, err := rootKey(cmd, passphraseFile, true)
 			if err != nil {
 				return err
@@ -111,24 +114,36 @@ func makeFolder(dir string) (made bool, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return false, err
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if err := isVacant(dir); err != nil {
 		return false, err
 	}
-	if len(entries) == 0 {
-		return made, os.Chmod(dir, 0o700)
+	return made, os.Chmod(dir, 0o700)
+}
+
+// isVacant refuses a folder in which init would have to touch something that is
+// not its own: only an empty one, or one that an init did not finish, is free.
+func isVacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	for _, e := range entries {
 		if e.Name() == fileUnfinished {
-			return made, nil
+			return nil
 		}
 	}
 	for _, e := range entries {
 		if e.Name() == fileVault || e.Name() == fileKeyring || e.Name() == fileKeys {
-			return false, fmt.Errorf("there is a vault, or a part of one, in %s already: init never touches it", dir)
+			return fmt.Errorf("there is a vault, or a part of one, in %s already: init never touches it", dir)
 		}
 	}
-	return false, fmt.Errorf("%s is not empty: a vault wants a folder of its own", dir)
+	if len(entries) > 0 {
+		return fmt.Errorf("%s is not empty: a vault wants a folder of its own", dir)
+	}
+	return nil
 }
 
 // claim marks the folder as unfinished, for this process alone.

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -46,6 +47,9 @@ func readJSON(cmd *cobra.Command, file, what string, into any) error {
 	b, err := readInput(cmd, file, what)
 	if err != nil {
 		return err
+	}
+	if len(bytes.TrimSpace(b)) == 0 {
+		return fmt.Errorf("reading %s: there is nothing to read", what)
 	}
 	err = json.Unmarshal(b, into, json.RejectUnknownMembers(true))
 	var shape *json.SemanticError

@@ -36,6 +36,9 @@ func askLog(cmd *cobra.Command, dir, passphraseFile string, ask func(*socket) er
 	s, err := dialSocket(cmd.Context(), dir)
 	switch {
 	case errors.Is(err, errNotServed):
+		if err := whole(dir); err != nil {
+			return err
+		}
 		root, err := rootKey(cmd, passphraseFile, false)
 		if err != nil {
 			return err

@@ -69,6 +69,9 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := whole(o.dir); err != nil {
+		return err
+	}
 	root, err := rootKey(cmd, o.passphraseFile, false)
 	if err != nil {
 		return err

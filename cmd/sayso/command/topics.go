@@ -13,6 +13,8 @@ import, policy, read, subject) look at
   SAYSO_URL            where it is served (default: http://127.0.0.1:8650)
   SAYSO_CLIENT_ID      who calls: an officer, or a channel
   SAYSO_CLIENT_SECRET  the secret that init, apply or channel secret printed
+  SSL_CERT_FILE        certificates to trust instead of the system's, where the
+                       vault has one of your own
 
 Commands that open a vault's folder (init, serve, log, keys, backup, doctor) look
 at
