@@ -7,8 +7,7 @@ func newEnvironment() *cobra.Command {
 	return &cobra.Command{
 		Use:   "environment",
 		Short: "The variables that sayso looks at",
-		Long: `Commands that talk to a served vault (apply, capture, channel, consent, export,
-import, policy, read, subject) look at
+		Long: `Commands of officers and of channels, which talk to a served vault, look at
 
   SAYSO_URL            where it is served (default: http://127.0.0.1:8650)
   SAYSO_CLIENT_ID      who calls: an officer, or a channel
@@ -16,8 +15,7 @@ import, policy, read, subject) look at
   SSL_CERT_FILE        certificates to trust instead of the system's, where the
                        vault has one of your own
 
-Commands that open a vault's folder (init, serve, log, keys, backup, doctor) look
-at
+Commands that open a vault's folder (--dir) look at
 
   SAYSO_PASSPHRASE     what its keyring is sealed under, unless
                        --passphrase-file names a file that holds it
@@ -27,6 +25,11 @@ serve, moreover, looks at
   OTEL_EXPORTER_OTLP_ENDPOINT  where traces are sent, and the other variables of
                                OpenTelemetry; without it there are none
   GOGC, GOMEMLIMIT             how much memory it may take, as any Go program
+
+backup and restore, where a copy lies in an object store, at
+
+  AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the other
+                       variables of AWS
 
 and what tells people something, at
 
