@@ -170,10 +170,9 @@ func (x *exchange) receive() ([]byte, error) {
 
 func (x *exchange) readBody() ([]byte, error) {
 	limit := x.route.body
-	tooLarge := refusal{status: http.StatusRequestEntityTooLarge, code: "too_large", detail: "the body may have at most " + strconv.FormatInt(limit, 10) + " bytes"}
 	if x.r.ContentLength > limit {
 		x.w.Header().Set("Connection", "close")
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
 	if n := x.r.ContentLength; n > 0 {
 		body := make([]byte, n)
@@ -184,12 +183,16 @@ func (x *exchange) readBody() ([]byte, error) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, limit))
 	if tooMuch := (*http.MaxBytesError)(nil); errors.As(err, &tooMuch) {
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	}
 	if err != nil {
 		return nil, cutOff(err)
 	}
 	return body, nil
+}
+
+func tooLarge(limit int64) refusal {
+	return refusal{status: http.StatusRequestEntityTooLarge, code: "too_large", detail: "the body may have at most " + strconv.FormatInt(limit, 10) + " bytes"}
 }
 
 func isUTF8(charset string) bool {

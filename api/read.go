@@ -16,8 +16,8 @@ func read(x *exchange) error {
 	if err != nil {
 		return err
 	}
-	var in wire.ReadRequest
-	if err := decodeRead(body, &in); err != nil {
+	in, err := decodeRead(body)
+	if err != nil {
 		return err
 	}
 	out, err := x.door.Read(x.ctx, x.caller, readOf(&in))
@@ -25,7 +25,17 @@ func read(x *exchange) error {
 		return err
 	}
 	x.encodes()
-	x.write(http.StatusOK, mediaJSON, appendRead(make([]byte, 0, 1024), out))
+	answer, ok := x.answers.Get().(*[]byte)
+	if !ok {
+		answer = new([]byte)
+	}
+	*answer = appendRead(*answer, out)
+	x.write(http.StatusOK, mediaJSON, *answer)
+	if cap(*answer) <= 16<<10 { // to be used again, but nothing of it to be seen
+		clear(*answer)
+		*answer = (*answer)[:0]
+		x.answers.Put(answer)
+	}
 	return nil
 }
 

@@ -117,8 +117,8 @@ func (s *stream) take() {
 	}
 	s.lines++
 	line := readLine{n: s.lines}
-	var in wire.ReadRequest
-	if line.bad = decodeRead(text, &in); line.bad == nil {
+	in, err := decodeRead(text)
+	if line.bad = err; err == nil {
 		line.ask = readOf(&in)
 	}
 	s.held = append(s.held, line)

@@ -15,12 +15,14 @@ const maxPlain = 16
 // decodeRead is decode for the body of a read. Most look alike and need no
 // decoder: what plainRead takes is what decode would, a fuzz test holds.
 // Everything else, and all that is wrong, is decode's to judge.
-func decodeRead(body []byte, in *wire.ReadRequest) error {
-	if plainRead(body, in) {
-		return nil
+func decodeRead(body []byte) (wire.ReadRequest, error) {
+	var in wire.ReadRequest
+	if plainRead(body, &in) {
+		return in, nil
 	}
-	*in = wire.ReadRequest{}
-	return decode(body, in)
+	var other wire.ReadRequest // another, since only it outlives the call
+	err := decode(body, &other)
+	return other, err
 }
 
 // plainRead reads a body whose texts are printable ASCII without escapes, whose

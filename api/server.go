@@ -44,6 +44,7 @@ type Server struct {
 	observer Observer
 	metrics  Metrics
 	arrivals sync.Pool // of *arrival
+	answers  sync.Pool // of *[]byte: what reads were answered in
 	handler  http.Handler
 	openapi  []byte
 	docs     *docs
