@@ -21,11 +21,14 @@ import (
 // Decision is empty and the caller denies the read. An error names rules and
 // paths, never a value of the input's context.
 func (r *Revision) Decide(ctx context.Context, in *Input) (Decision, error) {
-	d, ok, err := r.Seen(in)
-	if ok || err != nil {
-		return d, err
+	if err := r.said(in); err != nil {
+		return Decision{}, err
 	}
-	d, err = r.decide(ctx, in)
+	d, ok := r.Seen(in)
+	if ok {
+		return Decision{Outcomes: slices.Clone(d.Outcomes)}, nil
+	}
+	d, err := r.decide(ctx, in)
 	if err != nil {
 		return Decision{}, err
 	}
@@ -36,19 +39,26 @@ func (r *Revision) Decide(ctx context.Context, in *Input) (Decision, error) {
 }
 
 // Seen returns the decision for an input if the same was decided before, which
-// takes no evaluation. It is false if it was not.
-func (r *Revision) Seen(in *Input) (Decision, bool, error) {
-	if err := r.fits(in); err != nil {
-		return Decision{}, false, err
+// takes no evaluation. It is false if it was not, or if the input does not fit.
+// The decision is not the caller's to change.
+//
+// Of Consents and Objected it needs the asked purpose alone, unless [Revision.Whole]
+// says otherwise: what no rule looks at makes no difference.
+func (r *Revision) Seen(in *Input) (Decision, bool) {
+	if !r.reuse.validNow(in.Now) {
+		return Decision{}, false
 	}
 	var space [512]byte
 	key, ok := r.reuse.key(space[:0], in)
 	if !ok {
-		return Decision{}, false, nil
+		return Decision{}, false
 	}
-	d, ok := r.reuse.seen(key)
-	return d, ok, nil
+	return r.reuse.seen(key)
 }
+
+// Whole reports whether officers' rules look at consents or objections to other
+// purposes than the one asked for.
+func (r *Revision) Whole() bool { return len(r.reuse.purposes) > 0 }
 
 // decide evaluates.
 func (r *Revision) decide(ctx context.Context, in *Input) (Decision, error) {

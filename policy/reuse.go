@@ -6,21 +6,27 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // reuse remembers what a rule set decided. A decision is a pure function of the
-// rule set and the input, so one for an equal input is the same decision: the
-// key holds all of the input that the rule set can look at, not a hash of it.
-// Only the time is left out, and only where no rule looks at it; else a decision
-// is reused within its second alone.
+// rule set and of what it can look at of the input, so one for an equal
+// projection is the same decision: the key holds all of that, not a hash of it.
+// What the guardrails look at is always in it; what only officers' rules could
+// look at is left out where none of them does. A decision that depends on the
+// time is reused within its second alone.
 //
 // It holds two generations of decisions: when the young one is full it becomes
 // the old one, and what is asked for again moves on.
 type reuse struct {
-	purposes []privacy.PurposeID // of the schema, in order
-	now      bool                // some rule looks at the time
+	// What officers' rules look at.
+	kind, dpv, jurisdiction, ageBand, now bool
+
+	purposes []privacy.PurposeID // whose consent or objection they look at, in order
+
+	valid atomic.Pointer[string] // the last time of an input that was seen to be one
 
 	mu         sync.RWMutex // guards both
 	young, old map[string]Decision
@@ -30,10 +36,33 @@ type reuse struct {
 const generation = 4096
 
 func newReuse(schema *index, l looks) *reuse {
-	return &reuse{purposes: slices.Sorted(maps.Keys(schema.purposes)), now: l.at("now"), young: map[string]Decision{}}
+	u := &reuse{
+		kind: l.at("channel.kind"), dpv: l.at("purpose.dpv"), now: l.at("now"),
+		jurisdiction: l.at("subject.jurisdiction"), ageBand: l.at("subject.age_band"),
+		young: map[string]Decision{},
+	}
+	for _, p := range slices.Sorted(maps.Keys(schema.purposes)) {
+		if l.at("consents."+string(p)) || l.at("objected."+string(p)) {
+			u.purposes = append(u.purposes, p)
+		}
+	}
+	return u
 }
 
-// seen returns the decision for a key, as a copy that the caller may change.
+// validNow reports whether s is a time as an input has it. Most inputs of a
+// second have the same.
+func (u *reuse) validNow(s string) bool {
+	if last := u.valid.Load(); last != nil && *last == s {
+		return true
+	}
+	if !validTime(s) {
+		return false
+	}
+	u.valid.Store(&s)
+	return true
+}
+
+// seen returns the decision for a key, which is not the caller's to change.
 func (u *reuse) seen(key []byte) (Decision, bool) {
 	u.mu.RLock()
 	d, ok := u.young[string(key)]
@@ -46,10 +75,7 @@ func (u *reuse) seen(key []byte) (Decision, bool) {
 	if old {
 		u.keep(key, d)
 	}
-	if !ok {
-		return Decision{}, false
-	}
-	return Decision{Outcomes: slices.Clone(d.Outcomes)}, true
+	return d, ok
 }
 
 func (u *reuse) keep(key []byte, d Decision) {
@@ -68,13 +94,16 @@ const maxKey = 4 << 10
 // input that is not worth remembering. Every text begins with its length, so no
 // two inputs share a key.
 func (u *reuse) key(b []byte, in *Input) ([]byte, bool) {
-	b = text(text(b, in.Channel.ID), in.Channel.Kind)
-	b = text(text(text(b, in.Purpose.ID), in.Purpose.DPV), in.Purpose.Basis)
-	b = text(text(text(b, in.Subject.Jurisdiction), in.Subject.AgeBand), in.Subject.Standing)
+	b = text(text(text(b, in.Channel.ID), in.Purpose.ID), in.Purpose.Basis)
+	b = textIf(u.kind, b, in.Channel.Kind)
+	b = textIf(u.dpv, b, in.Purpose.DPV)
+	b = textIf(u.jurisdiction, b, in.Subject.Jurisdiction)
+	b = textIf(u.ageBand, b, in.Subject.AgeBand)
+	b = textIf(u.now, b, in.Now)
+	b = text(b, in.Subject.Standing)
+	b = saidOf(b, in, in.Purpose.ID)
 	for _, p := range u.purposes {
-		status, known := in.Consents[p]
-		objected, known2 := in.Objected[p]
-		b = text(append(b, bits(known, known2, objected)), status)
+		b = saidOf(b, in, p)
 	}
 	b = binary.AppendUvarint(b, uint64(len(in.Fields)))
 	for _, name := range in.Fields {
@@ -84,9 +113,6 @@ func (u *reuse) key(b []byte, in *Input) ([]byte, bool) {
 		b = text(b, f.As)
 	}
 	b = append(b, bits(in.Guard.Granted, in.Guard.Ground, in.Guard.OptOut))
-	if u.now {
-		b = text(b, in.Now)
-	}
 	b = binary.AppendUvarint(b, uint64(len(in.Context)))
 	if len(in.Context) > 0 {
 		for _, name := range slices.Sorted(maps.Keys(in.Context)) {
@@ -104,6 +130,22 @@ func (u *reuse) key(b []byte, in *Input) ([]byte, bool) {
 		}
 	}
 	return b, len(b) <= maxKey
+}
+
+// saidOf appends what a person said about a purpose.
+func saidOf(b []byte, in *Input, p privacy.PurposeID) []byte {
+	status, known := in.Consents[p]
+	objected, known2 := in.Objected[p]
+	return text(append(b, bits(known, known2, objected)), status)
+}
+
+// textIf appends what rules look at, where they do. For one rule set that is
+// always or never.
+func textIf[T ~string](looked bool, b []byte, s T) []byte {
+	if !looked {
+		return b
+	}
+	return text(b, s)
 }
 
 func text[T ~string](b []byte, s T) []byte {

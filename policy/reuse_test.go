@@ -3,8 +3,10 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -12,57 +14,97 @@ import (
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
-// lookAt is a rule for each path of the input that officers can look at.
-var lookAt = map[string]string{
-	"channel.id":           `input.channel.id == "web"`,
-	"channel.kind":         `input.channel.kind == "sms"`,
-	"purpose.id":           `input.purpose.id == "order-fulfilment"`,
-	"purpose.dpv":          `input.purpose.dpv == "dpv:DirectMarketing"`,
-	"purpose.basis":        `input.purpose.basis == "consent"`,
-	"subject.jurisdiction": `input.subject.jurisdiction == "DE"`,
-	"subject.age_band":     `input.subject.age_band == "16_17"`,
-	"subject.standing":     `input.subject.standing == "active"`,
-	"consents":             `input.consents["sms-marketing"] == "given"`,
-	"objected":             `input.objected["sms-marketing"]`,
-	"fields":               `"email" in input.fields`,
-	"context":              `input.context.step == "offer"`,
-	"now":                  `endswith(input.now, "0Z")`,
+// conditions are what rules are made of: some for each path of the input that
+// officers can look at.
+var conditions = map[string][]string{
+	"channel.id":           {`input.channel.id == "web"`, `startswith(input.channel.id, "s")`},
+	"channel.kind":         {`input.channel.kind == "sms"`, `input.channel.kind in {"web", "store"}`},
+	"purpose.id":           {`input.purpose.id == "order-fulfilment"`, `endswith(input.purpose.id, "marketing")`},
+	"purpose.dpv":          {`input.purpose.dpv == "dpv:DirectMarketing"`},
+	"purpose.basis":        {`input.purpose.basis == "consent"`, `input.purpose.basis in {"contract", "opt_out"}`},
+	"subject.jurisdiction": {`input.subject.jurisdiction == "DE"`, `input.subject.jurisdiction != "unknown"`},
+	"subject.age_band":     {`input.subject.age_band == "16_17"`, `input.subject.age_band in {"16_17", "18_24"}`},
+	"subject.standing":     {`input.subject.standing == "active"`},
+	"consents":             {`input.consents["sms-marketing"] == "given"`, `input.consents[input.purpose.id] == "given"`, `count([p | some p, s in input.consents; s == "given"]) > 1`},
+	"objected":             {`input.objected["tax"]`, `input.objected[input.purpose.id]`, `count([p | some p, o in input.objected; o]) > 0`},
+	"fields":               {`"email" in input.fields`, `count(input.fields) > 1`},
+	"context":              {`input.context.step == "offer"`, `input.context.step != "support"`},
+	"now":                  {`endswith(input.now, "0Z")`, `time.clock(time.parse_rfc3339_ns(input.now))[0] < 6`},
 }
 
-// A decision that is reused is the one that would be made: over rules that look
-// at every path, and inputs that differ in each, both ways give the same.
+// madeUp makes up a rule set, and says what it looks at.
+func madeUp(r *rand.Rand, paths []string) (text string, looked []string) {
+	pick := func(list []string) string { return list[r.IntN(len(list))] }
+	condition := func() string {
+		path := pick(paths)
+		looked = append(looked, path)
+		c := pick(conditions[path])
+		if r.IntN(3) == 0 {
+			c = "not " + c
+		}
+		return c
+	}
+	var b strings.Builder
+	for n := range 1 + r.IntN(3) {
+		body := condition()
+		for range r.IntN(3) {
+			body += "\n\t" + condition()
+		}
+		if r.IntN(3) == 0 { // by a rule of their own
+			fmt.Fprintf(&b, "helps_%d if {\n\t%s\n}\n", n, body)
+			body = fmt.Sprintf("helps_%d", n)
+		}
+		field := pick([]string{"given_name", "email"})
+		if field == "email" && r.IntN(2) == 0 {
+			fmt.Fprintf(&b, "mask contains {\"field\": %q, \"mask\": \"partial\"} if {\n\t%s\n}\n", field, body)
+		} else {
+			fmt.Fprintf(&b, "withhold contains {\"field\": %q, \"reason\": \"because %d\"} if {\n\t%s\n}\n", field, n, body)
+		}
+	}
+	return b.String(), looked
+}
+
+// A decision that is reused is the one that would be made: 10,000 times, over
+// generated rules and inputs, both ways give the same. Every path of the input
+// is looked at by some rules and left alone by others, and every part of an
+// input differs between some: one that is added to Input and not varied here
+// fails the test.
 func TestAReusedDecisionIsTheFreshOne(t *testing.T) {
-	var revisions []*Revision
-	for _, path := range slices.Sorted(maps.Keys(lookAt)) {
-		r := compile(t, fmt.Sprintf("withhold contains {\"field\": \"given_name\", \"reason\": \"because\"} if {\n\t%s\n}\nmask contains {\"field\": \"email\", \"mask\": \"partial\"} if {\n\tnot %s\n}\n", lookAt[path], lookAt[path]))
-		if !r.LooksAt(path) {
-			t.Fatalf("the rule over %s is not known to look at it", path)
+	r := rand.New(rand.NewPCG(20, 26))
+	paths := slices.Sorted(maps.Keys(conditions))
+	revisions := []*Revision{compile(t, "")}
+	looking := map[string]int{}
+	for _, path := range paths { // alone, and among others
+		for _, c := range conditions[path] {
+			revisions = append(revisions, compile(t, fmt.Sprintf("withhold contains {\"field\": \"email\", \"reason\": \"because\"} if {\n\t%s\n}\n", c)))
+			looking[path]++
 		}
-		revisions = append(revisions, r)
 	}
-	revisions = append(revisions, compile(t, ""))
-	differ := map[string]map[string]bool{}
-	saw := func(path string, value any) {
-		if differ[path] == nil {
-			differ[path] = map[string]bool{}
+	for range 40 {
+		text, looked := madeUp(r, paths)
+		revisions = append(revisions, compile(t, text))
+		for _, path := range looked {
+			if !revisions[len(revisions)-1].LooksAt(path) {
+				t.Fatalf("these rules are not known to look at %s:\n%s", path, text)
+			}
+			looking[path]++
 		}
-		differ[path][fmt.Sprint(value)] = true
 	}
-	reused := 0
+	for _, path := range leaves("", reflect.TypeFor[Input]()) {
+		part, _, _ := strings.Cut(path, ".")
+		if part != "guard" && looking[path] < 2 {
+			t.Errorf("hardly any rules look at %s", path)
+		}
+	}
+
+	seen, cases, reused := map[string]map[string]bool{}, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		for range 100 {
 			in := drawVaried(t)
-			saw("channel", in.Channel)
-			saw("purpose", in.Purpose)
-			saw("subject", in.Subject)
-			saw("consents", in.Consents)
-			saw("objected", in.Objected)
-			saw("fields", in.Fields)
-			saw("context", in.Context)
-			saw("now", in.Now)
-			saw("guard", in.Guard)
+			saw(seen, "", reflect.ValueOf(*in))
+			cases++
 			r := revisions[rapid.IntRange(0, len(revisions)-1).Draw(t, "rules")]
-			if _, ok, _ := r.Seen(in); ok {
+			if _, ok := r.Seen(in); ok {
 				reused++
 			}
 			got, err := r.Decide(t.Context(), in)
@@ -75,14 +117,52 @@ func TestAReusedDecisionIsTheFreshOne(t *testing.T) {
 			}
 		}
 	})
-	for path, values := range differ {
-		if len(values) < 2 {
+	for _, path := range leaves("", reflect.TypeFor[Input]()) {
+		if len(seen[path]) < 2 {
 			t.Errorf("the generator never varied %s", path)
 		}
 	}
-	if reused < 1000 {
-		t.Errorf("only %d decisions were reused, so little was compared", reused)
+	if cases < 10_000 || reused < 1000 {
+		t.Errorf("%d cases were compared, %d of them reused", cases, reused)
 	}
+}
+
+// leaves are the paths of the input, as rules name them.
+func leaves(path string, of reflect.Type) (all []string) {
+	switch of.Kind() {
+	case reflect.Struct:
+		for f := range of.Fields() {
+			all = append(all, leaves(strings.TrimPrefix(path+"."+f.Tag.Get("json"), "."), f.Type)...)
+		}
+		return all
+	case reflect.Map:
+		if of.Elem().Kind() == reflect.Struct {
+			return leaves(path+".*", of.Elem())
+		}
+	}
+	return []string{path}
+}
+
+// saw notes the value of each of them.
+func saw(seen map[string]map[string]bool, path string, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for f, value := range v.Fields() {
+			saw(seen, strings.TrimPrefix(path+"."+f.Tag.Get("json"), "."), value)
+		}
+		return
+	case reflect.Map:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			for _, value := range v.Seq2() {
+				saw(seen, path+".*", value)
+			}
+			return
+		}
+	}
+	if seen[path] == nil {
+		seen[path] = map[string]bool{}
+	}
+	seen[path][fmt.Sprint(v)] = true
 }
 
 // drawVaried draws an input that differs from an ordinary one in few paths, so
@@ -90,32 +170,46 @@ func TestAReusedDecisionIsTheFreshOne(t *testing.T) {
 func drawVaried(t *rapid.T) *Input {
 	in := reads("given_name", "email")
 	in.Context = map[string]any{"step": "support"}
-	facts := func(change func(*Facts)) {
-		f := in.Guard.Fields["email"]
-		change(&f)
-		in.Guard.Fields["email"] = f
+	facts := func(change func(*Facts)) func() {
+		return func() {
+			f := in.Guard.Fields["email"]
+			change(&f)
+			in.Guard.Fields["email"] = f
+		}
 	}
 	vary := []func(){
 		func() { in.Channel = Channel{ID: "sms", Kind: "sms"} },
 		func() { in.Channel.Kind = "sms" },
 		func() { in.Purpose = Purpose{ID: "sms-marketing", DPV: "dpv:DirectMarketing", Basis: privacy.Consent} },
 		func() { in.Purpose.Basis = privacy.OptOut },
+		func() { in.Purpose.DPV = "dpv:DirectMarketing" },
 		func() { in.Subject.Jurisdiction = "unknown" },
 		func() { in.Subject.AgeBand = "16_17" },
 		func() { in.Subject.Standing = StandingRestricted },
 		func() { in.Consents["sms-marketing"] = privacy.StatusGiven },
+		func() { in.Consents["tax"] = privacy.StatusGiven },
+		func() { in.Consents["order-fulfilment"] = privacy.StatusGiven },
 		func() { in.Objected["sms-marketing"] = true },
+		func() { in.Objected["tax"] = true },
+		func() { in.Objected["order-fulfilment"] = true },
 		func() { in.Fields = in.Fields[:1] },
+		func() { in.Fields = []privacy.FieldName{"email", "given_name"} },
 		func() { in.Context["step"] = "offer" },
 		func() { in.Now = "2026-03-01T12:00:05Z" },
+		func() { in.Now = "2026-03-01T03:00:00Z" },
+		func() { in.Guard.Granted = false },
 		func() { in.Guard.Ground = false },
 		func() { in.Guard.OptOut = true },
-		func() { facts(func(f *Facts) { f.Covered = true }) },
-		func() { facts(func(f *Facts) { f.InPurpose = false }) },
-		func() { facts(func(f *Facts) { f.Stale = true }) },
-		func() { facts(func(f *Facts) { f.As = "withhold" }) },
+		facts(func(f *Facts) { f.Declared = false }),
+		facts(func(f *Facts) { f.InPurpose = false }),
+		facts(func(f *Facts) { f.Covered = true }),
+		facts(func(f *Facts) { f.Special = true }),
+		facts(func(f *Facts) { f.Explicit = true }),
+		facts(func(f *Facts) { f.Stale = true }),
+		facts(func(f *Facts) { f.As = "withhold" }),
+		facts(func(f *Facts) { f.As = "partial" }),
 	}
-	for range rapid.IntRange(0, 2).Draw(t, "differences") {
+	for range rapid.IntRange(0, 3).Draw(t, "differences") {
 		vary[rapid.IntRange(0, len(vary)-1).Draw(t, "path")]()
 	}
 	return in

@@ -61,20 +61,28 @@ func (r *Revision) value(in *Input) (ast.Value, error) {
 	), nil
 }
 
+// said checks what the input says of every purpose: both must be whole.
+func (r *Revision) said(in *Input) error {
+	for p := range r.schema.purposes {
+		if status, known := in.Consents[p]; !known || !validStatus(status) {
+			return fmt.Errorf("%w: no consent status for purpose %q", ErrInput, p)
+		}
+		if _, known := in.Objected[p]; !known {
+			return fmt.Errorf("%w: no objection entry for purpose %q", ErrInput, p)
+		}
+	}
+	return nil
+}
+
 // purposeTerms returns what the input says of every purpose: consents and
-// objections. Both must be whole.
+// objections.
 func (r *Revision) purposeTerms(in *Input) (consents, objected *ast.Term, err error) {
+	if err := r.said(in); err != nil {
+		return nil, nil, err
+	}
 	nothing := true
 	for p := range r.schema.purposes {
-		status, known := in.Consents[p]
-		if !known || !validStatus(status) {
-			return nil, nil, fmt.Errorf("%w: no consent status for purpose %q", ErrInput, p)
-		}
-		flag, known := in.Objected[p]
-		if !known {
-			return nil, nil, fmt.Errorf("%w: no objection entry for purpose %q", ErrInput, p)
-		}
-		nothing = nothing && !flag
+		nothing = nothing && !in.Objected[p]
 	}
 	statuses := ast.NewObjectWithCapacity(len(r.schema.purposes))
 	for p, term := range r.schema.purposes {

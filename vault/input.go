@@ -16,15 +16,17 @@ import (
 // on. It opens no value.
 func (q *question) input(p *person, at time.Time) *policy.Input {
 	in := new(policy.Input)
-	q.fill(in, p, at)
+	q.fill(in, p, at, policy.Time(at))
+	q.said(in, p, at)
 	if in.Context == nil {
 		in.Context = map[string]any{}
 	}
 	return in
 }
 
-// fill is input into one that was used before, whose maps are used again.
-func (q *question) fill(in *policy.Input, p *person, at time.Time) {
+// fill is input into one that was used before, whose maps are used again. Of what
+// the person said to purposes it holds only the asked one: said adds the others.
+func (q *question) fill(in *policy.Input, p *person, at time.Time, now string) {
 	reg, s := q.regime.register, p.standing
 	known := factsOf(s).At(at)
 	consents, objected, fields := in.Consents, in.Objected, in.Guard.Fields
@@ -48,7 +50,7 @@ func (q *question) fill(in *policy.Input, p *person, at time.Time) {
 		Objected: objected,
 		Fields:   q.fields,
 		Context:  q.context,
-		Now:      policy.Time(at),
+		Now:      now,
 		Guard: policy.Guard{
 			Granted: true, // or mayAsk had refused
 			Ground:  s.GroundStands(q.asked, at),
@@ -56,15 +58,35 @@ func (q *question) fill(in *policy.Input, p *person, at time.Time) {
 			Fields:  fields,
 		},
 	}
-	for i := range reg.Purposes {
-		id := reg.Purposes[i].ID
-		consents[id] = s.Status(id, at)
-		objected[id] = s.Objected(id)
-	}
+	consents[q.asked.ID], objected[q.asked.ID] = s.Status(q.asked.ID, at), s.Objected(q.asked.ID)
 	cover := s.Covers(reg, q.asked, q.channel, at)
 	for _, name := range q.fields {
 		fields[name] = facts(reg, q, s, cover, name, at)
 	}
+}
+
+// said adds what the person said to all purposes.
+func (q *question) said(in *policy.Input, p *person, at time.Time) {
+	for i := range q.regime.register.Purposes {
+		id := q.regime.register.Purposes[i].ID
+		in.Consents[id], in.Objected[id] = p.standing.Status(id, at), p.standing.Objected(id)
+	}
+}
+
+// second is a second as rules see it.
+type second struct {
+	unix int64
+	text string
+}
+
+// secondOf returns the text of a second, which is made once for all reads in it.
+func (v *Vault) secondOf(at time.Time) string {
+	if s := v.second.Load(); s != nil && s.unix == at.Unix() {
+		return s.text
+	}
+	s := &second{at.Unix(), policy.Time(at)}
+	v.second.Store(s)
+	return s.text
 }
 
 func facts(reg *register.Register, q *question, s *consent.Standing, cover consent.Coverage, name privacy.FieldName, at time.Time) policy.Facts {

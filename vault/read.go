@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/policy"
@@ -402,10 +403,14 @@ func (v *Vault) outcomes(ctx context.Context, q *question, p *person, at time.Ti
 		in = new(policy.Input)
 	}
 	defer v.inputs.Put(in) // nobody keeps it, or a part of it, after a decision
-	q.fill(in, p, at)
-	if d, ok, err := q.regime.rules.Seen(in); err != nil || ok {
-		return d.Outcomes, err
+	q.fill(in, p, at, v.secondOf(at))
+	if q.regime.rules.Whole() {
+		q.said(in, p, at)
 	}
+	if d, ok := q.regime.rules.Seen(in); ok {
+		return d.Outcomes, nil
+	}
+	q.said(in, p, at)
 	select {
 	case v.deciding <- struct{}{}:
 		defer func() { <-v.deciding }()
@@ -426,6 +431,7 @@ func (v *Vault) outcomes(ctx context.Context, q *question, p *person, at time.Ti
 // narrower takes of two decisions about the same fields the stricter outcome
 // for each.
 func narrower(a, b []policy.Outcome) []policy.Outcome {
+	a = slices.Clone(a) // what was decided before is everybody's
 	for i := range a {
 		switch x, y := a[i], b[i]; {
 		case x.Action == policy.Withhold, y.Action == policy.Release:

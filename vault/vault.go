@@ -107,8 +107,9 @@ type Vault struct {
 	compiling sync.Mutex    // guards the making of regimes
 	registers sync.Map      // revision → *revision, immutable once made
 	inputs    sync.Pool     // of *policy.Input
-	notices   sync.Map      // purpose of a register revision → its notice's hash
-	running   running       // writes with an idempotency key
+	second    atomic.Pointer[second]
+	notices   sync.Map // purpose of a register revision → its notice's hash
+	running   running  // writes with an idempotency key
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
