@@ -90,7 +90,11 @@ func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionV
 	if r.Refused != "" || r.Officer != "" {
 		return view, nil
 	}
-	return view, v.explain(ctx, p, &r, view)
+	err = v.explain(ctx, p, &r, view)
+	if errors.Is(err, errIntegrity) && v.restores.Undid(index) {
+		return nil, refuse(CodeGone, "what this decision was made on was undone by a restore from an older copy")
+	}
+	return view, err
 }
 
 // explain makes a decision again from what was recorded of it, with the

@@ -162,6 +162,28 @@ func (l *ledger) checkWhole(ctx context.Context, data log.Viewer) error {
 	})
 }
 
+// forgetUntold takes it from the state that acts were done of which a ledger that
+// was lost told.
+func (l *ledger) forgetUntold(ctx context.Context) error {
+	told := make(map[privacy.ID]struct{}, len(l.pending))
+	for _, e := range l.pending {
+		told[e.ID] = struct{}{}
+	}
+	return pages(ctx, l.v.cfg.Store, bucketLedgered, func(rows []row) error {
+		return l.v.update(ctx, func(tx store.Tx) error {
+			for _, r := range rows {
+				if _, ok := told[privacy.ID(r.key)]; ok {
+					continue
+				}
+				if err := tx.Delete(bucketLedgered, r.key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
 func (l *ledger) advance(e ledgerEntry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

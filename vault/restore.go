@@ -188,6 +188,11 @@ func (r *restore) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.from.LedgerLost {
+		if err := v.ledger.forgetUntold(ctx); err != nil {
+			return err
+		}
+	}
 	if err := r.people(ctx); err != nil {
 		return err
 	}

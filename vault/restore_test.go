@@ -1,6 +1,13 @@
 package vault_test
 
 import (
+	"bytes"
+	"context"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/tlog"
+
 	"errors"
 	"path/filepath"
 	"testing"
@@ -156,4 +163,303 @@ func TestWhoWithdrewStaysWithdrawnAfterARestore(t *testing.T) {
 			r.As("sms").For("sms-marketing").Read(ana, "given_name").Released(told("given_name", "Anahita"))
 		})
 	}
+}
+
+// What the log tells was done after the copy is undone, and told: also what an
+// officer did, who has to do it again.
+func TestWhatTheCopyDoesNotKnowIsUndone(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)
+	old := copyOf(t, v)
+	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)
+	then := v.As("sms").For("sms-marketing").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	v.As("web").Capture(told("email", anahita["email"].(string), "given_name", "Ana"))
+	v.Activate(`package sayso.rules
+
+withhold contains {"field": "phone_number", "reason": "not now"} if input.purpose.id == "sms-marketing"
+`)
+	v.Stop()
+
+	r, report := mustRestore(t, v, remainsOf(v.Dir, old))
+	r.As("web").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	// The yes after the no is not in the copy: the no is what is known.
+	r.As("sms").For("sms-marketing").Read(ana).Denied(privacy.CodeNoConsent)
+	if report.Undone == 0 || len(report.Changes) == 0 || !strings.Contains(strings.Join(report.Changes, "; "), "rules pol_") {
+		t.Errorf("report: got %+v, want what was undone, the rules among it", report)
+	}
+	if _, err := r.Decision(t.Context(), r.Officer, then.Result.Decision); !errors.Is(err, &vault.Error{Code: vault.CodeGone}) {
+		t.Errorf("a decision on a standing that was undone: got %v, want gone", err)
+	}
+
+	// A newer row of then, which somebody kept, is not the newest again.
+	stolen := rowOf(t, v, ana)
+	r.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)
+	r.As("sms").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	r.Stop()
+	r.Mend(func(data store.LogEngine, _ store.Engine) error { return stolen(data) })
+	if err := r.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.VerifyLog(t.Context(), nil); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("a standing of before the restore was put back: got %v", err)
+	}
+}
+
+// rowOf keeps the row of a person's standing of a stopped vault, and returns
+// what puts it into another's.
+func rowOf(t *testing.T, v *vaulttest.Vault, who vaulttest.Person) func(store.LogEngine) error {
+	t.Helper()
+	var key, value []byte
+	v.Mend(func(data store.LogEngine, _ store.Engine) error {
+		return data.View(context.Background(), func(s store.Snapshot) error {
+			key = v.Keyring.Place(who.ID)
+			row, err := s.Get("standing", key)
+			value = bytes.Clone(row)
+			return err
+		})
+	})
+	if value == nil {
+		t.Fatal("there is no such row")
+	}
+	return func(data store.LogEngine) error {
+		_, err := data.Update(context.Background(), func(tx store.Tx) error { return tx.Put("standing", key, value) })
+		return err
+	}
+}
+
+// Restored from one copy twice, and from a copy of before an earlier restore: the
+// log of each has a name of its own, and what was in the log of the one before is
+// in that of the next.
+func TestRestoredAgainAndAgain(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)
+	first := v.As("sms").For("sms-marketing").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	old := copyOf(t, v)
+	logs := map[string]bool{"main": true}
+	decisions := []privacy.DecisionID{first.Result.Decision}
+	for range 3 {
+		read := v.As("sms").For("sms-marketing").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+		decisions = append(decisions, read.Result.Decision)
+		v.Stop()
+		r, report := mustRestore(t, v, remainsOf(v.Dir, old))
+		if logs[report.Log] {
+			t.Errorf("the log is named %s, as one before", report.Log)
+		}
+		logs[report.Log] = true
+		if report.Lost != 0 || report.LogWhy != "" {
+			t.Errorf("report: got %+v, want nothing lost", report)
+		}
+		for _, id := range decisions {
+			if _, err := r.Decision(t.Context(), r.Officer, id); err != nil {
+				t.Errorf("after %d restores, decision %s: %v", len(logs)-1, id, err)
+			}
+		}
+		v = r
+	}
+	// And the last one of all is refused by the ledger of the one before.
+	v.As("sms").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	v.Stop()
+	r, _ := mustRestore(t, v, remainsOf(v.Dir, old))
+	r.As("sms").For("sms-marketing").Read(ana).Denied(privacy.CodeNoConsent)
+}
+
+// A stranger who kept a checkpoint of the old log holds the new one's leaves
+// against it: none of those that were carried over is another.
+func TestAStrangerHoldsTheNewLogAgainstAnOldCheckpoint(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	for range 300 { // more than a tile
+		v.As("web").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	}
+	kept := checkpointOf(t, v)
+	old := copyOf(t, v)
+	v.As("web").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	v.Stop()
+	r, _ := mustRestore(t, v, remainsOf(v.Dir, old))
+	now := checkpointOf(t, r)
+	if now.origin == kept.origin {
+		t.Errorf("two logs under the one name %s", now.origin)
+	}
+	var leaves []tlog.Hash
+	for n := int64(0); n<<8 < now.size; n++ {
+		tile, err := r.Tile(t.Context(), 0, n, int(min(256, now.size-n<<8)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < len(tile); at += tlog.HashSize {
+			leaves = append(leaves, tlog.Hash(tile[at:]))
+		}
+	}
+	var hashes []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) (out []tlog.Hash, err error) {
+		for _, i := range indexes {
+			out = append(out, hashes[i])
+		}
+		return out, nil
+	})
+	for i, leaf := range leaves[1 : kept.size+1] { // behind the first
+		more, err := tlog.StoredHashesForRecordHash(int64(i), leaf, reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, more...)
+	}
+	root, err := tlog.TreeHash(kept.size, reader)
+	if err != nil || root != kept.root {
+		t.Errorf("the root of the leaves behind the first: got %v (%v), want that of the kept checkpoint, %v", root, err, kept.root)
+	}
+}
+
+type kept struct {
+	origin string
+	size   int64
+	root   tlog.Hash
+}
+
+func checkpointOf(t *testing.T, v *vaulttest.Vault) (c kept) {
+	t.Helper()
+	if _, err := v.VerifyLog(t.Context(), nil); err != nil { // it is followed to its end
+		t.Fatal(err)
+	}
+	signed, err := v.Checkpoint(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(signed), "\n")
+	c.origin = lines[0]
+	if c.size, err = strconv.ParseInt(lines[1], 10, 64); err == nil {
+		c.root, err = tlog.ParseHash(lines[2])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Without a whole ledger nobody can tell who took a yes back: consents from
+// before count as none, whatever rested on nobody having said no has to begin
+// anew, and it stays so over a restart.
+func TestWithoutTheLedgerConsentsLapse(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: crowd})
+	ana := v.As("web").Capture(told("email", "a@example.org", "given_name", "Anahita"))
+	ben := v.As("web").Capture(told("email", "b@example.org", "given_name", "Ben"))
+	for _, who := range []vaulttest.Person{ana, ben} {
+		v.As("desk").For("news").Consent(who, privacy.StatusGiven)
+	}
+	v.As("desk").For("fraud").Consent(ben, privacy.StatusObjected)
+	v.As("mail").For("news").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	v.As("web").For("fraud").Read(ana, "email").Released(told("email", "a@example.org"))
+	old := copyOf(t, v)
+	v.As("desk").For("news").Consent(ana, privacy.StatusWithdrawn)
+	v.Stop()
+
+	from := remainsOf(v.Dir, old)
+	from.ledger, from.live = "", ""
+	if _, _, err := restore(t, v, from); !errors.Is(err, vault.ErrLedgerShorter) {
+		t.Errorf("without a ledger, and nobody said that it is lost: got %v", err)
+	}
+	from.how.LedgerLost = true
+	r, report := mustRestore(t, v, from)
+	if report.LapsedAt == nil {
+		t.Errorf("report: got %+v, want since when consents count as none", report)
+	}
+	for range 2 {
+		for _, who := range []vaulttest.Person{ana, ben} {
+			r.As("mail").For("news").Read(who).Denied(privacy.CodeNoConsent)
+			r.As("web").For("fraud").Read(who).Denied(privacy.CodeNoConsent)
+		}
+		r.As("web").For("order").Read(ana, "given_name").Released(told("given_name", "Anahita")) // a contract is no say-so
+		restart(t, r)
+	}
+	// Who is asked anew, and who comes back to the shop, begins anew.
+	r.As("desk").For("news").Consent(ana, privacy.StatusGiven)
+	r.As("mail").For("news").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	r.As("mail").For("news").Read(ben).Denied(privacy.CodeNoConsent)
+	for _, email := range []string{"a@example.org", "b@example.org"} {
+		r.As("web").Capture(told("email", email))
+	}
+	r.As("web").For("fraud").Read(ana, "email").Released(told("email", "a@example.org"))
+	r.As("web").For("fraud").Read(ben).Denied(privacy.CodeNoConsent) // he objected, and that is known
+	cid := r.As("web").Capture(told("email", "c@example.org", "given_name", "Cid"))
+	r.As("web").For("fraud").Read(cid, "email").Released(told("email", "c@example.org"))
+	restart(t, r)
+	r.As("mail").For("news").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	r.As("web").For("fraud").Read(ana, "email").Released(told("email", "a@example.org"))
+}
+
+// A ledger from which noes were cut is found, by what the vault did or by what its
+// log says.
+func TestACutLedgerIsNamed(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)
+	before := copyOf(t, v)
+	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	after := copyOf(t, v)
+	v.Stop()
+	for story, data := range map[string]string{"the data knows better": after, "the log knows better": before} {
+		from := remainsOf(v.Dir, data)
+		from.ledger = filepath.Join(before, "ledger")
+		if _, _, err := restore(t, v, from); !errors.Is(err, vault.ErrLedgerShorter) {
+			t.Errorf("%s: got %v, want ErrLedgerShorter", story, err)
+		}
+	}
+}
+
+// An older copy of the data opens with today's keys, however often these turned;
+// an older keys.db opens no more once they did.
+func TestOlderCopiesAndKeysThatTurned(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	old := copyOf(t, v)
+	for range 3 {
+		if _, err := v.RotateKeys(t.Context(), vault.Rotation{}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ring := v.Keyring
+	v.Stop()
+	r, report := mustRestore(t, v, remainsOf(v.Dir, old))
+	if !report.Reindexed {
+		t.Errorf("report: got %+v, want that identifiers were indexed anew", report)
+	}
+	r.As("web").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	r.As("web").For("order-fulfilment").Read(vaulttest.By("email", anahita["email"].(string)), "given_name").Released(told("given_name", "Anahita"))
+	if got := r.As("web").Capture(anahita); got.ID != ana.ID {
+		t.Errorf("captured again she is somebody new")
+	}
+	v.Keyring = ring
+	from := remainsOf(v.Dir, old)
+	from.keys = filepath.Join(old, "keys.db")
+	if _, _, err := restore(t, v, from); !errors.Is(err, vault.ErrOlderKeys) {
+		t.Errorf("an older keys.db: got %v, want ErrOlderKeys", err)
+	}
+}
+
+// Of people whose keys are gone nothing opens: only when it is said are their
+// records removed.
+func TestPeopleWithoutKeysAreDroppedOnlyWhenItIsSaid(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	old := copyOf(t, v)
+	ben := v.As("web").Capture(told("email", "b@example.org", "given_name", "Ben"))
+	v.As("web").For("order-fulfilment").Read(ben, "given_name").Released(told("given_name", "Ben"))
+	v.Stop()
+	from := remainsOf(v.Dir, v.Dir)
+	from.keys = filepath.Join(old, "keys.db")
+	if _, _, err := restore(t, v, from); !errors.Is(err, vault.ErrUnreadable) {
+		t.Errorf("keys of yesterday, data of today: got %v, want ErrUnreadable", err)
+	}
+	from.how.DropUnreadable = true
+	r, report := mustRestore(t, v, from)
+	if report.Dropped != 1 || report.People != 1 {
+		t.Errorf("report: got %+v, want one dropped and one left", report)
+	}
+	r.As("web").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	r.As("web").For("order-fulfilment").Read(vaulttest.By("email", "b@example.org")).Refused(vault.CodeUnknownSubject)
+	again := r.As("web").Capture(told("email", "b@example.org", "given_name", "Ben"))
+	r.As("web").For("order-fulfilment").Read(again, "given_name").Released(told("given_name", "Ben"))
 }

@@ -1,11 +1,9 @@
 package vault
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -28,46 +26,24 @@ import (
 //
 // Restored again, there are two such records before them.
 
-// anewRecord is the first record of a log that a restore began. Indexes in it are
-// of this log, of which it is number 0.
-type anewRecord struct {
-	Format int       `json:"v"`
-	At     time.Time `json:"at"`
-	Anew   anew      `json:"anew"`
-}
-
-type anew struct {
-	Old  string    `json:"old"`  // origin of the log before
-	Size uint64    `json:"size"` // records that it is known to have had
-	Tree uint64    `json:"tree"` // the largest tree of it that is known
-	Root tlog.Hash `json:"root"` // of that tree
-	// Carried are the records that follow this one. Of them Whole were read from
-	// a log, with this root; the rest was committed, and not in the log yet.
-	Carried   uint64    `json:"carried"`
-	Whole     uint64    `json:"whole"`
-	WholeRoot tlog.Hash `json:"whole_root"`
-	// Undone is from which index on carried acts are not in the data that was
-	// restored; none: zero.
-	Undone uint64 `json:"undone,omitempty"`
-	// Lapsed says that the ledger was not whole.
-	Lapsed bool `json:"lapsed,omitempty"`
-}
-
 // defaultLogName is what a log is called that no restore began.
 const defaultLogName = "main"
 
 var keyLogName = []byte("log")
 
 // anewName names a log after the time it began.
-func anewName(at time.Time) string {
-	return defaultLogName + "-" + at.UTC().Format("20060102t150405z")
-}
+func anewName(at time.Time) string { return at.UTC().Format(anewForm) }
 
-// begins returns a time after which no log is named yet.
+const anewForm = defaultLogName + "-20060102t150405z"
+
+// begins returns a time after which no log is named yet: later than that of any
+// other the data or the ledger knows.
 func (r *restore) begins() time.Time {
 	at := r.report.At
-	for anewName(at) == r.name || anewName(at) == r.v.ledger.log {
-		at = at.Add(time.Second)
+	for _, name := range []string{r.name, r.v.ledger.log} {
+		if begun, err := time.Parse(anewForm, name); err == nil && !at.After(begun.Add(time.Second)) {
+			at = begun.Add(time.Second)
+		}
 	}
 	return at
 }
@@ -109,9 +85,9 @@ func (v *Vault) readLogName(ctx context.Context, data log.Viewer) (name string, 
 // those of the outbox that it lacks.
 type carried struct {
 	log    store.OldLog
-	n      uint64 // of them
-	states uint64 // the largest state among them
-	head   anew   // of the old log
+	n      uint64   // of them
+	states uint64   // the largest state among them
+	head   log.Anew // of the old log
 	data   store.OldStore
 }
 
@@ -287,7 +263,7 @@ func (r *restore) beginsAnew(e *log.Entry) bool {
 	return ok
 }
 
-func (v *Vault) anewOf(e *log.Entry) (*anew, bool) {
+func (v *Vault) anewOf(e *log.Entry) (*log.Anew, bool) {
 	if e.Kind != log.Start || e.Subject != privacy.Nobody {
 		return nil, false
 	}
@@ -295,21 +271,13 @@ func (v *Vault) anewOf(e *log.Entry) (*anew, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return parseAnew(o.Record)
-}
-
-func parseAnew(record []byte) (*anew, bool) {
-	var a anewRecord
-	if !bytes.Contains(record, []byte(`"anew"`)) || json.Unmarshal(record, &a) != nil {
-		return nil, false
-	}
-	return &a.Anew, true
+	return log.ParseAnew(o.Record)
 }
 
 // head is what is known of how far the old log went.
-func (r *restore) head(best *candidate) anew {
+func (r *restore) head(best *candidate) log.Anew {
 	seen, same := r.v.ledger.seen, r.v.ledger.log == r.name
-	a := anew{Old: r.v.originOf(r.v.ledger.log), Size: seen.Size, Tree: seen.Tree, Root: seen.Root, Lapsed: r.from.LedgerLost}
+	a := log.Anew{Old: r.v.originOf(r.v.ledger.log), Size: seen.Size, Tree: seen.Tree, Root: seen.Root, Lapsed: r.from.LedgerLost}
 	if same && r.old.Size > a.Tree {
 		a.Tree, a.Root = r.old.Size, r.old.Root
 	}
@@ -323,11 +291,11 @@ func (r *restore) head(best *candidate) anew {
 	return a
 }
 
-func (r *restore) anew() anewRecord {
+func (r *restore) anew() log.AnewRecord {
 	a := r.carry.head
 	a.Carried = r.report.Records
 	if r.undone.from < r.carry.n {
 		a.Undone = r.undone.from + 1
 	}
-	return anewRecord{Format: 1, At: r.report.At, Anew: a}
+	return log.AnewRecord{Format: 1, At: r.report.At, Anew: a}
 }

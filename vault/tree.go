@@ -156,16 +156,13 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 	if err != nil {
 		return nil, err
 	}
-	standings, inForce, restores := map[privacy.SubjectID]led{}, led{}, &restores{}
+	standings, inForce := map[privacy.SubjectID]led{}, led{}
 	report, err := log.Verify(ctx, log.VerifyConfig{Store: v.cfg.Store, Vault: v.id, VerifierKey: key, HistoryKey: v.historyKey,
-		Each: func(index uint64, e log.Entry, o *log.Opening) error {
+		Each: func(index uint64, e log.Entry, o *log.Opening, undone bool) error {
 			if each != nil {
 				each(e, o)
 			}
-			if err := restores.follow(index, e, o); err != nil {
-				return err
-			}
-			if o == nil || e.Kind == log.Access || e.Kind == log.Lookup || restores.undid(index) {
+			if o == nil || e.Kind == log.Access || e.Kind == log.Lookup || undone {
 				return nil
 			}
 			var record struct {

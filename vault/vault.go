@@ -99,6 +99,7 @@ type Vault struct {
 	limits    *limits
 	ledger    *ledger
 	lapsed    time.Time                // of the governance record: only a restore sets it
+	restores  *log.Restores            // that the log begins with
 	inForce   atomic.Pointer[regime]   // the regime last seen; checked against the snapshot at each use
 	sighted   atomic.Pointer[sighting] // and a state it was seen in
 	indexed   atomic.Pointer[epochs]   // the index epochs last seen, checked like the regime
@@ -158,6 +159,9 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 		return nil, err
 	}
 	if err := v.loadNobody(ctx); err != nil {
+		return nil, err
+	}
+	if v.restores, err = v.loadRestores(ctx); err != nil {
 		return nil, err
 	}
 	v.limits = newLimits(cfg.Now)

@@ -29,6 +29,9 @@ func (v *verifier) compare(ctx context.Context, from uint64, batch []seen) error
 			switch {
 			case e.frees == nil:
 			case hashed:
+				if was, ok := v.latest[*e.frees]; ok {
+					v.freed[*e.frees] = was
+				}
 				delete(v.latest, *e.frees)
 				v.forgotten[*e.frees] = struct{}{}
 			default:
@@ -71,6 +74,13 @@ func (v *verifier) hasCell(r store.Reader, index uint64, e seen) error {
 	before, kind, err := readCell(r, index)
 	if err != nil {
 		return err
+	}
+	// Of the log before it, what an erasure orphaned leads on: it is followed anew.
+	if was, freed := v.freed[e.subject]; freed {
+		delete(v.freed, e.subject)
+		if before == was && v.restores.Shift(index) > 0 {
+			v.latest[e.subject] = was
+		}
 	}
 	want, ok := v.latest[e.subject]
 	if !ok {

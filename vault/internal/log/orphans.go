@@ -61,8 +61,8 @@ func (f *Follower) Orphans(ctx context.Context, s privacy.SubjectID) (Orphans, e
 
 // orphan is a person of whom openings were found gone.
 type orphan struct {
-	Orphans
-	first uint64 // index
+	of    []Orphans // with the indexes as they are, as they were before the last restore, before the last two …
+	first uint64    // index
 }
 
 // lose takes note of an entry whose opening is gone.
@@ -70,16 +70,18 @@ func (v *verifier) lose(index uint64, e *Entry) {
 	v.report.Erased++
 	o := v.orphans[e.Subject]
 	if o == nil {
-		o = &orphan{first: index}
+		o = &orphan{first: index, of: make([]Orphans, 1+len(v.restores.all))}
 		v.orphans[e.Subject] = o
 	}
 	leaf := leafHash(&e.Commitment)
-	o.next(index, &leaf)
+	for shift := range o.of {
+		o.of[shift].next(index-uint64(shift), &leaf)
+	}
 }
 
 // erased returns whose openings an entry says were orphaned, if it records an
 // erasure and they are those that are gone.
-func (v *verifier) erased(e *Entry, o *Opening) *privacy.SubjectID {
+func (v *verifier) erased(index uint64, e *Entry, o *Opening) *privacy.SubjectID {
 	if v.cfg.Orphaned == nil || e.Kind != Erasure || o == nil {
 		return nil
 	}
@@ -87,8 +89,9 @@ func (v *verifier) erased(e *Entry, o *Opening) *privacy.SubjectID {
 	if !ok || said.Count == 0 {
 		return nil
 	}
+	shift := v.restores.Shift(index)
 	for s, gone := range v.orphans {
-		if gone.Orphans == said {
+		if shift < uint64(len(gone.of)) && gone.of[shift] == said {
 			delete(v.orphans, s)
 			return &s
 		}
@@ -104,7 +107,7 @@ func (v *verifier) accounted(ctx context.Context) error {
 	}
 	size := v.cfg.Store.Size()
 	for from := v.report.Entries; from < size && len(v.orphans) > 0; from = min(size, from+pageRows) {
-		err := v.cfg.Store.Entries(ctx, from, min(size, from+pageRows), func(_ uint64, b []byte) error {
+		err := v.cfg.Store.Entries(ctx, from, min(size, from+pageRows), func(index uint64, b []byte) error {
 			e, err := ParseEntry(b)
 			if err != nil || e.Kind != Erasure {
 				return nil //nolint:nilerr // the next walk names it
@@ -114,7 +117,7 @@ func (v *verifier) accounted(ctx context.Context) error {
 				return nil //nolint:nilerr // likewise
 			}
 			if o, err := e.Open(dek, v.cfg.Vault); err == nil {
-				if s := v.erased(&e, &o); s != nil {
+				if s := v.erased(index, &e, &o); s != nil {
 					v.late[*s] = struct{}{}
 				}
 			}

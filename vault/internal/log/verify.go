@@ -34,8 +34,8 @@ type VerifyConfig struct {
 	Held [][]byte
 	// Each, if set, is called for every entry in order, with its opening unless
 	// that was erased, to hold the vault's state against the log. Its error is
-	// reported at that entry.
-	Each func(index uint64, e Entry, o *Opening) error
+	// reported at that entry. undone says that a restore undid the act it is of.
+	Each func(index uint64, e Entry, o *Opening, undone bool) error
 }
 
 // Progress says how far a verification is.
@@ -97,7 +97,7 @@ func Verify(ctx context.Context, cfg VerifyConfig, progress func(Progress)) (Rep
 		progress = func(Progress) {}
 	}
 	v := &verifier{cfg: cfg, progress: progress, roots: map[uint64]tlog.Hash{}, latest: map[privacy.SubjectID]uint64{},
-		orphans: map[privacy.SubjectID]*orphan{}, forgotten: map[privacy.SubjectID]struct{}{}, late: map[privacy.SubjectID]struct{}{}}
+		orphans: map[privacy.SubjectID]*orphan{}, freed: map[privacy.SubjectID]uint64{}, forgotten: map[privacy.SubjectID]struct{}{}, late: map[privacy.SubjectID]struct{}{}}
 	if err := v.heads(ctx); err != nil {
 		return v.report, fmt.Errorf("verifying the log: %w", err)
 	}
@@ -117,6 +117,8 @@ type verifier struct {
 	roots    map[uint64]tlog.Hash // computed, at the sizes of those known
 	tree     frontier
 	latest   map[privacy.SubjectID]uint64 // of the hashed entries about a person
+	restores Restores
+	freed    map[privacy.SubjectID]uint64 // the latest about somebody when they were erased
 	orphans  map[privacy.SubjectID]*orphan
 	// forgotten are the erased, of whom there may be a row for a moment longer;
 	// late are those whose erasure is not hashed yet, or was not when this began:
@@ -206,12 +208,15 @@ func (v *verifier) open(ctx context.Context, from, to uint64) ([]seen, error) {
 			}
 			return batch, bad(index, "its opening is not what was committed to", err)
 		}
+		if err := v.restores.Follow(index, &e, o); err != nil {
+			return batch, bad(index, "a restore", err)
+		}
 		if v.cfg.Each != nil {
-			if err := v.cfg.Each(index, e, o); err != nil {
+			if err := v.cfg.Each(index, e, o, v.restores.Undid(index)); err != nil {
 				return batch, bad(index, "the vault's state disagrees", err)
 			}
 		}
-		batch = append(batch, seen{e.Kind, e.Subject, e.ID, leafHash(&e.Commitment), v.erased(&e, o)})
+		batch = append(batch, seen{e.Kind, e.Subject, e.ID, leafHash(&e.Commitment), v.erased(index, &e, o)})
 	}
 	if err == nil && next != to {
 		err = store.ErrDamaged

@@ -235,7 +235,7 @@ func TestVerifyHoldsTheVaultsStateAgainstTheLog(t *testing.T) {
 	var told []uint64
 	_, err := Verify(h.ctx, VerifyConfig{
 		Store: h.store, Vault: h.ring.VaultID(), VerifierKey: h.vkey, HistoryKey: h.historyKey,
-		Each: func(index uint64, e Entry, o *Opening) error {
+		Each: func(index uint64, e Entry, o *Opening, _ bool) error {
 			told = append(told, index)
 			if e.ID != entries[index].ID || string(o.Record) != string(record(int(index))) {
 				t.Errorf("entry %d: got another", index)
