@@ -104,6 +104,7 @@ leaves a record that the person can check.
 			newImport(),
 			newConsent(),
 			newRead(),
+			newWhoami(),
 		}},
 		{"know", "Get to know it:", []*cobra.Command{
 			newDemo(),
