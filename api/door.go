@@ -25,6 +25,10 @@ type door interface {
 	ReadBatch(context.Context, vault.Caller, []vault.ReadRequest) []vault.ReadOutcome
 	Capture(context.Context, vault.Caller, vault.CaptureRequest) (*vault.CaptureResult, error)
 	CaptureBatch(context.Context, vault.Caller, []vault.CaptureRequest) ([]vault.CaptureOutcome, error)
+	ImportRows(context.Context, vault.Caller, vault.ImportRequest) (*vault.Import, []vault.Reject, error)
+	Import(context.Context, vault.Caller, vault.ImportID) (*vault.Import, error)
+	ImportRejects(ctx context.Context, c vault.Caller, id vault.ImportID, after uint64) ([]vault.Reject, uint64, error)
+	CheckRows(ctx context.Context, c vault.Caller, from uint64, rows []vault.ImportRow) ([]vault.Reject, error)
 	RecordConsent(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
 	RecordGround(context.Context, vault.Caller, vault.GroundRequest) error

@@ -116,6 +116,22 @@ func (f *fake) CaptureBatch(ctx context.Context, c vault.Caller, asks []vault.Ca
 	}
 	return out, nil
 }
+func (f *fake) ImportRows(_ context.Context, _ vault.Caller, r vault.ImportRequest) (*vault.Import, []vault.Reject, error) {
+	if err := f.called("import"); err != nil {
+		return nil, nil, err
+	}
+	now := &vault.Import{ID: r.ID, Rows: r.Of, Next: r.From + uint64(len(r.Rows))}
+	return now, []vault.Reject{{Row: 2, Field: "email", Code: "invalid_email"}}, nil
+}
+func (f *fake) Import(_ context.Context, _ vault.Caller, id vault.ImportID) (*vault.Import, error) {
+	return &vault.Import{ID: id}, f.called("import")
+}
+func (f *fake) ImportRejects(context.Context, vault.Caller, vault.ImportID, uint64) ([]vault.Reject, uint64, error) {
+	return nil, 0, f.called("rejects")
+}
+func (f *fake) CheckRows(context.Context, vault.Caller, uint64, []vault.ImportRow) ([]vault.Reject, error) {
+	return nil, f.called("check")
+}
 func (f *fake) RecordConsent(_ context.Context, _ vault.Caller, r vault.ConsentRequest) (*vault.ConsentResult, error) {
 	if err := f.called("consent"); err != nil || f.consent == nil {
 		return &vault.ConsentResult{Consent: record, Status: r.Status, Effective: true, Receipt: "a.b.c"}, err
@@ -323,7 +339,7 @@ func (b *bench) call(method, path, body, who string) answer {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
-		if strings.HasSuffix(path, "/batch") {
+		if strings.HasSuffix(path, "/batch") || strings.HasPrefix(path, "/v1/imports/") {
 			r.Header.Set("Content-Type", "application/x-ndjson")
 		}
 	}

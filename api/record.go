@@ -28,6 +28,12 @@ func captureOf(in *wire.CaptureRequest) vault.CaptureRequest {
 	for _, f := range in.Fields {
 		ask.Fields = append(ask.Fields, vault.CapturedField{Field: f.Name, Value: f.Value.Sensitive})
 	}
+	if in.Grounds != nil {
+		ask.Grounds = make([]vault.GroundTerm, 0, len(in.Grounds))
+	}
+	for _, g := range in.Grounds {
+		ask.Grounds = append(ask.Grounds, vault.GroundTerm{Purpose: g.Purpose, Ref: g.Ref, Since: moment(g.Since), Until: moment(g.Until)})
+	}
 	for _, c := range in.Consents {
 		ask.Consents = append(ask.Consents, consentOf(c))
 	}
@@ -146,7 +152,7 @@ func whoami(x *exchange) (*wire.Whoami, error) {
 		return nil, err
 	}
 	answer := wire.Whoami{Client: out.Client, Role: string(out.Role), Channel: out.Channel, Kind: out.Kind, Purposes: out.Purposes,
-		Fields: out.Fields, Captures: out.Captures, Obtains: out.Obtains}
+		Fields: out.Fields, Captures: out.Captures, Obtains: out.Obtains, Identifiers: out.Identifiers}
 	for _, l := range out.Limits {
 		answer.Limits = append(answer.Limits, wire.Limit(l))
 	}

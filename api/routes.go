@@ -56,6 +56,7 @@ const (
 	small  = 64 << 10
 	middle = 256 << 10
 	large  = 4 << 20
+	huge   = 16 << 20
 )
 
 // spans are the parameters of exports.
@@ -70,6 +71,10 @@ func routes() []route {
 
 		{method: "POST", pattern: "/v1/captures", role: channelRole, body: middle, deadline: quick, idempotent: true, do: does(capture, 200, 201), summary: "Store what a person told, all of it or nothing"},
 		{method: "POST", pattern: "/v1/captures/batch", role: channelRole, body: large, deadline: slow, idempotent: true, do: captureBatchHandler, summary: "Store what many people told: a capture a line, an answer a line"},
+		{method: "POST", pattern: "/v1/imports/{import}/rows", role: channelRole, body: huge, deadline: patiently, query: []string{"from", "of"}, idempotent: true, do: importRowsHandler, summary: "Capture the next rows of a file: a capture a line, an empty line for a row that is left out"},
+		{method: "GET", pattern: "/v1/imports/{import}", role: channelRole, deadline: quick, do: shows(showImport), summary: "How far an import is"},
+		{method: "GET", pattern: "/v1/imports/{import}/rejects", role: channelRole, deadline: quick, query: []string{"after"}, do: shows(showRejects), summary: "What was rejected of an import, a page at a time"},
+		{method: "POST", pattern: "/v1/imports/check", role: channelRole, body: huge, deadline: patiently, query: []string{"from"}, do: checkRowsHandler, summary: "Say which captures would be rejected, and keep nothing"},
 		{method: "POST", pattern: "/v1/reads", role: channelRole, body: small, deadline: quick, quiet: true, do: readHandler, summary: "Read a person's fields for a purpose"},
 		{method: "POST", pattern: "/v1/reads/batch", role: channelRole, body: small, deadline: long, quiet: true, do: readBatchHandler, summary: "Read many people's fields: a read a line, an answer a line, while both are sent"},
 		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},

@@ -10,25 +10,27 @@ import (
 
 // A body that the route would accept, by pattern.
 var goodBodies = map[string]string{
-	"POST /v1/captures":         `{"fields":{"given_name":"Anahita"}}`,
-	"POST /v1/captures/batch":   `{"fields":{"given_name":"Anahita"}}`,
-	"POST /v1/reads":            `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
-	"POST /v1/reads/batch":      `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
-	"POST /v1/consents":         `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
-	"POST /v1/grounds":          `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
-	"PUT /v1/register":          `{"controller":{}}`,
-	"POST /v1/subjects/lookup":  `{"email":"ana@example.org","reason":"she called"}`,
-	"POST /v1/policies":         `{"modules":{}}`,
-	"POST /v1/policies/check":   `{"modules":{}}`,
-	"POST /v1/officers":         `{"name":"beatrix"}`,
-	"POST /v1/clock/confirm":    `{}`,
-	"POST /v1/channels/suspend": `{}`,
+	"POST /v1/captures":              `{"fields":{"given_name":"Anahita"}}`,
+	"POST /v1/captures/batch":        `{"fields":{"given_name":"Anahita"}}`,
+	"POST /v1/reads":                 `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
+	"POST /v1/reads/batch":           `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
+	"POST /v1/consents":              `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
+	"POST /v1/grounds":               `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
+	"PUT /v1/register":               `{"controller":{}}`,
+	"POST /v1/subjects/lookup":       `{"email":"ana@example.org","reason":"she called"}`,
+	"POST /v1/policies":              `{"modules":{}}`,
+	"POST /v1/policies/check":        `{"modules":{}}`,
+	"POST /v1/officers":              `{"name":"beatrix"}`,
+	"POST /v1/imports/{import}/rows": "{\"fields\":{}}\n\n",
+	"POST /v1/imports/check":         "{\"fields\":{}}\n\n",
+	"POST /v1/clock/confirm":         `{}`,
+	"POST /v1/channels/suspend":      `{}`,
 }
 
 // at fills a pattern's holes with IDs that exist.
 func at(rt route) string {
 	path := strings.NewReplacer("/v1/consents/{id}", "/v1/consents/"+record.String(), "/v1/subjects/{id}", "/v1/subjects/"+ana.String(),
-		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
+		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
 	if len(rt.query) > 0 && rt.query[0] == "purpose" {
 		path += "?purpose=marketing"
 	}
@@ -171,7 +173,7 @@ func TestListsPage(t *testing.T) {
 // Every write takes an Idempotency-Key. What is asked with POST and changes
 // nothing, beside that it is recorded, needs none.
 func TestEveryWriteTakesAKey(t *testing.T) {
-	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test"}
+	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/imports/check"}
 	for _, rt := range routes() {
 		name := rt.method + " " + rt.pattern
 		if write := rt.method != http.MethodGet && !slices.Contains(asks, name); rt.idempotent != write {

@@ -62,19 +62,10 @@ type batch struct {
 // committed.
 func (v *Vault) prepareBatch(ctx context.Context, by Caller, reqs []CaptureRequest, attempt int) (*batch, error) {
 	b := &batch{v: v, by: by, captures: make([]*capture, len(reqs)), outcomes: make([]CaptureOutcome, len(reqs)), used: map[privacy.SubjectID]bool{}}
-	b.now, b.believed, _ = v.clock.now()
-	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-		var err error
-		if b.regime, err = v.regime(ctx, s); err != nil {
-			return err
-		}
-		b.channel, err = b.regime.channelOf(by)
-		return err
-	})
-	if err != nil {
+	if err := b.begin(ctx); err != nil {
 		return nil, err
 	}
-	err = v.side(ctx, len(reqs), func(s store.Snapshot, i int) error { return b.check(s, i, reqs[i]) })
+	err := v.side(ctx, len(reqs), func(s store.Snapshot, i int) error { return b.check(s, i, reqs[i]) })
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +82,19 @@ func (v *Vault) prepareBatch(ctx context.Context, by Caller, reqs []CaptureReque
 		return nil, err
 	}
 	return b, nil
+}
+
+// begin takes the time and what is in force.
+func (b *batch) begin(ctx context.Context) error {
+	b.now, b.believed, _ = b.v.clock.now()
+	return b.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		var err error
+		if b.regime, err = b.v.regime(ctx, s); err != nil {
+			return err
+		}
+		b.channel, err = b.regime.channelOf(b.by)
+		return err
+	})
 }
 
 // sideBySide is how many of something one goroutine does on one snapshot: few
@@ -283,6 +287,9 @@ func (b *batch) promise(ctx context.Context) error {
 		for whom, a := range c.reached {
 			entries = append(entries, b.v.ledger.entryOf(a, whom.subject))
 		}
+		for i, id := range c.ends {
+			entries = append(entries, b.v.ledger.entry(ledgerGroundEnded, id, c.rehearsed.about, c.terms[i].Purpose, c.terms[i].Until))
+		}
 	}
 	return b.v.ledger.append(ctx, entries...)
 }
@@ -290,12 +297,15 @@ func (b *batch) promise(ctx context.Context) error {
 // narrows reports whether anything in the batch does.
 func (b *batch) narrows() bool {
 	for _, c := range b.captures {
-		if c != nil && narrows(c.acts) {
+		if c != nil && c.narrows() {
 			return true
 		}
 	}
 	return false
 }
+
+// narrows reports whether the capture did, as it was rehearsed.
+func (c *capture) narrows() bool { return narrows(c.acts) || len(c.ends) > 0 }
 
 // commit plays what was rehearsed, or does again what no longer fits, and keeps
 // what also keeps in the same transaction.
@@ -383,7 +393,7 @@ func (c *capture) perform(ctx context.Context, tx store.Tx) (captureOutcome, err
 		p = c.begin()
 	}
 	done, err := c.attempt(ctx, tx, p, err)
-	if err == nil && done.refused == nil && narrows(c.acts) && done.about != c.rehearsed.about {
+	if err == nil && done.refused == nil && c.narrows() && done.about != c.rehearsed.about {
 		err = errAgain // somebody else than was promised in the ledger
 	}
 	return done, err

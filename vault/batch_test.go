@@ -254,3 +254,76 @@ func TestNoesInABatchReachWhomTheyAreAbout(t *testing.T) {
 	restart(t, v)
 	v.As("mail").For("news").Read(vaulttest.By("email", "a@example.org")).Denied(privacy.CodeNoConsent)
 }
+
+// A shop brings its orders: whoever has one can be read for it, from when it was
+// placed until it is closed, and nobody else. That an order was closed comes with
+// a later file, and the ledger has it before it is so.
+func TestGroundsAsOfATime(t *testing.T) {
+	var entries atomic.Int64
+	var pulled atomic.Bool
+	now := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+	v := vaulttest.New(t, &vaulttest.Options{Register: crowd, Now: now, Ledger: func(l store.Ledger) store.Ledger { return &countedLedger{l, &entries, &pulled} }})
+	ordered := func(email string, terms ...vault.GroundTerm) vault.CaptureRequest {
+		req := vaulttest.CaptureRequest(t, told("email", email))
+		req.Grounds = append([]vault.GroundTerm{}, terms...)
+		return req
+	}
+	days := func(n int) time.Time { return now.AddDate(0, 0, n) }
+	bring := func(reqs ...vault.CaptureRequest) []vault.CaptureOutcome {
+		t.Helper()
+		outcomes, err := v.CaptureBatch(t.Context(), v.As("web").Caller, reqs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return outcomes
+	}
+	read := func(email string) *vaulttest.Outcome {
+		return v.As("web").For("order").Read(vaulttest.By("email", email), "email")
+	}
+	outcomes := bring(
+		ordered("open@example.org", vault.GroundTerm{Purpose: "order", Ref: "A-1", Since: days(-400)}),
+		ordered("closed@example.org", vault.GroundTerm{Purpose: "order", Ref: "A-2", Since: days(-400), Until: days(-390)}),
+		ordered("soon@example.org", vault.GroundTerm{Purpose: "order", Ref: "A-3", Since: days(-4), Until: days(4)}),
+		ordered("none@example.org"),
+		ordered("tomorrow@example.org", vault.GroundTerm{Purpose: "order", Since: days(1)}),
+		ordered("backwards@example.org", vault.GroundTerm{Purpose: "order", Since: days(-1), Until: days(-2)}),
+		ordered("news@example.org", vault.GroundTerm{Purpose: "news"}, vault.GroundTerm{Purpose: "fraud", Ref: strings.Repeat("x", 201)}),
+	)
+	for i, want := range map[int][]string{4: {"grounds[0].since"}, 5: {"grounds[0].until"}, 6: {"grounds[0].purpose", "grounds[1].ref"}} {
+		refused := refusedWith(t, outcomes[i].Err, vault.CodeInvalidRequest)
+		for n, field := range want {
+			if refused.Fields[n].Field != field {
+				t.Errorf("line %d: got %+v at fault, want %s", i, refused.Fields, field)
+			}
+		}
+	}
+	read("open@example.org").Released(told("email", "open@example.org"))
+	read("closed@example.org").Denied(privacy.CodeNoGround)
+	read("soon@example.org").Released(told("email", "soon@example.org"))
+	read("none@example.org").Denied(privacy.CodeNoGround)
+	if entries.Load() != 0 {
+		t.Errorf("the ledger has %d entries, want none: nothing was narrowed", entries.Load())
+	}
+
+	again := []vault.CaptureRequest{
+		ordered("open@example.org", vault.GroundTerm{Purpose: "order", Ref: "A-1", Since: days(-400), Until: days(-1)}, vault.GroundTerm{Purpose: "order", Ref: "A-9", Since: days(-3)}),
+		ordered("none@example.org", vault.GroundTerm{Purpose: "order", Ref: "A-4", Since: days(-1)}),
+		ordered("none@example.org", vault.GroundTerm{Purpose: "order", Ref: "A-4", Since: days(-1), Until: days(-1)}),
+		ordered("soon@example.org", vault.GroundTerm{Purpose: "order", Ref: "A-3", Since: days(-4), Until: days(4)}),
+	}
+	pulled.Store(true)
+	was := rows(t, v)
+	_, err := v.CaptureBatch(t.Context(), v.As("web").Caller, again)
+	refusedWith(t, err, vault.CodeUnavailable)
+	sameRows(t, was, rows(t, v))
+	pulled.Store(false)
+
+	bring(again...)
+	read("open@example.org").Released(told("email", "open@example.org")) // for A-9
+	read("none@example.org").Denied(privacy.CodeNoGround)
+	if got := entries.Load(); got < 2 {
+		t.Errorf("the ledger has %d entries, want those of two orders that ended", got)
+	}
+	v.Tick(5 * 24 * time.Hour)
+	read("soon@example.org").Denied(privacy.CodeNoGround)
+}

@@ -20,6 +20,9 @@ type CaptureRequest struct {
 	Fields   []CapturedField
 	Verified []privacy.FieldName
 	Purposes []privacy.PurposeID // grounds to begin; none: see [Vault.Capture]
+	// Grounds are grounds to begin as of a time, with what they are of and until
+	// when they last, if that is known. If it is not nil, none begins by default.
+	Grounds []GroundTerm
 	// Consents are about this person; their Subject is not looked at. What
 	// narrows is done to everybody who has the same identifier, as by
 	// [Vault.RecordConsent].
@@ -28,6 +31,14 @@ type CaptureRequest struct {
 	// NoReceipts leaves the receipts of the consents to be asked for later, by
 	// [Vault.Receipt]: to sign one takes as long as all the rest.
 	NoReceipts bool
+}
+
+// GroundTerm is a ground and how long it lasts.
+type GroundTerm struct {
+	Purpose privacy.PurposeID
+	Ref     string    // an order, a contract, a case
+	Since   time.Time // zero: now
+	Until   time.Time // zero: still so
 }
 
 // CapturedField is one field as it was sent: Value is raw JSON.
@@ -88,6 +99,7 @@ type capture struct {
 	given    privacy.SubjectID // the subject the request names; zero: none
 	values   []captured
 	purposes []privacy.PurposeID
+	terms    []GroundTerm
 	acts     []*act
 	receipts bool // the answer holds those of the acts
 	now      time.Time
@@ -101,7 +113,8 @@ type capture struct {
 	rehearsing bool
 	notes      *rehearsed
 	rehearsed  captureOutcome
-	reached    map[reach]*act // what is done to others, as it is promised in the ledger
+	reached    map[reach]*act     // what is done to others, as it is promised in the ledger
+	ends       map[int]privacy.ID // likewise the grounds that end by terms
 }
 
 // captureOutcome is what one attempt came to.
@@ -146,7 +159,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 			bad("subject", CodeInvalidRequest, "not a subject of this vault")
 		}
 	}
-	if len(fields) == 0 && len(req.Consents) == 0 && len(req.Purposes) == 0 {
+	if len(fields) == 0 && len(req.Consents) == 0 && len(req.Purposes) == 0 && len(req.Grounds) == 0 {
 		bad("fields", "empty", "expected at least one field")
 	}
 	seen := map[privacy.FieldName]bool{}
@@ -179,8 +192,11 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 		}
 	}
 	c.receipts = !req.NoReceipts
-	c.purposes = c.grounds(req.Purposes, seen, bad)
-	if len(c.purposes) > 0 && !believed {
+	c.checkTerms(req.Grounds, bad)
+	if req.Grounds == nil || req.Purposes != nil {
+		c.purposes = c.grounds(req.Purposes, seen, bad)
+	}
+	if len(c.purposes)+len(c.terms) > 0 && !believed {
 		return unavailable("the clock is not believed, so no ground is begun until an officer confirms it")
 	}
 	for i, consent := range req.Consents {
@@ -203,21 +219,51 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 	return nil
 }
 
-// grounds returns the purposes for which this capture begins a ground.
-func (c *capture) grounds(asked []privacy.PurposeID, seen map[privacy.FieldName]bool, bad func(field, code, format string, args ...any)) []privacy.PurposeID {
-	held := func(id privacy.PurposeID) bool {
-		return contains(c.channel.Purposes, id) && (c.by.Purposes == nil || contains(c.by.Purposes, id))
+// holds reports whether this credential has the purpose.
+func (c *capture) holds(id privacy.PurposeID) bool {
+	return contains(c.channel.Purposes, id) && (c.by.Purposes == nil || contains(c.by.Purposes, id))
+}
+
+// mayBegin reports whether a ground of the purpose may begin, and names what is
+// wrong.
+func (c *capture) mayBegin(member string, id privacy.PurposeID, bad func(field, code, format string, args ...any)) bool {
+	p, ok := c.regime.register.Purpose(id)
+	switch {
+	case !ok || !c.holds(id):
+		bad(member, CodePurposeNotGranted, "expected purposes that this credential holds")
+	case p.Basis == privacy.Consent || p.Basis == privacy.OptOut:
+		bad(member, "needs_consent", "%s rests on %s: record it with consents", id, p.Basis)
+	default:
+		return true
 	}
+	return false
+}
+
+// checkTerms checks the grounds that begin as of a time.
+func (c *capture) checkTerms(asked []GroundTerm, bad func(field, code, format string, args ...any)) {
+	for i, g := range asked {
+		member := fmt.Sprintf("grounds[%d]", i)
+		g.Since, g.Until = micro(g.Since), micro(g.Until)
+		switch {
+		case !c.mayBegin(member+".purpose", g.Purpose, bad):
+		case len(g.Ref) > maxRef:
+			bad(member+".ref", "too_long", "expected at most %d bytes", maxRef)
+		case g.Since.After(c.now.Add(aheadTolerance)):
+			bad(member+".since", "in_future", "expected a time at most 60 s ahead")
+		case !g.Until.IsZero() && g.Until.Before(orNow(g.Since, c.now)):
+			bad(member+".until", "invalid_value", "expected a time not before it began")
+		default:
+			c.terms = append(c.terms, g)
+		}
+	}
+}
+
+// grounds returns the purposes for which this capture begins a ground now.
+func (c *capture) grounds(asked []privacy.PurposeID, seen map[privacy.FieldName]bool, bad func(field, code, format string, args ...any)) []privacy.PurposeID {
 	var begin []privacy.PurposeID
 	if asked != nil {
 		for _, id := range asked {
-			p, ok := c.regime.register.Purpose(id)
-			switch {
-			case !ok || !held(id):
-				bad("purposes", CodePurposeNotGranted, "expected purposes that this credential holds")
-			case p.Basis == privacy.Consent || p.Basis == privacy.OptOut:
-				bad("purposes", "needs_consent", "%s rests on %s: record it with consents", id, p.Basis)
-			case !contains(begin, id):
+			if c.mayBegin("purposes", id, bad) && !contains(begin, id) {
 				begin = append(begin, id)
 			}
 		}
@@ -225,7 +271,7 @@ func (c *capture) grounds(asked []privacy.PurposeID, seen map[privacy.FieldName]
 	}
 	for _, id := range c.channel.Purposes {
 		p, ok := c.regime.register.Purpose(id)
-		if ok && held(id) && p.Basis != privacy.Consent && p.Basis != privacy.OptOut &&
+		if ok && c.holds(id) && p.Basis != privacy.Consent && p.Basis != privacy.OptOut &&
 			slices.ContainsFunc(p.Fields, func(f privacy.FieldName) bool { return seen[f] }) {
 			begin = append(begin, id)
 		}
@@ -264,6 +310,15 @@ type captureRecord struct {
 	Superseded []privacy.FieldName `json:"superseded,omitempty"`
 	Verified   []privacy.FieldName `json:"verified,omitempty"`
 	Grounds    []privacy.PurposeID `json:"grounds,omitempty"`
+	Terms      []termRecord        `json:"terms,omitempty"` // grounds as of a time
 	Moved      privacy.FieldName   `json:"moved,omitempty"` // an identifier that finds somebody else from now on
 	Standing   rowDigest           `json:"standing"`
+}
+
+// termRecord is what the record of a capture says of a ground as of a time.
+type termRecord struct {
+	Purpose privacy.PurposeID `json:"purpose"`
+	Ref     string            `json:"ref,omitempty"`
+	Since   time.Time         `json:"since"`
+	Until   time.Time         `json:"until,omitzero"`
 }

@@ -187,13 +187,15 @@ type Whoami struct {
 	Fields   map[privacy.PurposeID][]privacy.FieldName `json:"fields"`
 	Captures []privacy.FieldName                       `json:"captures"`
 	Obtains  []privacy.PurposeID                       `json:"obtains"`
-	Limits   []LimitState                              `json:"limits"`
+	// Identifiers are those of Captures by which a person is known again.
+	Identifiers []privacy.FieldName `json:"identifiers"`
+	Limits      []LimitState        `json:"limits"`
 }
 
 // Whoami tells a client what it may do.
 func (v *Vault) Whoami(by Caller) (*Whoami, error) {
 	w := &Whoami{Client: by.Client.ID, Role: by.Client.Role, Purposes: []privacy.PurposeID{}, Fields: map[privacy.PurposeID][]privacy.FieldName{},
-		Captures: []privacy.FieldName{}, Obtains: []privacy.PurposeID{}, Limits: []LimitState{}}
+		Captures: []privacy.FieldName{}, Obtains: []privacy.PurposeID{}, Identifiers: []privacy.FieldName{}, Limits: []LimitState{}}
 	if by.Client.Role != RoleChannel {
 		return w, nil
 	}
@@ -207,6 +209,11 @@ func (v *Vault) Whoami(by Caller) (*Whoami, error) {
 	}
 	w.Channel, w.Kind, w.Limits = channel.ID, channel.Kind, v.limits.left(channel)
 	w.Captures = append(w.Captures, channel.Captures...)
+	for _, name := range channel.Captures {
+		if f, ok := now.register.Field(name); ok && f.Identifier == register.Unique {
+			w.Identifiers = append(w.Identifiers, name)
+		}
+	}
 	for _, id := range channel.Obtains {
 		if by.Purposes == nil || contains(by.Purposes, id) {
 			w.Obtains = append(w.Obtains, id)

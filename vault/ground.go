@@ -27,6 +27,9 @@ const (
 	GroundEnded = "ended"
 )
 
+// maxRef bounds what a ground is of, in bytes.
+const maxRef = 200
+
 // groundRecord is the log's record of a ground.
 type groundRecord struct {
 	Format   int               `json:"v"`
@@ -131,8 +134,8 @@ func checkGround(r *regime, ch *register.Channel, by Caller, req GroundRequest, 
 		return unknownPurpose(req.Purpose, ch)
 	case req.Status != GroundBegun && req.Status != GroundEnded:
 		return invalid("status", "invalid_value", "expected begun or ended")
-	case len(req.Ref) > 200:
-		return invalid("ref", "too_long", "expected at most 200 bytes")
+	case len(req.Ref) > maxRef:
+		return invalid("ref", "too_long", "expected at most %d bytes", maxRef)
 	case micro(req.At).After(now.Add(aheadTolerance)):
 		return invalid("at", "in_future", "expected a time at most 60 s ahead")
 	case req.Status == GroundEnded:

@@ -44,12 +44,16 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 	for _, purpose := range c.purposes {
 		s.BeginGround(purpose, "", s.ActTime(time.Time{}, c.now))
 	}
+	terms, err := c.keepTerms(tx, p)
+	if err != nil {
+		return nil, err
+	}
 	digest, err := c.keepActs(ctx, tx, p, res)
 	if err != nil {
 		return nil, err
 	}
 	record := captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Register: c.regime.register.Revision,
-		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Standing: digest}
+		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Terms: terms, Standing: digest}
 	for _, k := range c.values {
 		if k.verified {
 			record.Verified = append(record.Verified, k.field.Name)
@@ -63,6 +67,35 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 	}
 	res.hush(c.names(), mayTell)
 	return res, nil
+}
+
+// keepTerms begins grounds as of a time. One that stood and is said to end narrows,
+// so the ledger has it first.
+func (c *capture) keepTerms(tx store.Tx, p *person) (records []termRecord, err error) {
+	s := p.standing
+	for i, g := range c.terms {
+		since := s.ActTime(g.Since, c.now)
+		stood := s.HasGround(g.Purpose, g.Ref)
+		s.BeginGround(g.Purpose, g.Ref, since)
+		if !g.Until.IsZero() && s.LimitGround(g.Purpose, g.Ref, g.Until) && stood {
+			id, promised := c.ends[i]
+			if !promised {
+				if !c.rehearsing {
+					return nil, errAgain
+				}
+				id = privacy.NewID(c.now)
+				if c.ends == nil {
+					c.ends = map[int]privacy.ID{}
+				}
+				c.ends[i] = id
+			}
+			if err := c.v.ledger.kept(tx, id); err != nil {
+				return nil, err
+			}
+		}
+		records = append(records, termRecord{Purpose: g.Purpose, Ref: g.Ref, Since: since, Until: g.Until})
+	}
+	return records, nil
 }
 
 // keepActs folds the acts into the person, saves the standing and keeps the

@@ -83,6 +83,9 @@ const (
 	bucketAnswersAt  store.Bucket = "answers/at" // time, idempotency key
 	bucketAnswersOf  store.Bucket = "answers/of" // subject, idempotency key
 
+	bucketImports       store.Bucket = "imports"         // import → how far it is, sealed
+	bucketImportRejects store.Bucket = "imports/rejects" // import, row → what was rejected from there on, sealed
+
 	bucketDEKs personal = "deks" // of keys.db: place → two wrapped DEKs
 )
 
@@ -109,8 +112,9 @@ type Vault struct {
 	registers sync.Map      // revision → *revision, immutable once made
 	inputs    sync.Pool     // of *policy.Input
 	second    atomic.Pointer[second]
-	notices   sync.Map // purpose of a register revision → its notice's hash
-	running   running  // writes with an idempotency key
+	notices   sync.Map  // purpose of a register revision → its notice's hash
+	running   running   // writes with an idempotency key
+	importing importing // rows of imports that are on their way
 
 	background sync.WaitGroup
 	stop       context.CancelFunc

@@ -29,8 +29,28 @@ func (r captureRecord) append(b []byte) ([]byte, error) {
 	b = members(b, `,"superseded":`, r.Superseded)
 	b = members(b, `,"verified":`, r.Verified)
 	b = members(b, `,"grounds":`, r.Grounds)
+	for i, t := range r.Terms {
+		open := `,"terms":[`
+		if i > 0 {
+			open = `,`
+		}
+		b = t.append(append(b, open...))
+	}
+	if len(r.Terms) > 0 {
+		b = append(b, ']')
+	}
 	b = member(b, `,"moved":`, r.Moved)
 	return append(r.Standing.append(append(b, `,"standing":`...)), '}'), nil
+}
+
+func (t termRecord) append(b []byte) []byte {
+	b = appendText(append(b, `{"purpose":`...), t.Purpose)
+	b = member(b, `,"ref":`, t.Ref)
+	b = appendTime(append(b, `,"since":`...), t.Since)
+	if !t.Until.IsZero() {
+		b = appendTime(append(b, `,"until":`...), t.Until)
+	}
+	return append(b, '}')
 }
 
 func (r consentRecord) append(b []byte) ([]byte, error) {

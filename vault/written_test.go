@@ -22,6 +22,9 @@ func TestARecordIsWrittenAsItsShape(t *testing.T) {
 	digest := rapid.Custom(func(t *rapid.T) rowDigest {
 		return rowDigest{Version: rapid.Uint64().Draw(t, "version"), Hash: rapid.SliceOfN(rapid.Byte(), 0, 32).Draw(t, "hash")}
 	})
+	terms := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) termRecord {
+		return termRecord{Purpose: privacy.PurposeID(word.Draw(t, "purpose")), Ref: word.Draw(t, "ref"), Since: moment.Draw(t, "since"), Until: maybe.Draw(t, "until")}
+	}), 0, 3)
 	same := func(t *rapid.T, r written) {
 		t.Helper()
 		want, err := json.Marshal(r)
@@ -35,7 +38,7 @@ func TestARecordIsWrittenAsItsShape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		same(t, captureRecord{Format: 1, At: moment.Draw(t, "at"), Channel: privacy.ChannelID(word.Draw(t, "channel")), Register: rapid.Uint64Range(0, 2).Draw(t, "register"),
 			Accepted: fields.Draw(t, "accepted"), Unchanged: fields.Draw(t, "unchanged"), Superseded: fields.Draw(t, "superseded"), Verified: fields.Draw(t, "verified"),
-			Grounds: purposes.Draw(t, "grounds"), Moved: privacy.FieldName(word.Draw(t, "moved")), Standing: digest.Draw(t, "standing")})
+			Grounds: purposes.Draw(t, "grounds"), Terms: terms.Draw(t, "terms"), Moved: privacy.FieldName(word.Draw(t, "moved")), Standing: digest.Draw(t, "standing")})
 		r := consentRecord{Format: 1, ID: privacy.ConsentID(id.Draw(t, "id")), Subject: privacy.SubjectID(id.Draw(t, "subject")), Pseudonym: word.Draw(t, "pseudonym"),
 			Purpose: privacy.PurposeID(word.Draw(t, "purpose")), Status: privacy.ConsentStatus(word.Draw(t, "status")), Effective: rapid.Bool().Draw(t, "effective"),
 			At: moment.Draw(t, "at"), Recorded: moment.Draw(t, "recorded"), Register: rapid.Uint64().Draw(t, "revision"), Notice: word.Draw(t, "notice"),

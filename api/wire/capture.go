@@ -12,7 +12,8 @@ type CaptureRequest struct {
 	Subject    *Subject            `json:"subject,omitempty"`
 	Fields     Values              `json:"fields"`
 	Verified   []privacy.FieldName `json:"verified,omitempty"`
-	Purposes   []privacy.PurposeID `json:"purposes,omitempty"`
+	Purposes   []privacy.PurposeID `json:"purposes,omitzero"`
+	Grounds    []Ground            `json:"grounds,omitzero"`
 	Consents   []Consent           `json:"consents,omitempty"`
 	ObservedAt *time.Time          `json:"observed_at,omitempty"`
 }
@@ -23,6 +24,9 @@ func (r *CaptureRequest) Check() []FieldError {
 	c.must("fields", r.Fields != nil)
 	names(&c, "verified", r.Verified)
 	names(&c, "purposes", r.Purposes)
+	for i := range r.Grounds {
+		r.Grounds[i].check(&c, "grounds."+itoa(i)+".")
+	}
 	for i := range r.Consents {
 		r.Consents[i].check(&c, "consents."+itoa(i)+".")
 	}

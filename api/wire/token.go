@@ -77,7 +77,9 @@ type Whoami struct {
 	Fields   map[privacy.PurposeID][]privacy.FieldName `json:"fields"`
 	Captures []privacy.FieldName                       `json:"captures"`
 	Obtains  []privacy.PurposeID                       `json:"obtains"`
-	Limits   []Limit                                   `json:"limits"`
+	// Identifiers are those of Captures by which a person is known again.
+	Identifiers []privacy.FieldName `json:"identifiers"`
+	Limits      []Limit             `json:"limits"`
 }
 
 // Limit is what a client may still do before a moment.

@@ -97,6 +97,24 @@ func (s *Standing) BeginGround(p privacy.PurposeID, ref string, at time.Time) bo
 	return true
 }
 
+// HasGround reports whether a ground with this reference was ever begun.
+func (s *Standing) HasGround(p privacy.PurposeID, ref string) bool {
+	return slices.ContainsFunc(s.Grounds, func(g Ground) bool { return g.Purpose == p && g.Ref == ref })
+}
+
+// LimitGround gives the ground with a reference an end, if it has none that is
+// earlier, and reports whether that let it last less long.
+func (s *Standing) LimitGround(p privacy.PurposeID, ref string, until time.Time) bool {
+	for i := range s.Grounds {
+		g := &s.Grounds[i]
+		if g.Purpose == p && g.Ref == ref && (g.Until.IsZero() || until.Before(g.Until)) {
+			g.Until = until
+			return true
+		}
+	}
+	return false
+}
+
 // EndGround ends the ground with a reference, or every ground of the purpose if ref
 // is empty.
 func (s *Standing) EndGround(p privacy.PurposeID, ref string, at time.Time) {
