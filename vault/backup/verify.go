@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -29,6 +30,14 @@ func Newest(ctx context.Context, p Place, kind Kind) (Copy, error) {
 
 // String names the copy to people.
 func (c Copy) String() string { return fmt.Sprintf("the backup %s of %s in %s", c.ID, c.Kind, c.Place) }
+
+// Path is how people name the copy, and how it is found again.
+func (c Copy) Path() string {
+	if alone, ok := c.Place.(loose); ok {
+		return string(alone)
+	}
+	return strings.TrimSuffix(c.Place.String(), "/") + "/" + string(c.Kind) + "/" + c.ID
+}
 
 // Manifest reads the manifest. It is believed only after its Check.
 func (c Copy) Manifest(ctx context.Context) (*Manifest, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -160,7 +159,7 @@ func (b *backupRun) run(ctx context.Context, from vaultSide) (made *madeBackup, 
 		if err != nil {
 			return nil, err
 		}
-		*part.at = copyPath(part.to, part.kind, b.what.ID)
+		*part.at = backup.Copy{Place: part.to, Kind: part.kind, ID: b.what.ID}.Path()
 		made.At = m.At
 		made.Bytes += m.Bytes()
 		if part.kind == backup.Data {
@@ -175,7 +174,7 @@ func (b *backupRun) run(ctx context.Context, from vaultSide) (made *madeBackup, 
 	for _, place := range b.places() {
 		removed, err := backup.Prune(ctx, place, from.check, b.retention)
 		for _, c := range removed {
-			made.Removed = append(made.Removed, copyPath(place, c.Kind, c.ID))
+			made.Removed = append(made.Removed, c.Path())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("the backup is kept, but earlier ones whose time is over are not deleted: %w", err)
@@ -189,14 +188,6 @@ func (b *backupRun) places() []backup.Place {
 		return []backup.Place{b.data}
 	}
 	return []backup.Place{b.data, b.keys}
-}
-
-// copyPath is how people and restore name a copy.
-func copyPath(p backup.Place, kind backup.Kind, id string) string {
-	if f, ok := p.(backup.Folder); ok {
-		return filepath.Join(string(f), string(kind), id)
-	}
-	return p.String() + "/" + string(kind) + "/" + id
 }
 
 func showBackup(w io.Writer, made *madeBackup) error {

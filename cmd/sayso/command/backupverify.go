@@ -76,7 +76,7 @@ func (o *verifyOptions) run(cmd *cobra.Command, name string) error {
 		Copies []verifiedCopy `json:"copies"`
 	}{OK: true, Copies: []verifiedCopy{}}
 	for _, c := range copies {
-		v := verifiedCopy{Kind: c.Kind, Backup: c.ID, Path: copyPath(c.Place, c.Kind, c.ID), OK: true}
+		v := verifiedCopy{Kind: c.Kind, Backup: c.ID, Path: c.Path(), OK: true}
 		m, err := backup.Verify(ctx, c, check, func(done, of int64) { line.show(string(c.Kind), uint64(done), uint64(of)) })
 		if ctx.Err() != nil {
 			return errors.Join(ctx.Err(), release())
@@ -148,7 +148,7 @@ func (o *verifyOptions) find(ctx context.Context, name string) (copies []backup.
 			if err == nil {
 				return []backup.Copy{c}, nil
 			}
-			if !errors.Is(err, backup.ErrNone) {
+			if !errors.Is(err, backup.ErrNone) && !errors.Is(err, os.ErrNotExist) {
 				return nil, err
 			}
 		}

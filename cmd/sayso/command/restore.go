@@ -301,7 +301,7 @@ func (o *restoreOptions) stageData(ctx context.Context, s *staging, ring *keys.K
 			return "", err
 		}
 	}
-	return copyPath(from.Place, from.Kind, from.ID), nil
+	return from.Path(), nil
 }
 
 func showRestored(w io.Writer, dir string, r *restored) error {
