@@ -34,6 +34,10 @@ type door interface {
 	RecordGround(context.Context, vault.Caller, vault.GroundRequest) error
 	ConsentState(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) (*vault.ConsentState, error)
 	Missing(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) ([]vault.Missing, error)
+	AskMissing(context.Context, vault.Caller, vault.AskRequest) (*vault.AskResult, error)
+	RecordRefusal(context.Context, vault.Caller, vault.AskRequest) error
+	CheckTouch(context.Context, vault.Caller, vault.TouchRequest) (*vault.TouchVerdict, error)
+	RecordTouch(context.Context, vault.Caller, vault.TouchRequest) (*vault.TouchResult, error)
 
 	Register(context.Context, vault.Caller) (*vault.RegisterView, error)
 	ApplyRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)

@@ -40,6 +40,14 @@ var refusals = map[string]struct {
 	vault.CodeUnknownSubject:       {http.StatusNotFound, "No such person"},
 	vault.CodeNotFound:             {http.StatusNotFound, "Not found"},
 	vault.CodeGone:                 {http.StatusGone, "Erased"},
+	vault.CodeAlreadyBeingAsked:    {http.StatusConflict, "Another channel is asking"},
+	"contact_cap":                  {http.StatusConflict, "The person was contacted often enough"},
+	"quiet_hours":                  {http.StatusConflict, "Not at this hour"},
+	"already_ordered":              {http.StatusConflict, "It is ordered already"},
+	"already_answered":             {http.StatusConflict, "It is answered already"},
+	"expired":                      {http.StatusConflict, "It has expired"},
+	"no_consent":                   {http.StatusConflict, "No say-so for this contact"},
+	"policy":                       {http.StatusConflict, "The rules in force keep this contact back"},
 	vault.CodeIdentityConflict:     {http.StatusConflict, "The identifiers belong to different persons"},
 	vault.CodeRevisionConflict:     {http.StatusConflict, "The register has changed since"},
 	vault.CodeWrongState:           {http.StatusConflict, "Not possible in this state"},
@@ -72,6 +80,7 @@ type refusal struct {
 	retryAfter time.Duration
 	challenge  string // WWW-Authenticate (RFC 6750)
 	allow      string
+	until      time.Time // of a contact that may not happen yet
 	hangUp     bool
 }
 
@@ -104,7 +113,7 @@ func refusalOf(err error) (r refusal, known bool) {
 		if _, ok := refusals[refused.Code]; !ok {
 			return errInternal, false
 		}
-		r = refusal{code: refused.Code, detail: refused.Detail, retryAfter: refused.RetryAfter}
+		r = refusal{code: refused.Code, detail: refused.Detail, retryAfter: refused.RetryAfter, until: refused.Until}
 		for _, f := range refused.Fields {
 			r.fields = append(r.fields, wire.FieldError(f))
 		}
@@ -181,7 +190,7 @@ func (x *exchange) refuse(err error) {
 	}
 	x.code = r.code
 	body, err := json.Marshal(wire.Problem{Type: typePrefix + r.code, Title: entry.title, Status: r.status, Code: r.code,
-		Detail: r.detail, RequestID: x.requestID, Errors: r.fields, Problems: r.lines, Conflict: r.conflict})
+		Detail: r.detail, RequestID: x.requestID, Errors: r.fields, Problems: r.lines, Conflict: r.conflict, Until: pointer(r.until)})
 	if err != nil {
 		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`)
 		r.status = http.StatusInternalServerError

@@ -150,6 +150,18 @@ func (f *fake) ConsentState(_ context.Context, _ vault.Caller, id privacy.Subjec
 func (f *fake) Missing(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) ([]vault.Missing, error) {
 	return []vault.Missing{{Field: "birthdate", Why: vault.WhyAbsent}}, f.called("missing")
 }
+func (f *fake) AskMissing(_ context.Context, _ vault.Caller, r vault.AskRequest) (*vault.AskResult, error) {
+	return &vault.AskResult{Fields: r.Fields, Until: morning, New: true}, f.called("ask")
+}
+func (f *fake) RecordRefusal(context.Context, vault.Caller, vault.AskRequest) error {
+	return f.called("refusal")
+}
+func (f *fake) CheckTouch(context.Context, vault.Caller, vault.TouchRequest) (*vault.TouchVerdict, error) {
+	return &vault.TouchVerdict{Code: "contact_cap", Until: morning}, f.called("check touch")
+}
+func (f *fake) RecordTouch(context.Context, vault.Caller, vault.TouchRequest) (*vault.TouchResult, error) {
+	return &vault.TouchResult{At: morning}, f.called("touch")
+}
 func (f *fake) Register(context.Context, vault.Caller) (*vault.RegisterView, error) {
 	return &vault.RegisterView{Revision: 7, YAML: []byte("controller: {name: Northgate}\n"), At: morning, By: "first"}, f.called("register")
 }

@@ -135,9 +135,9 @@ func missing(x *exchange) (*wire.MissingAnswer, error) {
 
 // personAndPurpose reads what a question in a path is about.
 func (x *exchange) personAndPurpose() (privacy.SubjectID, privacy.PurposeID, error) {
-	id, err := privacy.ParseSubjectID(x.r.PathValue("id"))
-	if err != nil || id == privacy.Nobody {
-		return id, "", unprocessable("subject", wire.CodeInvalid, `"sub_…" was expected`)
+	id, err := x.person()
+	if err != nil {
+		return id, "", err
 	}
 	purpose := privacy.PurposeID(x.query.Get("purpose"))
 	if purpose == "" {

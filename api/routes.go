@@ -82,6 +82,10 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},
 		{method: "GET", pattern: "/v1/subjects/{id}/consents", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(consentState), summary: "Whether a purpose is allowed for a person now"},
 		{method: "GET", pattern: "/v1/subjects/{id}/missing", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(missing), summary: "Which fields of a purpose a person would have to tell this channel"},
+		{method: "POST", pattern: "/v1/subjects/{id}/missing/ask", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(askMissing, 200, 201), summary: "Be the one who asks the person for missing fields: a short lease"},
+		{method: "POST", pattern: "/v1/subjects/{id}/missing/refusals", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordRefusal, 201), summary: "Record that the person would not tell fields, so that nobody asks again for a while"},
+		{method: "POST", pattern: "/v1/touches", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordTouch, 201), summary: "Record a contact, an offer, an order, an answer or an event, once for all channels"},
+		{method: "POST", pattern: "/v1/touches/check", role: channelRole, body: small, deadline: quick, quiet: true, do: does(checkTouch, 200), summary: "Whether a contact may happen now, or until when not"},
 
 		{method: "GET", pattern: "/v1/register", role: officerRole, deadline: quick, do: showRegisterHandler, summary: "The register in force"},
 		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, idempotent: true, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},

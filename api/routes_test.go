@@ -16,6 +16,8 @@ var goodBodies = map[string]string{
 	"POST /v1/reads/batch":           `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
 	"POST /v1/consents":              `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
 	"POST /v1/grounds":               `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
+	"POST /v1/touches":               `{"subject":"` + ana.String() + `","kind":"order","topic":"tv"}`,
+	"POST /v1/touches/check":         `{"subject":"` + ana.String() + `","kind":"offer","topic":"tv","purpose":"marketing"}`,
 	"PUT /v1/register":               `{"controller":{}}`,
 	"POST /v1/subjects/lookup":       `{"email":"ana@example.org","reason":"she called"}`,
 	"POST /v1/policies":              `{"modules":{}}`,
@@ -25,6 +27,9 @@ var goodBodies = map[string]string{
 	"POST /v1/imports/check":         "{\"fields\":{}}\n\n",
 	"POST /v1/clock/confirm":         `{}`,
 	"POST /v1/channels/suspend":      `{}`,
+
+	"POST /v1/subjects/{id}/missing/ask":      `{"purpose":"delivery","fields":["address"]}`,
+	"POST /v1/subjects/{id}/missing/refusals": `{"purpose":"delivery","fields":["address"]}`,
 }
 
 // at fills a pattern's holes with IDs that exist.
@@ -173,7 +178,7 @@ func TestListsPage(t *testing.T) {
 // Every write takes an Idempotency-Key. What is asked with POST and changes
 // nothing, beside that it is recorded, needs none.
 func TestEveryWriteTakesAKey(t *testing.T) {
-	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/imports/check"}
+	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/imports/check", "POST /v1/touches/check"}
 	for _, rt := range routes() {
 		name := rt.method + " " + rt.pattern
 		if write := rt.method != http.MethodGet && !slices.Contains(asks, name); rt.idempotent != write {

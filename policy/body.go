@@ -248,7 +248,7 @@ func (ix *index) root() *part {
 		"consents": purposes,
 		"objected": purposes,
 		"fields":   {list: leaf},
-		"touches":  object(),
+		"touches":  ix.touchesPart(),
 		"context":  context,
 		"now":      leaf,
 	}}

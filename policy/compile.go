@@ -21,6 +21,7 @@ type Revision struct {
 	schema   *index
 	prepared rego.PreparedEvalQuery
 	looks    looks
+	touches  bool // some rule looks at them
 	deadline time.Duration
 	reuse    *reuse
 }
@@ -53,7 +54,7 @@ func Compile(ctx context.Context, schema Schema, modules map[string]string) (*Re
 	if err != nil {
 		return nil, fmt.Errorf("preparing rules: %w", err)
 	}
-	return &Revision{schema: ix, prepared: prepared, looks: checked.looks, deadline: DefaultDeadline, reuse: newReuse(ix, checked.looks)}, nil
+	return &Revision{schema: ix, prepared: prepared, looks: checked.looks, touches: checked.looks.at("touches"), deadline: DefaultDeadline, reuse: newReuse(ix, checked.looks)}, nil
 }
 
 // Check returns what Compile has against the modules: nil, a *ProblemsError, or

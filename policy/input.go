@@ -68,10 +68,6 @@ const (
 	StandingUnknown    Standing = "unknown"
 )
 
-// Touches is what the channels did with the person before. It has no members
-// until contact rules exist, so that a rule that looks for one is refused.
-type Touches struct{}
-
 // Guard is what the guardrails look at. Officers' rules may not: they would
 // depend on how the vault arrives at its facts.
 type Guard struct {

@@ -16,7 +16,8 @@ import (
 // projection is the same decision: the key holds all of that, not a hash of it.
 // What the guardrails look at is always in it; what only officers' rules could
 // look at is left out where none of them does. A decision that depends on the
-// time is reused within its second alone.
+// time is reused within its second alone, one that depends on touches while they
+// are the same.
 //
 // It holds two generations of decisions: when the young one is full it becomes
 // the old one, and what is asked for again moves on.
@@ -25,6 +26,7 @@ type reuse struct {
 	kind, dpv, jurisdiction, ageBand, now bool
 
 	purposes []privacy.PurposeID // whose consent or objection they look at, in order
+	touches  []privacy.PurposeID // all, in order, where they look at touches; else none
 
 	valid atomic.Pointer[string] // the last time of an input that was seen to be one
 
@@ -44,6 +46,9 @@ func newReuse(schema *index, l looks) *reuse {
 	for _, p := range slices.Sorted(maps.Keys(schema.purposes)) {
 		if l.at("consents."+string(p)) || l.at("objected."+string(p)) {
 			u.purposes = append(u.purposes, p)
+		}
+		if l.at("touches") {
+			u.touches = append(u.touches, p)
 		}
 	}
 	return u
@@ -113,6 +118,9 @@ func (u *reuse) key(b []byte, in *Input) ([]byte, bool) {
 		b = text(b, f.As)
 	}
 	b = append(b, bits(in.Guard.Granted, in.Guard.Ground, in.Guard.OptOut))
+	if len(u.touches) > 0 {
+		b = touchesKey(b, &in.Touches, u.touches)
+	}
 	b = binary.AppendUvarint(b, uint64(len(in.Context)))
 	if len(in.Context) > 0 {
 		for _, name := range slices.Sorted(maps.Keys(in.Context)) {

@@ -136,7 +136,7 @@ func (ix *index) jsonSchema() any {
 		"consents": object(consents),
 		"objected": object(objected),
 		"fields":   map[string]any{"type": "array", "items": str},
-		"touches":  object(map[string]any{}),
+		"touches":  ix.touchesSchema(object),
 		"context":  object(context),
 		"now":      str,
 	})

@@ -50,6 +50,7 @@ func reads(fields ...privacy.FieldName) *Input {
 		Objected: map[privacy.PurposeID]bool{},
 		Fields:   fields,
 		Now:      "2026-03-01T12:00:00Z",
+		Touches:  NewTouches(shop.Purposes),
 		Guard:    Guard{Granted: true, Ground: true, Fields: map[privacy.FieldName]Facts{}},
 	}
 	for _, p := range shop.Purposes {

@@ -140,6 +140,8 @@ withhold contains {"field": "email", "reason": "x"} if input.context.step == "of
 withhold contains {"field": "email", "reason": "x"} if input.context.age < 18
 
 withhold contains {"field": "email", "reason": "x"} if startswith(input.context.queue, "x")
+
+withhold contains {"field": "email", "reason": "x"} if input.touches.contacts.day > 9
 `)
 	fits := func() *Input {
 		in := reads("email", "address")
@@ -173,6 +175,9 @@ withhold contains {"field": "email", "reason": "x"} if startswith(input.context.
 		"a consent of no status":  func(in *Input) { in.Consents["tax"] = "yes" },
 		"no objections":           func(in *Input) { in.Objected = nil },
 		"an objection left out":   func(in *Input) { delete(in.Objected, "tax") },
+		"no touches":              func(in *Input) { in.Touches = Touches{} },
+		"a count left out":        func(in *Input) { delete(in.Touches.ByPurpose, "tax") },
+		"a topic that is none":    func(in *Input) { in.Touches.Events = []string{"\xff"} },
 		"an unknown channel":      func(in *Input) { in.Channel.ID = "fax" },
 		"an unknown purpose":      func(in *Input) { in.Purpose.ID = "fax" },
 		"no legal basis":          func(in *Input) { in.Purpose.Basis = "" },

@@ -31,6 +31,10 @@ func (r *Revision) value(in *Input) (ast.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	touches, err := r.touchesTerm(in)
+	if err != nil {
+		return nil, err
+	}
 	fields := make([]*ast.Term, len(in.Fields))
 	facts := ast.NewObjectWithCapacity(len(in.Fields))
 	for i, name := range in.Fields {
@@ -49,7 +53,7 @@ func (r *Revision) value(in *Input) (ast.Value, error) {
 		entry(keyConsents, consents),
 		entry(keyObjected, objected),
 		entry(keyFields, ast.ArrayTerm(fields...)),
-		entry(keyTouches, noTouches),
+		entry(keyTouches, touches),
 		entry(keyContext, context),
 		entry(keyNow, str(in.Now)),
 		entry(keyGuard, object(

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sayso-vault/sayso/policy"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
@@ -26,7 +27,9 @@ type accessRecord struct {
 	Standing uint64                             `json:"standing,omitempty"` // the version decided on
 	Asked    []privacy.FieldName                `json:"asked,omitempty"`
 	Context  map[string]any                     `json:"context,omitempty"`
-	Peek     bool                               `json:"peek,omitempty"` // only whether, no value
+	Peek     bool                               `json:"peek,omitempty"`    // only whether, no value
+	Dealt    *dealtRecord                       `json:"dealt,omitempty"`   // whether to contact or to ask the person
+	Touches  *policy.Touches                    `json:"touches,omitempty"` // where rules looked at them
 	Refused  string                             `json:"refused,omitempty"`
 	Released []privacy.FieldName                `json:"released,omitempty"`
 	Masked   map[privacy.FieldName]privacy.Mask `json:"masked,omitempty"`
@@ -68,6 +71,19 @@ func (r *accessRecord) append(b []byte, res *ReadResult) ([]byte, error) {
 	}
 	if r.Peek {
 		b = append(b, `,"peek":true`...)
+	}
+	for _, part := range []struct {
+		name string
+		of   any
+		is   bool
+	}{{`,"dealt":`, r.Dealt, r.Dealt != nil}, {`,"touches":`, r.Touches, r.Touches != nil}} {
+		if part.is {
+			text, err := json.Marshal(part.of)
+			if err != nil {
+				return nil, err
+			}
+			b = append(append(b, part.name...), text...)
+		}
 	}
 	b = member(b, `,"refused":`, r.Refused)
 	b = list(b, `,"released":`, res.Fields, func(f FieldValue) privacy.FieldName { return f.Field })

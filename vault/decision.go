@@ -126,6 +126,9 @@ func (v *Vault) explain(ctx context.Context, p *person, r *accessRecord, view *D
 		return err
 	}
 	view.Facts = q.input(p, r.At)
+	if r.Touches != nil { // which are not kept in all versions, as standings are
+		view.Facts.Touches = *r.Touches
+	}
 	decided, err := q.regime.rules.Decide(ctx, view.Facts)
 	if err != nil {
 		return fmt.Errorf("deciding again: %w", err)

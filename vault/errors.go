@@ -19,6 +19,7 @@ type Error struct {
 	Detail     string
 	Fields     []FieldError
 	RetryAfter time.Duration // for rate_limited and unavailable
+	Until      time.Time     // when a contact may happen that may not now; zero: not known, or never
 }
 
 // FieldError is what is wrong with one field of a request.
@@ -40,6 +41,7 @@ const (
 	CodeNotFound             = "not_found"
 	CodeGone                 = "gone"
 	CodeIdentityConflict     = "identity_conflict"
+	CodeAlreadyBeingAsked    = "already_being_asked"
 	CodeRevisionConflict     = "revision_conflict"
 	CodeWrongState           = "wrong_state"
 	CodeInProgress           = "idempotency_in_progress"

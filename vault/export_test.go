@@ -72,7 +72,7 @@ func (v *Vault) RowKey(b store.Bucket, key []byte) []byte {
 	case b == bucketIndex || b == bucketIndexEven:
 		at = 16
 		fallthrough
-	case slices.Contains([]personal{bucketStanding, bucketProfiles, bucketDEKs}, personal(b)):
+	case slices.Contains([]personal{bucketStanding, bucketProfiles, bucketDEKs, bucketDealings}, personal(b)):
 		if len(key) != at+id {
 			return key
 		}

@@ -88,6 +88,7 @@ type regime struct {
 	register *register.Register
 	names    *consent.Names
 	rules    *policy.Revision
+	touches  bool // officers' rules look at touches
 }
 
 // sighting is a regime with a state in which it was in force.
@@ -158,7 +159,7 @@ func (v *Vault) makeRegime(ctx context.Context, r store.Reader, raw []byte) (*re
 		next.register, next.names = rev.register, rev.names
 	}
 	if now := v.inForce.Load(); now != nil && now.gov.Register == gov.Register && now.gov.Policy == gov.Policy {
-		next.rules = now.rules
+		next.rules, next.touches = now.rules, now.touches
 		return next, nil
 	}
 	modules, err := v.modules(r, gov.Policy)
@@ -169,7 +170,7 @@ func (v *Vault) makeRegime(ctx context.Context, r store.Reader, raw []byte) (*re
 	if err != nil {
 		return nil, fmt.Errorf("compiling the rules in force: %w", err)
 	}
-	next.rules = rules.WithDeadline(v.cfg.DecisionDeadline)
+	next.rules, next.touches = rules.WithDeadline(v.cfg.DecisionDeadline), rules.LooksAt("touches")
 	return next, nil
 }
 

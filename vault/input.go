@@ -58,6 +58,9 @@ func (q *question) fill(in *policy.Input, p *person, at time.Time, now string) {
 			Fields:  fields,
 		},
 	}
+	if q.regime.touches && p.dealings != nil {
+		in.Touches = touchesOf(reg, p.dealings, at)
+	}
 	consents[q.asked.ID], objected[q.asked.ID] = s.Status(q.asked.ID, at), s.Objected(q.asked.ID)
 	cover := s.Covers(reg, q.asked, q.channel, at)
 	for _, name := range q.fields {

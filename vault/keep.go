@@ -18,6 +18,12 @@ import (
 // keep folds the captured values, grounds and consents into the person and
 // writes everything.
 func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureResult, error) {
+	if c.regime.touches {
+		var err error
+		if p.dealings, err = c.v.dealings(tx, p); err != nil {
+			return nil, err
+		}
+	}
 	reads, err := c.reads(ctx, p)
 	if err != nil {
 		return nil, err
@@ -61,6 +67,11 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 	}
 	if err := c.v.noteOf(tx, p, log.Capture, privacy.NewID(c.now), record); err != nil {
 		return nil, err
+	}
+	if !created && len(c.values) > 0 {
+		if err := c.v.told(tx, c.regime.register, c.channel.ID, p, c.names(), c.now); err != nil {
+			return nil, err
+		}
 	}
 	if created || !known { // no oracle: joined looks like new
 		return &CaptureResult{Subject: p.id, Created: true, Accepted: c.names(), Consents: res.Consents}, nil

@@ -13,7 +13,8 @@ import (
 // and that this channel may capture. It passes the same door as a read and is
 // recorded like one, but opens no value.
 //
-// Where nothing would be released, nothing is missing, so that never given,
+// What the person would not tell for the purpose is not missing until its time is
+// over. Where nothing would be released, nothing is missing, so that never given,
 // withdrawn and restricted look like somebody of whom everything is known. Where
 // the purpose is silent, so do people of whom nothing is released now because
 // all of it is stale, and people unknown. Elsewhere an unknown person is refused
@@ -50,7 +51,7 @@ func (v *Vault) gaps(ctx context.Context, q *question, p *person, outcomes []pol
 	var missing []Missing
 	for i, o := range fresh {
 		field, ok := q.regime.register.Field(o.Field)
-		if !ok || o.Action == policy.Withhold || !contains(q.channel.Captures, o.Field) {
+		if !ok || o.Action == policy.Withhold || !contains(q.channel.Captures, o.Field) || q.refusedBy(p, o.Field, at) {
 			continue
 		}
 		switch {
@@ -61,4 +62,16 @@ func (v *Vault) gaps(ctx context.Context, q *question, p *person, outcomes []pol
 		}
 	}
 	return missing, nil
+}
+
+// refusedBy reports whether the person would not tell a field, at any of the
+// moments.
+func (q *question) refusedBy(p *person, f privacy.FieldName, at moments) bool {
+	again := q.regime.register.Settings.Asking.Refused()
+	for _, t := range at {
+		if p.dealings.Refused(q.purpose, f, again, t) {
+			return true
+		}
+	}
+	return false
 }

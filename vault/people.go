@@ -12,6 +12,7 @@ import (
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/contact"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -22,10 +23,11 @@ type person struct {
 	at       place // of their rows
 	standing *consent.Standing
 	history  *keys.DEK
-	wrapped  []byte        // their DEKs; that of the values is unwrapped only where one is opened
-	values   *keys.DEK     // that of the values, of somebody whose keys were just made
-	kept     []byte        // shares of values from before that DEK, sealed under it; mostly none
-	ring     *keys.Keyring // that wrapped it; nil: the vault's
+	wrapped  []byte            // their DEKs; that of the values is unwrapped only where one is opened
+	values   *keys.DEK         // that of the values, of somebody whose keys were just made
+	kept     []byte            // shares of values from before that DEK, sealed under it; mostly none
+	ring     *keys.Keyring     // that wrapped it; nil: the vault's
+	dealings *contact.Dealings // if they were read
 }
 
 func (p *person) known() bool { return p.id != privacy.Nobody }

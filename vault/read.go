@@ -21,6 +21,8 @@ type ReadRequest struct {
 	Purpose privacy.PurposeID
 	Fields  []privacy.FieldName // none: all of the purpose's
 	Context map[string]any
+
+	plan *TouchRequest // what is asked about, if it is whether to contact the person
 }
 
 // ReadResult is what was released, with the decision that did.
@@ -102,16 +104,9 @@ func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want
 		began = a.began
 	}
 	for n := 0; n < attempts && err == nil; n++ {
-		index, failed := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
-		a.watch.mark(StageRecord)
+		failed := v.appendRecord(ctx, a, began)
 		switch {
 		case failed == nil:
-			if a.result != nil {
-				a.result.LogIndex, a.result.LogName = index, v.cfg.LogName
-			}
-			if a.quiet {
-				onTheBeat(ctx, began)
-			}
 			v.tell(ctx, a, nil)
 			return a, nil
 		case !errors.Is(failed, store.ErrConflict):
@@ -128,6 +123,23 @@ func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want
 	err = v.refusal(err)
 	v.tell(ctx, a, err)
 	return nil, err
+}
+
+// appendRecord makes the record of what was decided durable. It returns when the
+// answer may leave.
+func (v *Vault) appendRecord(ctx context.Context, a *answer, began time.Time) error {
+	index, err := v.cfg.Store.Append(ctx, a.entry, a.conditions...)
+	a.watch.mark(StageRecord)
+	if err != nil {
+		return err
+	}
+	if a.result != nil {
+		a.result.LogIndex, a.result.LogName = index, v.cfg.LogName
+	}
+	if a.quiet {
+		onTheBeat(ctx, began)
+	}
+	return nil
 }
 
 // beat is how often an answer leaves that must not tell a person of whom
@@ -150,7 +162,7 @@ func onTheBeat(ctx context.Context, began time.Time) {
 type answer struct {
 	entry      []byte
 	conditions []store.Condition
-	on         [2]store.Condition // where they lie
+	on         [3]store.Condition // where they lie
 	result     *ReadResult
 	refused    error // instead of a result
 	allowed    bool
@@ -158,15 +170,18 @@ type answer struct {
 	began      time.Time // when it was asked
 	until      time.Time // when what allows it ends, as far as that is known
 	watch      watch
+	dealing    *dealing // of a question that goes on to change the person's dealings
 }
 
 // look is what a question about a person wants to know. Only values opens any.
 type look byte
 
 const (
-	values  look = iota // what may be released
-	whether             // whether anything would be released
-	gaps                // which fields would be, if there were a value or a fresher one
+	values   look = iota // what may be released
+	whether              // whether anything would be released
+	gaps                 // which fields would be, if there were a value or a fresher one
+	asking               // likewise, by a channel that is going to ask for them
+	contacts             // whether the person may be contacted
 )
 
 // decide does everything of a read but make it durable. With an error, what it
@@ -192,7 +207,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 			a.entry, err = v.recordRefusal(&q, v.nobody, refused)
 			return err
 		}
-		if err := errors.Join(q.checkFields(), q.checkContext()); err != nil {
+		if err := errors.Join(q.checkFields(), q.checkContext(), q.checkAsking(want)); err != nil {
 			return err
 		}
 		ref, err := v.reference(now.register, channel, req.Subject)
@@ -212,14 +227,19 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 			}
 		}
 		a.conditions = append(a.conditions, s.Unchanged(bucketStanding.all(), p.at.key))
+		if now.touches {
+			if err := v.readDealings(s, p, a); err != nil {
+				return err
+			}
+		}
 		a.watch.mark(StageSnapshot)
-		return v.answer(ctx, s, &q, p, want, a)
+		return v.answer(ctx, s, &q, p, req, want, a)
 	})
 	return a, err
 }
 
 // answer decides about one person and prepares what to say and to record.
-func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *person, want look, a *answer) error {
+func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *person, req ReadRequest, want look, a *answer) error {
 	t, believed, other := v.clock.now()
 	at := moments{t, other}
 	if believed {
@@ -278,8 +298,8 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 		}
 		res.Masked = append(res.Masked, MaskedValue{Field: o.Field, Value: shown, Mask: o.Mask})
 	}
-	if want == gaps && (a.allowed || !q.silent()) {
-		if res.Missing, err = v.gaps(ctx, q, p, outcomes, at); err != nil {
+	if want >= gaps {
+		if err := v.deal(ctx, s, q, p, want, outcomes, at, a, res, req.plan); err != nil {
 			return err
 		}
 	}
@@ -343,6 +363,7 @@ type question struct {
 
 	asked     *register.Purpose // set by mayAsk
 	evaluated bool              // set by outcomes: some rule was
+	dealt     *dealtRecord      // set by deal: what is recorded of it
 }
 
 // mayAsk refuses a purpose that does not come with the credential, before
@@ -403,6 +424,9 @@ func (v *Vault) outcomes(ctx context.Context, q *question, p *person, at time.Ti
 		in = new(policy.Input)
 	}
 	defer v.inputs.Put(in) // nobody keeps it, or a part of it, after a decision
+	if q.regime.touches && p.dealings == nil {
+		return nil, fmt.Errorf("deciding: the rules look at touches, and they were not read: %w", errIntegrity)
+	}
 	q.fill(in, p, at, v.secondOf(at))
 	if q.regime.rules.Whole() {
 		q.said(in, p, at)

@@ -65,7 +65,11 @@ func digestOf(version uint64, row []byte) rowDigest {
 
 func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Time, peek bool) ([]byte, error) {
 	r := accessRecord{Format: 1, At: at, Decision: res.Decision, Channel: q.channel.ID, Granted: q.by.Purposes, Purpose: q.purpose,
-		Policy: res.Policy, Register: res.Register, Standing: p.standing.Version, Asked: q.fields, Context: q.context, Peek: peek}
+		Policy: res.Policy, Register: res.Register, Standing: p.standing.Version, Asked: q.fields, Context: q.context, Peek: peek, Dealt: q.dealt}
+	if q.regime.touches {
+		touches := touchesOf(q.regime.register, p.dealings, at)
+		r.Touches = &touches
+	}
 	plain, err := r.append(make([]byte, 0, 512), res)
 	if err != nil {
 		return nil, err

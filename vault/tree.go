@@ -156,7 +156,7 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 	if err != nil {
 		return nil, err
 	}
-	standings, inForce := map[privacy.SubjectID]led{}, led{}
+	standings, dealings, inForce := map[privacy.SubjectID]led{}, map[privacy.SubjectID]led{}, led{}
 	report, err := log.Verify(ctx, log.VerifyConfig{Store: v.cfg.Store, Vault: v.id, VerifierKey: key, HistoryKey: v.historyKey,
 		Each: func(index uint64, e log.Entry, o *log.Opening, undone bool) error {
 			if each != nil {
@@ -167,6 +167,7 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 			}
 			var record struct {
 				Standing   rowDigest `json:"standing"`
+				Dealings   rowDigest `json:"dealings"`
 				Governance rowDigest `json:"governance"`
 			}
 			if err := json.Unmarshal(o.Record, &record); err != nil {
@@ -175,14 +176,10 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 			if e.Subject == privacy.Nobody {
 				return inForce.follow(record.Governance, index, "what is in force")
 			}
-			l := standings[e.Subject]
-			if err := l.follow(record.Standing, index, "the standing of "+e.Subject.String()); err != nil {
-				return err
+			if e.Kind == log.Touch {
+				return follow(dealings, e.Subject, record.Dealings, index, "the dealings with ")
 			}
-			if l.Version > 0 {
-				standings[e.Subject] = l
-			}
-			return nil
+			return follow(standings, e.Subject, record.Standing, index, "the standing of ")
 		},
 	}, func(p log.Progress) { progress(p.Stage, p.Done, p.Of) })
 	if err != nil {
@@ -194,6 +191,11 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 	if err := v.verifyInForce(ctx, inForce); err != nil {
 		return nil, err
 	}
+	for id, want := range dealings {
+		if err := v.verifyDealings(ctx, id, want); err != nil {
+			return nil, err
+		}
+	}
 	done := uint64(0)
 	for id, want := range standings {
 		if err := v.verifyStanding(ctx, id, want); err != nil {
@@ -204,6 +206,37 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 	}
 	return &LogReport{Entries: report.Entries, Hashed: report.Hashed, Opened: report.Opened, Erased: report.Erased, Trails: report.Trails,
 		Standings: done, Root: report.Checkpoint.Root.String()}, nil
+}
+
+// follow takes the next record of a person's row.
+func follow(rows map[privacy.SubjectID]led, id privacy.SubjectID, next rowDigest, index uint64, what string) error {
+	l := rows[id]
+	if err := l.follow(next, index, what+id.String()); err != nil {
+		return err
+	}
+	if l.Version > 0 {
+		rows[id] = l
+	}
+	return nil
+}
+
+func (v *Vault) verifyDealings(ctx context.Context, id privacy.SubjectID, want led) error {
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		row, err := bucketDealings.get(s, v.place(id))
+		if err != nil {
+			return err
+		}
+		if sum := sha256.Sum256(row); row != nil && string(sum[:]) == string(want.Hash) {
+			return nil
+		}
+		p, err := v.load(ctx, s, id)
+		if err == nil && p != nil {
+			if d, err := v.dealings(s, p); err == nil && d.Version > want.Version {
+				return nil // a touch came while we looked
+			}
+		}
+		return &log.BadIndexError{Index: want.index, Why: fmt.Sprintf("the dealings with %s are not those this record made", id)}
+	})
 }
 
 func (v *Vault) verifyInForce(ctx context.Context, want led) error {

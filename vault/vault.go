@@ -115,6 +115,7 @@ type Vault struct {
 	notices   sync.Map  // purpose of a register revision → its notice's hash
 	running   running   // writes with an idempotency key
 	importing importing // rows of imports that are on their way
+	zones     sync.Map  // name → *time.Location
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -196,7 +197,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	v.stop = stop
 	v.background.Go(func() { v.ledger.follow(running) })
-	v.background.Go(func() { v.sweepAnswers(running) })
+	v.background.Go(func() { v.sweepOver(running) })
 	return v, nil
 }
 

@@ -52,6 +52,28 @@ func (c *Client) Missing(ctx context.Context, id privacy.SubjectID, purpose priv
 	return get[wire.MissingAnswer](ctx, c, "/v1/subjects/"+id.String()+"/missing", url.Values{"purpose": {string(purpose)}})
 }
 
+// AskMissing takes, or prolongs, a short lease on asking a person for missing
+// fields. Another channel's is an *Error of code "already_being_asked".
+func (c *Client) AskMissing(ctx context.Context, id privacy.SubjectID, in *wire.AskRequest) (*wire.AskAnswer, error) {
+	return post[wire.AskAnswer](ctx, c, "/v1/subjects/"+id.String()+"/missing/ask", in)
+}
+
+// RecordRefusal records that a person would not tell fields for a purpose.
+func (c *Client) RecordRefusal(ctx context.Context, id privacy.SubjectID, in *wire.AskRequest) (*wire.RefusalAnswer, error) {
+	return post[wire.RefusalAnswer](ctx, c, "/v1/subjects/"+id.String()+"/missing/refusals", in)
+}
+
+// RecordTouch records what this channel had to do with a person. With IfAllowed
+// it is recorded only if it may happen; else it is an *Error with the code.
+func (c *Client) RecordTouch(ctx context.Context, in *wire.TouchRequest) (*wire.TouchAnswer, error) {
+	return post[wire.TouchAnswer](ctx, c, "/v1/touches", in)
+}
+
+// CheckTouch asks whether a contact may happen, or until when not.
+func (c *Client) CheckTouch(ctx context.Context, in *wire.TouchRequest) (*wire.TouchCheckAnswer, error) {
+	return post[wire.TouchCheckAnswer](ctx, c, "/v1/touches/check", in)
+}
+
 func get[Out any](ctx context.Context, c *Client, path string, query url.Values) (*Out, error) {
 	out := new(Out)
 	if err := c.do(ctx, call{method: http.MethodGet, path: path, query: query, out: out}); err != nil {

@@ -21,6 +21,8 @@ type Problem struct {
 	Problems []LineProblem `json:"problems,omitempty"`
 	// Conflict comes with code "revision_conflict": both sides of it.
 	Conflict *Conflict `json:"conflict,omitempty"`
+	// Until comes with the refusal of a contact that may happen then.
+	Until *time.Time `json:"until,omitempty"`
 	// Decision, Purpose and Withheld come with code "denied", and nothing else
 	// of the person does.
 	Decision *privacy.DecisionID `json:"decision,omitempty"`

@@ -32,10 +32,11 @@ const (
 	Backup                   // copies of the vault were made
 	Erasure                  // somebody was erased, or is to be
 	Hold                     // an officer forbade erasing somebody, or no longer does
-	lastKind = Hold
+	Touch                    // what a channel had to do with a person: a contact, an order, a question
+	lastKind = Touch
 )
 
-var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup", "erasure", "hold"}
+var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup", "erasure", "hold", "touch"}
 
 // String returns the kind's name, which is part of what an opening is bound to.
 func (k Kind) String() string {

@@ -63,6 +63,9 @@ var countryNames = sync.OnceValue(func() map[string]string {
 // a person's cannot be told from the country.
 var zones = sync.OnceValue(func() map[string]string { return pairs(countryZones) })
 
+// ZoneOf returns the time zone of a country that has only one, else "".
+func ZoneOf(country string) string { return zones()[country] }
+
 const countryZones = `
 AD=Europe/Andorra AE=Asia/Dubai AF=Asia/Kabul AG=America/Antigua AI=America/Anguilla AL=Europe/Tirane
 AM=Asia/Yerevan AO=Africa/Luanda AR=America/Argentina/Buenos_Aires AS=Pacific/Pago_Pago AT=Europe/Vienna

@@ -61,6 +61,7 @@ func (r *Register) members() []member {
 		{"purposes", purposes},
 		{"channels", channels},
 		{"matrix", matrix},
+		{"settings", r.Settings.members()},
 	}
 }
 
@@ -108,6 +109,9 @@ func (p *Purpose) members() []member {
 			{"explicit", c.Explicit},
 			{"notice", c.Notice.members()},
 		}})
+	}
+	if p.Contact != nil {
+		all = append(all, member{"contact", p.Contact.members()})
 	}
 	return all
 }

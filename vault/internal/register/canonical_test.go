@@ -121,7 +121,15 @@ func leaves(t *testing.T, story func(path string, changed *register.Register)) {
 				change(path, func() { v.Set(reflect.ValueOf(privacy.Text{"fr": "autre"})) })
 			case reflect.Pointer:
 				if v.IsNil() {
-					change(path, func() { v.Set(reflect.ValueOf(&register.ConsentTerms{Explicit: true})) })
+					change(path, func() {
+						v.Set(reflect.New(v.Type().Elem()))
+						switch at := v.Interface().(type) {
+						case *register.ConsentTerms:
+							at.Explicit = true
+						case *register.Contact:
+							at.Exempt = true
+						}
+					})
 				} else {
 					walk(path, v.Elem())
 				}

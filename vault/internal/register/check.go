@@ -28,6 +28,7 @@ func (p *parser) check(r *Register) {
 		p.checkPurpose(r, at, &r.Purposes[i])
 		p.checkBasis(at, &r.Purposes[i])
 		p.checkNotice(r, at, &r.Purposes[i])
+		p.checkContact(at, r.Purposes[i].Contact)
 	}
 	for i := range r.Channels {
 		p.checkChannel(r, fmt.Sprintf("channels[%d]", i), &r.Channels[i])
@@ -35,6 +36,7 @@ func (p *parser) check(r *Register) {
 	for i, c := range r.Matrix {
 		p.checkCell(r, fmt.Sprintf("matrix[%d]", i), c)
 	}
+	p.checkSettings(r)
 }
 
 // fault reports a problem with the value at a path, or where there is none,

@@ -97,6 +97,15 @@ func TestOneMistakeIsToldOnceAndInItsPlace(t *testing.T) {
 		{"a cell for no channel", "channel: store, field: email", "channel: stor, field: email", 23, "matrix[0].channel", "stor is not declared under channels; did you mean store?"},
 		{"a cell twice", "field: phone_number, as: withhold", "field: email, as: withhold", 24, "matrix[1]", "email for order-fulfilment in store is declared twice, first on line 23"},
 		{"a cell with a mask that does not fit", "as: withhold", "as: year", 24, "matrix[1].as", "mask year does not fit phone_number"},
+		{"too many contacts to remember", "{count: 3, per: P30D}", "{count: 300, per: P30D}", 9, "purposes[0].contact.caps[0].count", "at most 100 contacts"},
+		{"two caps that say two things", "per: P1D, medium: letter}", "per: P30D}", 9, "purposes[0].contact.caps[1]", "P30D is declared twice"},
+		{"a cap of nothing", "{count: 9, per: P90D}", "{count: 0, per: P90D}", 26, "settings.contact.caps[0].count", "expected a whole number"},
+		{"a cap for ever", "{count: 9, per: P90D}", "{count: 9}", 26, "settings.contact.caps[0]", "per is missing"},
+		{"no time of the day", `to: "08:00"`, `to: "8 am"`, 9, "purposes[0].contact.quiet_hours.to", "expected one such as"},
+		{"hours that are none", `from: "23:00", to: "06:00"`, `from: "23:00", to: "23:00"`, 26, "settings.contact.quiet_hours", "no hour is quiet"},
+		{"no time zone", "zone: Europe/Berlin", "zone: Berlin", 9, "purposes[0].contact.quiet_hours.zone", "no time zone"},
+		{"a cooldown twice", "after: claim", "after: fault", 9, "purposes[0].contact.cooldowns[1].after", "fault is declared twice"},
+		{"a medium that reaches by no field", "field: phone_number}, {medium: mail", "field: pager}, {medium: mail", 26, "settings.contact.reach[0].field", "pager is not declared under fields"},
 		{"a cell that releases", "as: withhold", "as: release", 24, "matrix[1].as", `"release" is not known`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -139,12 +148,12 @@ func TestAllMistakesAreToldInTheOrderOfTheText(t *testing.T) {
 // believe in it.
 func TestAKeyThatIsNotEnforcedIsRefusedByName(t *testing.T) {
 	for key, text := range map[string]string{
-		"history":  edit(t, "mask: initial, ", "mask: initial, history: P90D, "),
-		"contact":  edit(t, "benefit: Early", "contact: {caps: [{count: 3, per: P30D}]}\n    benefit: Early"),
-		"sessions": edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
-		"bulk":     edit(t, "{id: web, kind: web,", "{id: web, kind: web, bulk: {audiences: true},"),
-		"webhooks": edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),
-		"settings": northgate + "settings: {approvals: direction}\n",
+		"history":   edit(t, "mask: initial, ", "mask: initial, history: P90D, "),
+		"sessions":  edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
+		"bulk":      edit(t, "{id: web, kind: web,", "{id: web, kind: web, bulk: {audiences: true},"),
+		"webhooks":  edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),
+		"approvals": edit(t, "settings:\n", "settings:\n  approvals: direction\n"),
+		"erasure":   edit(t, "settings:\n", "settings:\n  erasure: {key_backup_days: 7}\n"),
 	} {
 		got := problems(t, text)
 		if len(got) != 1 || !strings.HasSuffix(got[0].Key, key) || !strings.Contains(got[0].Detail, key+" is not enforced by this version") {

@@ -180,6 +180,12 @@ func scalar(v any) string {
 		return strings.Join(v, ", ")
 	case privacy.Text:
 		return v.In()
+	case []element:
+		parts := make([]string, len(v))
+		for i, e := range v {
+			parts[i] = fmt.Sprintf("%s (%s)", e.name, summary(e.members))
+		}
+		return strings.Join(parts, ", ")
 	case []member:
 		var parts []string
 		for _, m := range v {

@@ -69,6 +69,8 @@ func (e *effects) of(c Change) (widens bool, why string) {
 		return e.channel(c, privacy.ChannelID(name), key)
 	case "matrix":
 		return e.cell(rest)
+	case "settings":
+		return e.settings(c, rest)
 	}
 	return true, whyUnknown
 }
@@ -197,9 +199,14 @@ func (e *effects) purpose(c Change, id privacy.PurposeID, key string) (bool, str
 	case "retention":
 		return lasts(before.Retention, after.Retention, "what it lists")
 	case "broader":
+		if e.loosens(id) {
+			return true, "it is then not held to the rules of contact of what it was part of"
+		}
 		return false, "what consent to a broader purpose then covers is told by itself"
 	case "consent":
 		return e.terms(c, before.Consent, after.Consent, inner)
+	case "contact":
+		return e.contact(c, inner, before.Contact, after.Contact)
 	}
 	return true, whyUnknown
 }

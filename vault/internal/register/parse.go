@@ -162,7 +162,7 @@ func (p *parser) plain(n *yaml.Node) {
 }
 
 func (v value) register() *Register {
-	o := v.object("controller", "fields", "context", "purposes", "channels", "matrix")
+	o := v.object("controller", "fields", "context", "purposes", "channels", "matrix", "settings")
 	r := &Register{Controller: o.need("controller").controller()}
 	for _, item := range o.need("fields").list() {
 		r.Fields = append(r.Fields, item.field())
@@ -179,6 +179,7 @@ func (v value) register() *Register {
 	for _, item := range o.get("matrix").list() {
 		r.Matrix = append(r.Matrix, item.cell())
 	}
+	r.Settings = o.get("settings").settings()
 	return r
 }
 
@@ -219,7 +220,7 @@ func (v value) contextKey() ContextKey {
 }
 
 func (v value) purpose() Purpose {
-	o := v.object("id", "title", "benefit", "dpv", "basis", "fields", "retention", "broader", "jurisdictions", "recipients", "consent")
+	o := v.object("id", "title", "benefit", "dpv", "basis", "fields", "retention", "broader", "jurisdictions", "recipients", "consent", "contact")
 	return Purpose{
 		ID:            privacy.PurposeID(o.need("id").id()),
 		Title:         o.need("title").text(),
@@ -232,6 +233,7 @@ func (v value) purpose() Purpose {
 		Jurisdictions: strs(o.get("jurisdictions")),
 		Recipients:    strs(o.get("recipients")),
 		Consent:       o.get("consent").consent(),
+		Contact:       o.get("contact").contact(),
 	}
 }
 

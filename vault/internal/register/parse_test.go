@@ -17,7 +17,7 @@ fields:
 context:
   - {name: step, type: string, enum: [offer, support]}
 purposes:
-  - {id: order-fulfilment, title: Deliver what you ordered, dpv: "dpv:DeliveryOfGoods", basis: contract, fields: [given_name, email, phone_number], retention: P10Y}
+  - {id: order-fulfilment, title: Deliver what you ordered, dpv: "dpv:DeliveryOfGoods", basis: contract, contact: {caps: [{count: 3, per: P30D}, {count: 1, per: P1D, medium: letter}], quiet_hours: {from: "21:00", to: "08:00", zone: Europe/Berlin, media: [letter, visit]}, cooldowns: [{after: fault, for: P14D}, {after: claim, for: P7D}]}, fields: [given_name, email, phone_number], retention: P10Y}
   - id: sms-marketing
     title: {en: Offers by text message, de: Angebote per SMS}
     benefit: Early access to sales
@@ -33,6 +33,9 @@ channels:
 matrix:
   - {purpose: order-fulfilment, channel: store, field: email, as: mask}
   - {purpose: order-fulfilment, channel: store, field: phone_number, as: withhold}
+settings:
+  contact: {caps: [{count: 9, per: P90D}], quiet_hours: {from: "23:00", to: "06:00"}, reach: [{medium: text, field: phone_number}, {medium: mail, field: email}], keep: P5Y}
+  asking: {lease: PT1M, again: P60D}
 `
 
 func parse(t *testing.T, text string) *register.Register {

@@ -20,6 +20,7 @@ type Register struct {
 	Purposes   []Purpose
 	Channels   []Channel
 	Matrix     []Cell
+	Settings   Settings
 
 	fields   map[privacy.FieldName]*Field
 	lasts    map[privacy.FieldName]time.Duration
@@ -103,6 +104,8 @@ type Purpose struct {
 	// Consent is set where the basis is consent, and may be where it is
 	// opt_out; nil otherwise.
 	Consent *ConsentTerms
+	// Contact holds how people are contacted for it; nil sets no rules.
+	Contact *Contact
 }
 
 // ConsentTerms are what a person agrees to beside the purpose itself.
