@@ -306,3 +306,30 @@ func TestReadinessSaysWhyNot(t *testing.T) {
 		t.Errorf("alive: got %d", a.status)
 	}
 }
+
+// A replay is told whole, or line by line to whoever asks for lines; what goes
+// wrong after the first line is told as the last.
+func TestAReplayIsToldWhileItRuns(t *testing.T) {
+	b := newBench(t)
+	a := b.call("POST", "/v1/policies/pol_1/replay", `{"from":"2026-03-01T00:00:00Z"}`, "officer")
+	if a.status != 200 || a.json["decisions"] != 2.0 || a.json["status"] != "replayed" || !strings.Contains(a.raw, `"from":"release","to":"withhold"`) {
+		t.Errorf("whole: %d %s", a.status, a.raw)
+	}
+	if !slices.Contains(b.calls, "replay 2026-03-01") {
+		t.Errorf("the vault was asked %v", b.calls)
+	}
+	lines := func() (answer, []string) {
+		r := httptest.NewRequest("POST", "/v1/policies/pol_1/replay", nil)
+		r.Header.Set("Accept", "application/x-ndjson")
+		r.Header.Set("Authorization", "Bearer "+b.token("officer"))
+		a := b.do(r)
+		return a, strings.Split(strings.TrimSpace(a.raw), "\n")
+	}
+	if a, told := lines(); a.status != 200 || len(told) != 2 || told[0] != `{"done":1,"of":2}` || !strings.HasPrefix(told[1], `{"end":true,"replay":{"policy":"pol_1"`) {
+		t.Errorf("in lines: %d %q", a.status, told)
+	}
+	b.any = &vault.Error{Code: vault.CodeWrongState, Detail: "too often"}
+	if a, told := lines(); a.status != 200 || len(told) != 2 || !strings.Contains(told[1], `"status":409`) || !strings.Contains(told[1], `"code":"wrong_state"`) {
+		t.Errorf("broken off: %d %q", a.status, told)
+	}
+}

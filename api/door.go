@@ -55,6 +55,7 @@ type door interface {
 	Policies(context.Context, vault.Caller) ([]vault.Policy, error)
 	PolicyByID(context.Context, vault.Caller, string) (*vault.Policy, error)
 	TestPolicy(context.Context, vault.Caller, string) (*vault.PolicyTest, error)
+	ReplayPolicy(ctx context.Context, c vault.Caller, id string, req vault.ReplayRequest, progress func(done, of uint64)) (*vault.PolicyReplay, error)
 	SubmitPolicy(context.Context, vault.Caller, string) (*vault.Policy, error)
 	ApprovePolicy(context.Context, vault.Caller, string) (*vault.Policy, error)
 	RejectPolicy(ctx context.Context, c vault.Caller, id, reason string) (*vault.Policy, error)

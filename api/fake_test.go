@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/policy/replay"
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -212,6 +213,12 @@ func (f *fake) NewOfficerSecret(_ context.Context, _ vault.Caller, name string) 
 }
 func (f *fake) RevokeOfficerSecret(context.Context, vault.Caller, string, string) error {
 	return f.called("revoke officer secret")
+}
+func (f *fake) ReplayPolicy(_ context.Context, _ vault.Caller, id string, req vault.ReplayRequest, progress func(done, of uint64)) (*vault.PolicyReplay, error) {
+	if progress != nil {
+		progress(1, 2)
+	}
+	return &vault.PolicyReplay{Policy: id, Status: "replayed", Report: replay.Report{Decisions: 2, By: []replay.Row{{Channel: "web", Field: "email", From: "release", To: "withhold"}}}}, f.called("replay " + req.From.Format(time.DateOnly))
 }
 func (f *fake) SubmitPolicy(_ context.Context, _ vault.Caller, id string) (*vault.Policy, error) {
 	return &vault.Policy{ID: "chg_1", Status: "pending"}, f.called("submit")

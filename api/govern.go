@@ -265,7 +265,12 @@ func policy(p vault.Policy) wire.Policy {
 		out.At = &p.At
 	}
 	for _, s := range p.Steps {
-		out.Steps = append(out.Steps, wire.PolicyStep(s))
+		step := wire.PolicyStep{Act: s.Act, By: s.By, At: s.At, Reason: s.Reason, Passed: s.Passed}
+		if s.Replay != nil {
+			summary := wire.ReplaySummary(*s.Replay)
+			step.Replay = &summary
+		}
+		out.Steps = append(out.Steps, step)
 	}
 	if c := p.Change; c != nil {
 		out.Change = &wire.PolicyChange{Change: c.ID, Policy: c.Policy, Base: c.Base, By: c.By, At: c.At, Rollback: c.Rollback, Needed: c.Needed, Stale: c.Stale}

@@ -110,6 +110,7 @@ func routes() []route {
 		{method: "GET", pattern: "/v1/policies", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listPolicies), summary: "All sets of rules"},
 		{method: "GET", pattern: "/v1/policies/{id}", role: officerRole, deadline: quick, do: shows(showPolicy), summary: "A set of rules with its modules"},
 		{method: "POST", pattern: "/v1/policies/{id}/test", role: officerRole, body: small, deadline: slow, do: does(testPolicy, 200), summary: "Run the tests that came with a set of rules"},
+		{method: "POST", pattern: "/v1/policies/{id}/replay", role: officerRole, body: small, deadline: long, do: replayHandler, summary: "Run a set of rules over the decisions that were really made"},
 		{method: "POST", pattern: "/v1/policies/{id}/submit", role: officerRole, body: small, deadline: slow, idempotent: true, do: does(turnsPolicy(door.SubmitPolicy), 200, 202), summary: "Ask another officer to approve a set of rules"},
 		{method: "POST", pattern: "/v1/policies/{id}/approve", role: officerRole, body: small, deadline: slow, idempotent: true, do: does(turnsPolicy(door.ApprovePolicy), 200), summary: "Put in force what another officer submitted"},
 		{method: "POST", pattern: "/v1/policies/{id}/reject", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(rejectPolicy, 200), summary: "End a change that waits, or the life of a draft, with words"},

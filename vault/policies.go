@@ -43,6 +43,8 @@ type PolicyStep struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`
 	Passed bool      `json:"passed,omitempty"` // of tests: all did
+
+	Replay *ReplaySummary `json:"replay,omitempty"` // of a replay: what it came to
 }
 
 // PolicyChange is a rule set on its way into force, which waits for another
@@ -110,6 +112,7 @@ type policyRecord struct {
 	Proposed string          `json:"proposed,omitempty"` // by whom, if another officer approved it
 	Reason   string          `json:"reason,omitempty"`
 	Effects  []policy.Effect `json:"effects,omitempty"` // those that widen
+	Replay   *ReplaySummary  `json:"replay,omitempty"`
 
 	Governance rowDigest `json:"governance,omitzero"` // none of a draft
 }

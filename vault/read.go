@@ -187,6 +187,7 @@ const (
 // decide does everything of a read but make it durable. With an error, what it
 // returns holds only what is to be told to the observer.
 func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want look) (*answer, error) {
+	v.asked.Add(1)
 	a := &answer{watch: v.watch(want), began: time.Now()}
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		now, err := v.regime(ctx, s)

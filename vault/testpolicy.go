@@ -93,7 +93,7 @@ func (v *Vault) step(ctx context.Context, by Caller, id string, step PolicyStep)
 		if act == actTested && !step.Passed {
 			act = "tests failed"
 		}
-		return v.note(tx, log.Policy, privacy.NewID(step.At), policyRecord{Format: 1, At: step.At, Officer: step.By, Policy: id, Act: act})
+		return v.note(tx, log.Policy, privacy.NewID(step.At), policyRecord{Format: 1, At: step.At, Officer: step.By, Policy: id, Act: act, Replay: step.Replay})
 	})
 	if err != nil {
 		return "", v.refusal(err)

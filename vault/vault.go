@@ -107,6 +107,7 @@ type Vault struct {
 	sighted   atomic.Pointer[sighting] // and a state it was seen in
 	indexed   atomic.Pointer[epochs]   // the index epochs last seen, checked like the regime
 
+	asked     atomic.Uint64 // questions about people, so that what nobody waits for stands back
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes
 	registers sync.Map      // revision → *revision, immutable once made

@@ -156,6 +156,18 @@ type PolicyStep struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`
 	Passed bool      `json:"passed,omitzero" doc:"of tests: all did"`
+
+	Replay *ReplaySummary `json:"replay,omitempty" doc:"of a replay: what it came to"`
+}
+
+// ReplaySummary is what a set's life keeps of a replay.
+type ReplaySummary struct {
+	From          time.Time `json:"from,omitzero"`
+	To            time.Time `json:"to,omitzero"`
+	Decisions     int       `json:"decisions"`
+	Changed       int       `json:"changed"`
+	People        int       `json:"people"`
+	NotReplayable int       `json:"not_replayable"`
 }
 
 // PolicyChange is a set of rules on its way into force.

@@ -28,6 +28,7 @@ var floors = [][]string{
 	},
 	{ // 1: the pure decision, what the vault keeps, the engines
 		"policy:",
+		"policy/replay: policy",
 		"vault/internal/register:",
 		"vault/internal/profile: vault/internal/register",
 		"vault/internal/consent: vault/internal/register",
@@ -63,6 +64,7 @@ var floors = [][]string{
 // only are packages that reach less than their floor would let them.
 var only = map[string][]string{
 	"policy":                {"vault/privacy"},
+	"policy/replay":         {"policy", "vault/privacy"},
 	"vault/store/bolt":      {"vault/store"},
 	"vault/store/storetest": {"vault/store"},
 	"vault/backup":          {},

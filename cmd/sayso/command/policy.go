@@ -19,13 +19,14 @@ import (
 func newPolicy() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "policy",
-		Short: "The officers' rules: check, test, submit, approve, activate, roll back",
+		Short: "The officers' rules: check, test, replay, submit, approve, activate, roll back",
 		Example: `  sayso policy check rules.rego
   sayso policy activate rules.rego --note "no addresses by phone"`,
 		SuggestFor: []string{"rules", "rego", "activate"},
 	},
 		newPolicyCheck(),
 		newPolicyTest(),
+		newPolicyReplay(),
 		turnPolicy("submit", "Ask another officer to approve rules", `submit asks another officer to approve a set of rules: modules in files, which it
 keeps first, or a set that is kept, by its ID. Rules that can only withhold or
 mask more need nobody's approval; activate them.`, (*client.Client).SubmitPolicy),
