@@ -289,7 +289,7 @@ func (r *replaying) person(ctx context.Context, of []ref, t *replay.Tally, pace 
 
 // standings returns a person and what opens their standing at a version; no person
 // if they were erased, or if what there is of them does not verify.
-func (r *replaying) standings(ctx context.Context, id privacy.SubjectID) (p *person, at func(uint64) (*consent.Standing, error), err error) {
+func (r *replaying) standings(ctx context.Context, id privacy.SubjectID) (p *person, of standings, err error) {
 	err = r.v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
 		p, err = r.v.load(ctx, s, id)
 		return err
@@ -300,23 +300,31 @@ func (r *replaying) standings(ctx context.Context, id privacy.SubjectID) (p *per
 	if err != nil || p == nil {
 		return nil, nil, err
 	}
-	known := map[uint64]*consent.Standing{}
-	return p, func(version uint64) (*consent.Standing, error) {
-		if known[version] == nil {
+	type moment struct {
+		version uint64
+		lapsed  bool
+	}
+	known := map[moment]*consent.Standing{}
+	return p, func(version uint64, at time.Time) (*consent.Standing, error) {
+		m := moment{version, at.After(r.v.lapsed)}
+		if known[m] == nil {
 			err := r.v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
-				known[version], err = r.v.standingAt(s, p, version)
+				known[m], err = r.v.standingAt(ctx, s, p, version, at)
 				return err
 			})
 			if err != nil {
 				return nil, err
 			}
 		}
-		return known[version], nil
+		return known[m], nil
 	}, nil
 }
 
+// standings opens a person's standing as it was for a decision made at a time.
+type standings func(version uint64, at time.Time) (*consent.Standing, error)
+
 // decision decides one recorded read again, both ways.
-func (r *replaying) decision(ctx context.Context, p *person, standings func(uint64) (*consent.Standing, error), e entry, t *replay.Tally) error {
+func (r *replaying) decision(ctx context.Context, p *person, of standings, e entry, t *replay.Tally) error {
 	opening, err := e.Open(p.history, r.v.id)
 	if err != nil {
 		t.Lost(1) // not what was written
@@ -335,8 +343,8 @@ func (r *replaying) decision(ctx context.Context, p *person, standings func(uint
 		return nil
 	}
 	at := *p
-	if standings != nil {
-		if at.standing, err = standings(record.Standing); errors.Is(err, errIntegrity) {
+	if of != nil {
+		if at.standing, err = of(record.Standing, record.At); errors.Is(err, errIntegrity) {
 			t.Lost(1)
 			return nil
 		}
@@ -371,6 +379,12 @@ func (r *replaying) again(ctx context.Context, p *person, record *accessRecord) 
 	}
 	q := question{channel: channel, regime: b.then, purpose: record.Purpose, fields: record.Asked, context: record.Context, asked: purpose}
 	in := q.input(p, record.At)
+	switch {
+	case record.Touches != nil: // which are not kept in all versions, as standings are
+		in.Touches = *record.Touches
+	case b.tried.LooksAt("touches"):
+		return d, errNotReplayable
+	}
 	before, err := b.then.rules.Decide(ctx, in)
 	if err != nil {
 		return d, r.or(ctx, errNotReplayable)
@@ -385,6 +399,9 @@ func (r *replaying) again(ctx context.Context, p *person, record *accessRecord) 
 	}
 	for _, id := range b.more {
 		in.Consents[id], in.Objected[id] = p.standing.Status(id, record.At), p.standing.Objected(id)
+		if record.Touches != nil {
+			in.Touches.ByPurpose[id] = policy.Counts{} // there was no such purpose to be contacted for
+		}
 	}
 	d = replay.Decision{ID: record.Decision, Channel: record.Channel, Purpose: record.Purpose, Before: before.Outcomes,
 		Nothing: func(name privacy.FieldName) bool {
