@@ -37,6 +37,7 @@ var floors = [][]string{
 		"vault/store/bolt:",
 		"vault/store/storetest:",
 		"vault/backup:",
+		"vault/backup/s3: vault/backup",
 	},
 	{ // 2: the vault, a file per verb
 		"vault:",
@@ -68,6 +69,7 @@ var only = map[string][]string{
 	"vault/store/bolt":      {"vault/store"},
 	"vault/store/storetest": {"vault/store"},
 	"vault/backup":          {},
+	"vault/backup/s3":       {"vault/backup"},
 	"api/wire":              {"vault/privacy"},
 	"api/client":            {"api/wire", "vault/privacy"},
 	"api/web/page":          {},

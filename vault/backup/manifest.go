@@ -118,6 +118,9 @@ var (
 	nameForm = regexp.MustCompile(`^[a-z][a-z.]{0,30}$`)
 )
 
+// IsID reports whether a name can be the ID of a copy.
+func IsID(name string) bool { return idForm.MatchString(name) }
+
 // maxManifest is far more than a manifest has.
 const maxManifest = 256 << 20
 

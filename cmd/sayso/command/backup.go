@@ -49,6 +49,7 @@ What was interrupted is no backup; the next one removes what it left.`,
 	}
 	folderFlags(cmd, &o.dir, &o.passphraseFile)
 	o.store.flags(cmd)
+	cmd.Flags().StringVar(&o.store.spool, "spool", "", "folder in which a copy for an object store is put together (default: the system's for temporary files)")
 	cmd.Flags().StringVar(&o.keysTo, "keys", "", "another place for the copy of the keys (default: DIR)")
 	cmd.Flags().BoolVar(&o.dataOnly, "data-only", false, "copy the data only")
 	cmd.Flags().BoolVar(&o.keysOnly, "keys-only", false, "copy the keys only")

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -123,6 +125,10 @@ func showVerified(w io.Writer, copies []verifiedCopy) (err error) {
 
 // find returns the copies that are meant.
 func (o *verifyOptions) find(ctx context.Context, name string) (copies []backup.Copy, err error) {
+	if strings.HasPrefix(name, s3Scheme) && backup.IsID(path.Base(name)) {
+		c, err := o.store.locate(ctx, name, backup.Kind(path.Base(path.Dir(name))))
+		return []backup.Copy{c}, err
+	}
 	place, err := o.store.place(ctx, name)
 	if err != nil {
 		return nil, err

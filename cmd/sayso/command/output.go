@@ -129,7 +129,7 @@ func tell(cmd *cobra.Command, err error, machines bool) {
 	default:
 		fmt.Fprintf(w, "sayso: %v\n", err)
 	}
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	if errors.Is(err, syscall.ECONNREFUSED) && cmd.Flag("dir") == nil { // a remote command
 		fmt.Fprintf(w, "Is the vault being served? %s says where it is asked.\n", envURL)
 	}
 }

@@ -62,11 +62,15 @@ func TestScripts(t *testing.T) {
 			e.Vars = append(e.Vars, "LISTEN="+at, "SAYSO_URL=http://"+at, "SAYSO_PASSPHRASE=correct horse battery staple")
 			return l.Close()
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"ready": ready, "vkey": vkey, "as": as, "exits": exits, "let": let, "remember": remember, "unchanged": unchanged,
-			"shorten": shorten, "flip": flip, "certificate": certificate, "speaks": speaks, "everyone": everyone,
-		},
+		Cmds: scriptWords(),
 	})
+}
+
+func scriptWords() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"ready": ready, "vkey": vkey, "as": as, "exits": exits, "let": let, "remember": remember, "unchanged": unchanged,
+		"shorten": shorten, "flip": flip, "certificate": certificate, "speaks": speaks, "everyone": everyone,
+	}
 }
 
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
