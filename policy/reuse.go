@@ -63,7 +63,8 @@ func (u *reuse) validNow(s string) bool {
 	if !validTime(s) {
 		return false
 	}
-	u.valid.Store(&s)
+	last := s
+	u.valid.Store(&last)
 	return true
 }
 
