@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -84,6 +85,31 @@ func seal(d *DEK, b Binding, nonce [nonceLen]byte, plaintext []byte) ([]byte, er
 	space := make([]byte, size, size+b.dataLen()) // the binding lies behind what is returned
 	out, data := append(append(space[:0:size], formatVersion, algAES256GCM), nonce[:]...), b.appendData(space[size:], formatVersion, algAES256GCM)
 	return d.aead.Seal(out, out[envelopeHeader:], plaintext, data), nil
+}
+
+// Room is how much of an envelope comes before what is sealed.
+const Room = envelopeHeader + nonceLen
+
+// SealOver is Seal for plaintext that lies behind Room bytes of space. The
+// envelope takes the place of both, in the same memory if there is some to spare.
+func SealOver(d *DEK, b Binding, space []byte) ([]byte, error) {
+	switch {
+	case d == nil || d.aead == nil:
+		return nil, errNoKey
+	case b.Field == "":
+		return nil, fmt.Errorf("sealing envelope: %w", errNoField)
+	case len(space) < Room:
+		return nil, fmt.Errorf("sealing envelope: %w: there is no room", ErrFormat)
+	}
+	size := len(space) + tagLen
+	space = slices.Grow(space, tagLen+b.dataLen())
+	data := b.appendData(space[size:size], formatVersion, algAES256GCM) // the binding lies behind what is returned
+	space[0], space[1] = formatVersion, algAES256GCM
+	nonce := space[envelopeHeader:Room]
+	if err := drawNonce(nonce); err != nil {
+		return nil, fmt.Errorf("sealing envelope: %w", err)
+	}
+	return d.aead.Seal(space[:Room:size], nonce, space[Room:], data), nil
 }
 
 // Unseal opens what Seal made under the same key for the same binding. Anything

@@ -3,6 +3,7 @@ package keys_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -216,4 +217,34 @@ func FuzzEnvelope(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is sealed where it lies is an envelope like any other, whether there was
+// memory to spare behind it or not.
+func TestAnEnvelopeCanTakeItsPlaintextsPlace(t *testing.T) {
+	k := newKeyring(t)
+	dek := newDEK(t, k)
+	b := keys.Binding{Vault: k.VaultID(), Subject: privacy.NewSubjectID(), Field: "log/access/1"}
+	for _, spare := range []int{0, 16, 60, 500} {
+		for _, plain := range []string{"", "x", strings.Repeat("long ", 100)} {
+			memory := append(append(make([]byte, 0, keys.Room+len(plain)+spare), make([]byte, keys.Room)...), plain...)
+			sealed, err := keys.SealOver(dek, b, memory)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := keys.Unseal(dek, b, sealed)
+			if err != nil || string(got) != plain {
+				t.Errorf("%d bytes with %d to spare: opened %q, %v", len(plain), spare, got, err)
+			}
+			if spare == 500 && &sealed[0] != &memory[0] {
+				t.Error("there was room, and yet the envelope lies elsewhere")
+			}
+		}
+	}
+	if _, err := keys.SealOver(dek, b, make([]byte, keys.Room-1)); !errors.Is(err, keys.ErrFormat) {
+		t.Errorf("without room: got %v", err)
+	}
+	if _, err := keys.SealOver(dek, keys.Binding{}, make([]byte, 100)); err == nil {
+		t.Error("sealed for nothing")
+	}
 }

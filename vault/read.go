@@ -107,6 +107,7 @@ func (v *Vault) keepRecord(ctx context.Context, by Caller, req ReadRequest, want
 		failed := v.appendRecord(ctx, a, began)
 		switch {
 		case failed == nil:
+			v.spare(a.entry)
 			v.tell(ctx, a, nil)
 			return a, nil
 		case !errors.Is(failed, store.ErrConflict):

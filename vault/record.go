@@ -30,11 +30,7 @@ func text(record any) ([]byte, error) {
 
 // sealEntry is entry for a record that is written already.
 func (v *Vault) sealEntry(p *person, kind log.Kind, id privacy.ID, plain []byte) ([]byte, error) {
-	e, err := log.New(p.history, v.id, kind, p.id, id, plain)
-	if err != nil {
-		return nil, err
-	}
-	return e.Marshal(), nil
+	return log.Finish(append(log.Draft(nil), plain...), p.history, v.id, kind, p.id, id)
 }
 
 // note records an act in the same commit as what it changes.
@@ -63,6 +59,22 @@ func digestOf(version uint64, row []byte) rowDigest {
 	return rowDigest{Version: version, Hash: sum[:]}
 }
 
+// spareEntry returns what an entry was written in, to be used again, or nil.
+func (v *Vault) spareEntry() []byte {
+	b, _ := v.entries.Get().(*[]byte)
+	if b == nil {
+		return make([]byte, 0, 1<<10)
+	}
+	return *b
+}
+
+// spare takes back what an entry was written in that is in the log by now.
+func (v *Vault) spare(entry []byte) {
+	if cap(entry) <= 1<<12 {
+		v.entries.Put(&entry)
+	}
+}
+
 func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Time, peek bool) ([]byte, error) {
 	r := accessRecord{Format: 1, At: at, Decision: res.Decision, Channel: q.channel.ID, Granted: q.by.Purposes, Purpose: q.purpose,
 		Policy: res.Policy, Register: res.Register, Standing: p.standing.Version, Asked: q.fields, Context: q.context, Peek: peek, Dealt: q.dealt}
@@ -70,11 +82,11 @@ func (v *Vault) recordAccess(q *question, p *person, res *ReadResult, at time.Ti
 		touches := touchesOf(q.regime.register, p.dealings, at)
 		r.Touches = &touches
 	}
-	plain, err := r.append(make([]byte, 0, 512), res)
+	draft, err := r.append(log.Draft(v.spareEntry()), res)
 	if err != nil {
 		return nil, err
 	}
-	return v.sealEntry(p, log.Access, privacy.ID(res.Decision), plain)
+	return log.Finish(draft, p.history, v.id, log.Access, p.id, privacy.ID(res.Decision))
 }
 
 // recordRefusal records that a question was refused as a whole: about nobody

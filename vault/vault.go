@@ -112,6 +112,7 @@ type Vault struct {
 	compiling sync.Mutex    // guards the making of regimes
 	registers sync.Map      // revision → *revision, immutable once made
 	inputs    sync.Pool     // of *policy.Input
+	entries   sync.Pool     // of *[]byte: what entries of the log were written in
 	second    atomic.Pointer[second]
 	notices   sync.Map  // purpose of a register revision → its notice's hash
 	running   running   // writes with an idempotency key

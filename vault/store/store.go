@@ -134,7 +134,8 @@ type LogEngine interface {
 	// its conditions hold at the moment it is sequenced; else it returns
 	// ErrConflict and keeps nothing. It returns after the entry and every entry
 	// before it are durable. Many appends share one fsync; a lone one waits for
-	// nobody. After any other error the entry may still be kept.
+	// nobody. After any other error the entry may still be kept. The slice is the
+	// caller's again when Append has returned.
 	Append(ctx context.Context, entry []byte, on ...Condition) (index uint64, err error)
 	// Size returns the number of durable entries.
 	Size() uint64

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -126,23 +127,43 @@ func Commit(kind Kind, s privacy.SubjectID, id privacy.ID, o Opening) [32]byte {
 // New commits to record with a fresh salt and seals the opening under dek, the
 // history key of s (of [privacy.Nobody] for what is about nobody).
 func New(dek *keys.DEK, vault keys.VaultID, kind Kind, s privacy.SubjectID, id privacy.ID, record []byte) (Entry, error) {
-	if !kind.Known() {
-		return Entry{}, fmt.Errorf("making a log entry: %w: unknown kind %d", ErrEntry, byte(kind))
-	}
-	plain := make([]byte, saltSize, saltSize+len(record))
-	_, _ = rand.Read(plain)
-	plain = append(plain, record...)
-	e := Entry{Kind: kind, Subject: s, ID: id}
-	e.Commitment = Commit(kind, s, id, Opening{Salt: [saltSize]byte(plain), Record: plain[saltSize:]})
-	sealed, err := keys.Seal(dek, e.binding(vault), plain)
+	b, err := Finish(append(Draft(nil), record...), dek, vault, kind, s, id)
 	if err != nil {
-		return Entry{}, fmt.Errorf("sealing a log entry: %w", err)
+		return Entry{}, err
+	}
+	return ParseEntry(b)
+}
+
+// recordAt is where the record of an entry is written, before it is sealed there.
+const recordAt = headerSize + keys.Room + saltSize
+
+// Draft begins an entry in space, which may be nil: append the record, and
+// [Finish] it. So an entry takes one piece of memory.
+func Draft(space []byte) []byte {
+	var before [recordAt]byte
+	return append(space[:0], before[:]...)
+}
+
+// Finish makes of a draft and the record behind it what Marshal returns of the
+// entry that New makes of it, in the same memory if there is some to spare.
+func Finish(draft []byte, dek *keys.DEK, vault keys.VaultID, kind Kind, s privacy.SubjectID, id privacy.ID) ([]byte, error) {
+	if !kind.Known() {
+		return nil, fmt.Errorf("making a log entry: %w: unknown kind %d", ErrEntry, byte(kind))
+	}
+	var salt [saltSize]byte
+	_, _ = rand.Read(salt[:])
+	e := Entry{Kind: kind, Subject: s, ID: id, Commitment: Commit(kind, s, id, Opening{Salt: salt, Record: draft[recordAt:]})}
+	copy(draft[recordAt-saltSize:], salt[:])
+	e.appendHeader(draft[:0])
+	var space [fieldSize]byte
+	sealed, err := keys.SealOver(dek, e.bindingIn(space[:0], vault), draft[headerSize:])
+	if err != nil {
+		return nil, fmt.Errorf("sealing a log entry: %w", err)
 	}
 	if headerSize+len(sealed) > store.MaxEntry {
-		return Entry{}, fmt.Errorf("making a log entry: %w: its record is too long", ErrEntry)
+		return nil, fmt.Errorf("making a log entry: %w: its record is too long", ErrEntry)
 	}
-	e.Sealed = sealed
-	return e, nil
+	return append(draft[:headerSize], sealed...), nil // where it lies already, mostly
 }
 
 // Open unseals the entry's opening and checks it against the commitment. It
@@ -162,26 +183,35 @@ func (e Entry) Open(dek *keys.DEK, vault keys.VaultID) (Opening, error) {
 	return o, nil
 }
 
+// fieldSize is enough for the name of any place.
+const fieldSize = 64
+
 // binding ties the opening to its place: "log/access/" and the id in hex. Each
 // id is sealed once per kind, so there is no version to tell apart.
-func (e Entry) binding(vault keys.VaultID) keys.Binding {
-	name := e.Kind.String()
-	field := make([]byte, 0, len("log//")+len(name)+32)
-	field = append(field, "log/"...)
-	field = append(field, name...)
+func (e *Entry) binding(vault keys.VaultID) keys.Binding {
+	return e.bindingIn(make([]byte, 0, fieldSize), vault)
+}
+
+// bindingIn is binding with the place's name written in space, which nobody may
+// write to while the binding is used.
+func (e *Entry) bindingIn(space []byte, vault keys.VaultID) keys.Binding {
+	field := append(space, "log/"...)
+	field = append(field, e.Kind.String()...)
 	field = append(field, '/')
 	field = hex.AppendEncode(field, e.ID[:])
-	return keys.Binding{Vault: vault, Subject: e.Subject, Field: string(field)}
+	return keys.Binding{Vault: vault, Subject: e.Subject, Field: unsafe.String(unsafe.SliceData(field), len(field))}
 }
 
 // Marshal returns the entry as it is on disk.
 func (e Entry) Marshal() []byte {
-	b := make([]byte, 0, headerSize+len(e.Sealed))
+	return append(e.appendHeader(make([]byte, 0, headerSize+len(e.Sealed))), e.Sealed...)
+}
+
+func (e *Entry) appendHeader(b []byte) []byte {
 	b = append(b, entryVersion, byte(e.Kind))
 	b = append(b, e.Subject[:]...)
 	b = append(b, e.ID[:]...)
-	b = append(b, e.Commitment[:]...)
-	return append(b, e.Sealed...)
+	return append(b, e.Commitment[:]...)
 }
 
 // ParseEntry reads what Marshal writes, or returns ErrEntry. Sealed is part of
