@@ -96,6 +96,7 @@ var registerColumns = []column[vault.RegisterLine]{
 	{"mask", func(l *vault.RegisterLine) string { return string(l.Mask) }},
 	{"retention", func(l *vault.RegisterLine) string { return period(l.Retention) }},
 	{"max_age", func(l *vault.RegisterLine) string { return period(l.MaxAge) }},
+	{"history", func(l *vault.RegisterLine) string { return period(l.History) }},
 	{"enum", func(l *vault.RegisterLine) string { return joined(l.Enum) }},
 	{"benefit", func(l *vault.RegisterLine) string { return words(l.Benefit) }},
 	{"dpv", func(l *vault.RegisterLine) string { return l.DPV }},

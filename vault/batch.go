@@ -30,7 +30,8 @@ func (v *Vault) CaptureBatch(ctx context.Context, by Caller, reqs []CaptureReque
 		if err == nil {
 			err = b.commit(ctx, func(tx store.Tx) error { return by.Once.keep(tx, b.outcomes, b.about...) })
 		}
-		if errors.Is(err, errAgain) {
+		again, err := v.waited(ctx, err)
+		if again || errors.Is(err, errAgain) {
 			continue
 		}
 		if err != nil {

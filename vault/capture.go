@@ -75,7 +75,8 @@ func (v *Vault) Capture(ctx context.Context, by Caller, req CaptureRequest) (*Ca
 				return by.Once.keep(tx, b.outcomes[0].Result, b.about...)
 			})
 		}
-		if errors.Is(err, errAgain) {
+		again, err := v.waited(ctx, err)
+		if again || errors.Is(err, errAgain) {
 			continue
 		}
 		if err != nil {
@@ -106,9 +107,10 @@ type capture struct {
 	observed time.Time
 	recorded time.Time // now, but that those of a batch differ, in their order
 
-	fresh   *person // in case somebody new is made
-	keyRow  []byte  // of keys that were made for them
-	counted bool    // against the channel's limit
+	fresh   *person    // in case somebody new is made
+	keyRow  []byte     // of keys that were made for them
+	was     *tombstone // of who had the ID before
+	counted bool       // against the channel's limit
 
 	rehearsing bool
 	notes      *rehearsed
@@ -137,7 +139,34 @@ func (c *capture) known(ctx context.Context, r store.Reader) (*person, error) {
 		return c.who(ctx, r)
 	}
 	p, err := c.v.load(ctx, r, c.given)
-	return living(p), err
+	if living(p) != nil || err != nil {
+		return p, err
+	}
+	return nil, c.vacant(r)
+}
+
+// vacant lets the ID that the request names become somebody's: it is nobody's, or
+// was, of whom everything is erased. Then nothing of before comes back with them.
+// While they are being erased it is a *busyError; if they were since the keys for
+// somebody new were looked for, errAgain: those may be gone.
+func (c *capture) vacant(r store.Reader) error {
+	row, err := bucketStanding.get(r, c.v.place(c.given))
+	if err != nil {
+		return err
+	}
+	if row != nil {
+		return &busyError{c.given}
+	}
+	was, err := c.v.tombstone(r, c.given)
+	switch {
+	case err != nil:
+		return err
+	case c.rehearsing:
+		c.was = was
+	case (c.was == nil) != (was == nil) || was != nil && *c.was != *was:
+		return errAgain
+	}
+	return nil
 }
 
 // check gathers everything that is wrong with the request.

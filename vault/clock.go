@@ -96,6 +96,7 @@ func (v *Vault) ConfirmClock(ctx context.Context, by Caller) error {
 	if err != nil {
 		return v.refusal(err)
 	}
+	v.erasures.look()             // what waited for it
 	return v.ledger.noteHead(ctx) // or the next start would doubt it again
 }
 

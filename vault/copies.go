@@ -80,16 +80,16 @@ func (v *Vault) BackupMAC(label string, parts ...[]byte) [32]byte {
 // copy of keys.db is held, it names every one that the copy needs.
 func (v *Vault) KEKEpochs() []uint32 { return v.keyring().KEKEpochs() }
 
-// defaultKeyBackupDays is how long a copy of the keys may be restored, where the
-// register does not say.
-const defaultKeyBackupDays = 7
-
+// keyBackupDays is how long a copy of the keys may be restored.
 func (v *Vault) keyBackupDays(ctx context.Context) (days int, err error) {
 	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-		_, err := v.regime(ctx, s)
+		r, err := v.regime(ctx, s)
+		if err == nil {
+			days = r.register.KeyBackupDays()
+		}
 		return err
 	})
-	return defaultKeyBackupDays, err
+	return days, err
 }
 
 // KeyBackupsEnd returns the day the last copy of the keys ends that was made so

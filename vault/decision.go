@@ -75,6 +75,9 @@ func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionV
 		return nil, refuse(CodeGone, "the person this decision was about was erased")
 	}
 	opening, err := entry.Open(p.history, v.id)
+	if lost, err := v.ofAnErasedLife(ctx, entry.Subject, err); lost || err != nil {
+		return nil, errors.Join(err, refuse(CodeGone, "the person this decision was about was erased"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the record of %s: %w", id, err)
 	}
@@ -110,8 +113,15 @@ func (v *Vault) explain(ctx context.Context, p *person, r *accessRecord, view *D
 		if err != nil || current == nil {
 			return errors.Join(err, missing(current, p.id))
 		}
-		if current.standing, err = v.standingAt(ctx, s, current, r.Standing, r.At); err != nil {
+		if p.standing, err = v.standingAt(ctx, s, current, r.Standing, r.At); err != nil {
+			if len(current.standing.Kept) > 0 {
+				return refuse(CodeGone, "the person this decision was about was erased but for what a law demands")
+			}
 			return err
+		}
+		current.standing = p.standing
+		if current = current.seenFor(r.Purpose); current == nil {
+			return fmt.Errorf("the standing of %s that was decided on is nobody's: %w", p.id, errIntegrity)
 		}
 		*p = *current
 		channel, ok := then.register.Channel(r.Channel)

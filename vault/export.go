@@ -168,8 +168,11 @@ func (v *Vault) openEntry(ctx context.Context, e log.Entry, deks map[privacy.Sub
 			return &opening, "", nil
 		}
 	}
+	before, lookup := v.ofAnErasedLife(ctx, e.Subject, err)
 	switch {
-	case errors.Is(err, log.ErrErased):
+	case lookup != nil:
+		return nil, "", lookup
+	case before, errors.Is(err, log.ErrErased):
 		return nil, LostErased, nil
 	case errors.Is(err, keys.ErrIntegrity), errors.Is(err, keys.ErrFormat), errors.Is(err, log.ErrCommitment):
 		return nil, LostDamaged, nil

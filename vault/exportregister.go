@@ -44,6 +44,7 @@ type RegisterLine struct {
 	Mask       privacy.Mask     `json:"mask,omitempty"`
 	Retention  privacy.Period   `json:"retention,omitzero"`
 	MaxAge     privacy.Period   `json:"max_age,omitzero"`
+	History    privacy.Period   `json:"history,omitzero"`
 	Enum       []string         `json:"enum,omitempty"`
 
 	Benefit       privacy.Text        `json:"benefit,omitempty"`
@@ -152,7 +153,7 @@ func registerLines(rev *revision) []RegisterLine {
 	add(LineController, c.Name, RegisterLine{Contact: c.Contact, Address: c.Address, Country: c.Country, Authority: c.Authority, DPO: c.DPO})
 	for _, f := range reg.Fields {
 		add(LineField, string(f.Name), RegisterLine{Title: f.Title, Type: string(f.Type), Identifier: string(f.Identifier), Category: f.Category,
-			Special: f.Special, Mask: f.Mask, Retention: f.Retention, MaxAge: f.MaxAge})
+			Special: f.Special, Mask: f.Mask, Retention: f.Retention, MaxAge: f.MaxAge, History: f.History})
 	}
 	for _, k := range reg.Context {
 		add(LineContext, k.Name, RegisterLine{Type: k.Type, Enum: k.Enum})

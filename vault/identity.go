@@ -73,6 +73,49 @@ func (v *Vault) find(ctx context.Context, r store.Reader, ref *reference) (*pers
 	return nil, nil // nobody, or one that is several people's: shared, or shared once
 }
 
+// seek is find for a read: it finds those, too, of whom a law demands something
+// for the purpose while, or after, the rest of them is erased. By identifiers
+// nobody finds them.
+func (v *Vault) seek(ctx context.Context, r store.Reader, ref *reference, purpose privacy.PurposeID) (p *person, err error) {
+	if ref.field == nil && ref.id != privacy.Nobody {
+		p, err = v.load(ctx, r, ref.id)
+	} else {
+		p, err = v.find(ctx, r, ref)
+	}
+	if p == nil || err != nil {
+		return nil, err
+	}
+	return p.seenFor(purpose), nil
+}
+
+// seenFor is a person as they are there for a purpose, or nil.
+func (p *person) seenFor(purpose privacy.PurposeID) *person {
+	s := p.standing.For(purpose)
+	switch s {
+	case nil:
+		return nil
+	case p.standing:
+		return p
+	}
+	seen := *p
+	seen.standing = s
+	return &seen
+}
+
+// findAny is find for officers: it finds those, too, who are to be erased and for
+// nobody else are there.
+func (v *Vault) findAny(ctx context.Context, r store.Reader, ref *reference) (*person, error) {
+	p, err := v.find(ctx, r, ref)
+	if p != nil || err != nil || ref.field == nil {
+		return p, err
+	}
+	all, err := v.claimantsIn(ctx, r, ref.field, ref.value.Lookup, consent.Erasing)
+	if err != nil || len(all) != 1 {
+		return nil, err
+	}
+	return all[0], nil
+}
+
 // living is the person unless their record is on its way out.
 func living(p *person) *person {
 	if p == nil || p.standing.Phase == consent.Erased {

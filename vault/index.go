@@ -87,6 +87,8 @@ func indexBucket(epoch uint32) store.Bucket {
 	return bucketIndex
 }
 
+const blindLen = 16
+
 // blind returns the blind index under which an identifier finds in an epoch.
 func (v *Vault) blind(epoch uint32, f privacy.FieldName, lookup string) ([16]byte, error) {
 	sum, err := v.keyring().BlindIndexAt(epoch, f, lookup)
@@ -128,20 +130,58 @@ func (v *Vault) putIndex(tx store.Tx, f privacy.FieldName, lookup string, id pri
 }
 
 // dropIndex removes the rows of a value that is a person's no longer.
-func (v *Vault) dropIndex(tx store.Tx, f privacy.FieldName, value privacy.Sensitive, id privacy.SubjectID) error {
+// It returns how many there were.
+func (v *Vault) dropIndex(tx store.Tx, f privacy.FieldName, value privacy.Sensitive, id privacy.SubjectID) (n uint64, err error) {
 	e, err := v.epochs(tx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, lookup := range lookupForms(f, "", value) {
 		for _, epoch := range e.live() {
 			index, err := v.blind(epoch, f, lookup)
 			if err != nil {
-				return err
+				return n, err
 			}
-			if err := tx.Delete(indexBucket(epoch), indexKey(index, v.place(id))); err != nil {
-				return err
+			key := indexKey(index, v.place(id))
+			there, err := tx.Get(indexBucket(epoch), key)
+			if err == nil && there != nil {
+				n++
+				err = tx.Delete(indexBucket(epoch), key)
 			}
+			if err != nil {
+				return n, err
+			}
+		}
+	}
+	return n, nil
+}
+
+// unlist removes all rows of somebody to which only something led that does not
+// open any more, by looking through all there are.
+func (v *Vault) unlist(ctx context.Context, id privacy.SubjectID) error {
+	at := v.place(id)
+	for b, before := range map[store.Bucket]int{bucketIndex: blindLen, bucketIndexEven: blindLen, bucketDue: 8} {
+		err := pages(ctx, v.cfg.Store, b, func(rows []row) error {
+			var theirs [][]byte
+			for _, r := range rows {
+				if len(r.key) > before && bytes.Equal(r.key[before:], at.key) {
+					theirs = append(theirs, r.key)
+				}
+			}
+			if len(theirs) == 0 {
+				return nil
+			}
+			return v.update(ctx, func(tx store.Tx) error {
+				for _, key := range theirs {
+					if err := tx.Delete(b, key); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -172,9 +212,14 @@ func sameLookup(f *register.Field, kept privacy.Sensitive, lookup string) bool {
 const maxClaimants = 64
 
 // claimants returns the people who have the identifier as a value, whether it
-// finds them or not. A row is believed only if this vault made it for the very
-// value that the person's standing names.
+// finds them or not.
 func (v *Vault) claimants(ctx context.Context, r store.Reader, f *register.Field, lookup string) ([]*person, error) {
+	return v.claimantsIn(ctx, r, f, lookup, consent.Active)
+}
+
+// claimantsIn is claimants in the phases named. A row is believed only if this
+// vault made it for the very value that the person's standing names.
+func (v *Vault) claimantsIn(ctx context.Context, r store.Reader, f *register.Field, lookup string, phases ...consent.Phase) ([]*person, error) {
 	e, err := v.epochs(r)
 	if err != nil {
 		return nil, err
@@ -208,7 +253,7 @@ func (v *Vault) claimants(ctx context.Context, r store.Reader, f *register.Field
 		if err != nil {
 			return nil, err
 		}
-		if p == nil || p.standing.Phase != consent.Active {
+		if p == nil || !slices.Contains(phases, p.standing.Phase) {
 			continue
 		}
 		fact := p.standing.Value(f.Name)

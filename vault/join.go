@@ -116,15 +116,17 @@ func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured,
 				inherit(p.standing, o.standing)
 			}
 			theirs.Holds = false
-			if err := c.saveMoved(tx, o, k.field.Name); err != nil {
+			if err := c.v.saveMoved(tx, o, k.field.Name, c.channel.ID); err != nil {
 				return err
 			}
 		case k.field.Identifier == register.Unique:
 			fact.Holds = false
 		}
 		if k.field.Identifier == register.Unique && !only {
-			if err := tx.Put(bucketMatches, matchKey(p.id, o.id), []byte(k.field.Name)); err != nil {
-				return err
+			for _, key := range [][]byte{matchKey(p.id, o.id), matchKey(o.id, p.id)} { // each is found by either
+				if err := tx.Put(bucketMatches, key, []byte(k.field.Name)); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -134,9 +136,15 @@ func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured,
 // letGo removes an identifier that is no longer p's, and lets it find whoever
 // else has it: one who verified it first, else the one who had it first.
 func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register.Field, fact consent.Value, value privacy.Sensitive) error {
-	if err := c.v.dropIndex(tx, f.Name, value, p.id); err != nil {
+	if _, err := c.v.dropIndex(tx, f.Name, value, p.id); err != nil {
 		return err
 	}
+	return c.v.bequeath(ctx, tx, p, f, fact, value, c.channel.ID)
+}
+
+// bequeath lets an identifier that is no longer p's find whoever else has it. ch
+// did it, or an erasure.
+func (v *Vault) bequeath(ctx context.Context, tx store.Tx, p *person, f *register.Field, fact consent.Value, value privacy.Sensitive, ch privacy.ChannelID) error {
 	if !fact.Holds || f.Identifier != register.Unique {
 		return nil
 	}
@@ -144,7 +152,7 @@ func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register
 	if wrong != nil {
 		return fmt.Errorf("letting an identifier go: %w", wrong)
 	}
-	others, err := c.v.claimants(ctx, tx, f, lookup)
+	others, err := v.claimants(ctx, tx, f, lookup)
 	if err != nil {
 		return err
 	}
@@ -161,7 +169,7 @@ func (c *capture) letGo(ctx context.Context, tx store.Tx, p *person, f *register
 		return nil
 	}
 	heir.standing.Value(f.Name).Holds = true
-	return c.saveMoved(tx, heir, f.Name)
+	return v.saveMoved(tx, heir, f.Name, ch)
 }
 
 // before reports whether who has an identifier as a comes before who has it as

@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,8 +29,8 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 	if err != nil {
 		return nil, err
 	}
-	known := p.standing.HasCaptured(c.channel.ID) || p.standing.Version > 0 && len(c.values) > 0 &&
-		!slices.ContainsFunc(c.values, func(k captured) bool { return !contains(reads, k.field.Name) })
+	known := p.standing.Phase == consent.Active && (p.standing.HasCaptured(c.channel.ID) || p.standing.Version > 0 && len(c.values) > 0 &&
+		!slices.ContainsFunc(c.values, func(k captured) bool { return !contains(reads, k.field.Name) }))
 	mayTell := c.mayTell(p.standing, reads)
 	if err := c.count(p.id); err != nil {
 		return nil, err
@@ -234,7 +235,11 @@ func (c *capture) reads(ctx context.Context, p *person) ([]privacy.FieldName, er
 		if q.mayAsk() != nil {
 			continue
 		}
-		outcomes, err := c.v.outcomes(ctx, &q, p, c.now)
+		seen := p.seenFor(id)
+		if seen == nil {
+			continue
+		}
+		outcomes, err := c.v.outcomes(ctx, &q, seen, c.now)
 		if err != nil {
 			return nil, err
 		}
@@ -254,7 +259,8 @@ func (c *capture) mayTell(s *consent.Standing, reads []privacy.FieldName) map[pr
 	told := map[privacy.FieldName]bool{}
 	for _, k := range c.values {
 		fact := s.Value(k.field.Name)
-		told[k.field.Name] = fact == nil || fact.Channel == c.channel.ID || contains(fact.Channels, c.channel.ID) || contains(reads, k.field.Name)
+		told[k.field.Name] = fact == nil || contains(reads, k.field.Name) ||
+			!fact.Kept && (fact.Channel == c.channel.ID || contains(fact.Channels, c.channel.ID))
 	}
 	return told
 }
@@ -276,6 +282,11 @@ func (r *CaptureResult) hush(names []privacy.FieldName, mayTell map[privacy.Fiel
 // merge settles each captured value against what is known: the later
 // observation wins, ties go to what came last, and the loser goes to history.
 func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *valuesOf, res *CaptureResult) error {
+	if p.standing.Version > 0 {
+		if err := c.v.mustSettle(tx, p.at, p.id); err != nil {
+			return err
+		}
+	}
 	plain := map[privacy.FieldName]privacy.Sensitive{} // current values, for the facts derived from them
 	sealed := map[privacy.FieldName][]byte{}           // of them, those that stay as they are
 	for i := range p.standing.Values {
@@ -293,6 +304,9 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			fact := *old
 			fact.Observed = latest(fact.Observed, c.observed)
 			fact.Verified = fact.Verified || k.verified
+			if old.Kept { // of an erased life: it is told anew
+				fact.Kept, fact.Verified, fact.Channel, fact.Recorded = false, k.verified, c.channel.ID, c.recorded
+			}
 			// What was said earlier than what is known gives no hold on it: else
 			// a channel could guess with old times until it has one.
 			if k.value.Lookup != "" && (k.verified || !c.observed.Before(old.Observed)) {
@@ -309,7 +323,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		same := old != nil && old.Index != [16]byte{} && sameLookup(k.field, plain[name], k.value.Lookup)
 		if old != nil {
 			res.Superseded = append(res.Superseded, name)
-			if c.observed.Before(old.Observed) && old.Origin == privacy.Declared {
+			if c.observed.Before(old.Observed) && old.Origin == privacy.Declared && !old.Kept {
 				if err := c.v.putPast(tx, values, fact, k.value.JSON); err != nil {
 					return err
 				}
@@ -335,13 +349,21 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		delete(sealed, name)
 		res.Accepted = append(res.Accepted, name)
 	}
-	c.derive(p.standing, plain)
+	derive(p.standing, plain, c.regime.register, c.now)
 	return values.put(tx, sealed, plain)
 }
 
 // derive keeps the facts that rules may know of a person in the standing.
-func (c *capture) derive(s *consent.Standing, plain map[privacy.FieldName]privacy.Sensitive) {
-	facts := profile.Derive(plain, c.regime.register, c.now)
+func derive(s *consent.Standing, plain map[privacy.FieldName]privacy.Sensitive, reg *register.Register, now time.Time) {
+	if s.CameBack() { // nothing of an erased life is told
+		plain = maps.Clone(plain)
+		for i := range s.Values {
+			if s.Values[i].Kept {
+				delete(plain, s.Values[i].Field)
+			}
+		}
+	}
+	facts := profile.Derive(plain, reg, now)
 	unlessUnknown := func(word string) string {
 		if word == profile.Unknown {
 			return ""
@@ -361,13 +383,14 @@ type pastValue struct {
 	Channel  privacy.ChannelID `json:"channel"`
 	Origin   privacy.Origin    `json:"origin"`
 	Verified bool              `json:"verified,omitempty"`
+	Kept     bool              `json:"kept,omitempty"` // of an erased life
 }
 
 // putPast keeps a value in the person's history, under the values key: what is
 // erased there is unreadable here.
 func (v *Vault) putPast(tx store.Tx, values *valuesOf, fact consent.Value, value privacy.Sensitive) error {
 	plain, err := json.Marshal(pastValue{Field: fact.Field, Value: value.Reveal(), Observed: fact.Observed, Recorded: fact.Recorded,
-		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified})
+		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Kept: fact.Kept})
 	if err != nil {
 		return err
 	}
@@ -395,12 +418,13 @@ func (v *Vault) saveDigest(tx store.Tx, p *person) (rowDigest, error) {
 
 // saveMoved saves somebody else's standing of whom an identifier was taken, or
 // to whom it came back.
-func (c *capture) saveMoved(tx store.Tx, o *person, f privacy.FieldName) error {
-	digest, err := c.v.saveDigest(tx, o)
+func (v *Vault) saveMoved(tx store.Tx, o *person, f privacy.FieldName, ch privacy.ChannelID) error {
+	digest, err := v.saveDigest(tx, o)
 	if err != nil {
 		return err
 	}
-	return c.v.noteOf(tx, o, log.Capture, privacy.NewID(c.now), captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Moved: f, Standing: digest})
+	now, _, _ := v.clock.now()
+	return v.noteOf(tx, o, log.Capture, privacy.NewID(now), captureRecord{Format: 1, At: now, Channel: ch, Moved: f, Standing: digest})
 }
 
 func latest(a, b time.Time) time.Time {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ const (
 	ledgerObjected
 	ledgerOptedOut
 	ledgerGroundEnded
+	ledgerErasure  // the entry's ID is the request's
+	ledgerHeld     // the hold's
+	ledgerReleased // the entry's purpose is a keyed hash of the hold's ID
 )
 
 // What the ledger notes beside acts.
@@ -37,7 +41,7 @@ const (
 )
 
 func (k ledgerKind) known() bool {
-	return k >= ledgerHead && k <= ledgerGroundEnded || k >= ledgerLogAnew && k <= ledgerDataCopied
+	return k >= ledgerHead && k <= ledgerReleased || k >= ledgerLogAnew && k <= ledgerDataCopied
 }
 
 // isAct reports whether an entry is about an act, which is to be done.
@@ -388,8 +392,16 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 			return err
 		}
 		p, err := v.load(ctx, tx, id)
-		if err != nil || p == nil {
-			return errors.Join(err, missing(p, id))
+		if err == nil && p == nil { // buried
+			for _, e := range entries {
+				if err := l.kept(tx, e.ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		if p.known() {
 			for _, e := range entries {
@@ -409,6 +421,61 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 				return err
 			}
 		}
+		for _, e := range entries {
+			if e.Kind != ledgerErasure || !p.known() {
+				continue
+			}
+			if _, err := v.erasing(ctx, tx, eraser{}, id, privacy.RequestID(e.ID), e.At); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// bury begins to remove those whom the ledger says were erased and of whom the
+// state still knows: an older copy, with keys of after the erasure, so that
+// nothing of them opens any more. Of whom the key is still there, finish erases.
+func (l *ledger) bury(ctx context.Context) error {
+	erased := map[[16]byte]ledgerEntry{}
+	err := l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		for _, e := range l.pending {
+			done, err := s.Get(bucketLedgered, e.ID[:])
+			if err != nil {
+				return err
+			}
+			if done == nil && e.Kind == ledgerErasure {
+				erased[e.Subject] = e
+			}
+		}
+		return nil
+	})
+	if err != nil || len(erased) == 0 {
+		return err
+	}
+	return pages(ctx, l.v.cfg.Store, bucketStanding.all(), func(rows []row) error {
+		for _, row := range rows {
+			id, err := l.v.personAt(row.key)
+			if err != nil {
+				return err
+			}
+			e, was := erased[l.subject(id)]
+			if !was {
+				continue
+			}
+			err = l.v.update(ctx, func(tx store.Tx) error {
+				if p, err := l.v.load(ctx, tx, id); err == nil && p != nil {
+					return errUnchanged
+				}
+				if err := l.kept(tx, e.ID); err != nil {
+					return err
+				}
+				return l.v.bury(tx, id, privacy.RequestID(e.ID), e.At)
+			})
+			if err != nil && !errors.Is(err, errUnchanged) {
+				return err
+			}
+		}
 		return nil
 	})
 }
@@ -424,6 +491,16 @@ type finishedRecord struct {
 }
 
 func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry) {
+	switch e.Kind {
+	case ledgerErasure: // apply does it
+		return
+	case ledgerHeld:
+		s.Holds = append(s.Holds, consent.Hold{ID: privacy.HoldID(e.ID), Since: e.At, Reason: "put back from the ledger"})
+		return
+	case ledgerReleased:
+		s.Holds = slices.DeleteFunc(s.Holds, func(h consent.Hold) bool { return l.purpose(holdName(h.ID)) == e.Purpose })
+		return
+	}
 	purposes := map[privacy.PurposeID]bool{}
 	for i := range reg.Purposes {
 		purposes[reg.Purposes[i].ID] = true

@@ -27,6 +27,7 @@ type counts struct {
 	requests  *rate.Limiter
 	perMinute int
 	asked     map[[32]byte]struct{}
+	forgotten int // references asked about of people who were erased since
 	empty     int
 	captures  map[privacy.SubjectID]int
 }
@@ -40,7 +41,7 @@ func (l *limits) of(ch privacy.ChannelID) *counts {
 	if today := l.now().UTC().Format(time.DateOnly); today != l.day {
 		l.day = today
 		for _, c := range l.channels {
-			c.asked, c.captures, c.empty = map[[32]byte]struct{}{}, map[privacy.SubjectID]int{}, 0
+			c.asked, c.captures, c.empty, c.forgotten = map[[32]byte]struct{}{}, map[privacy.SubjectID]int{}, 0, 0
 		}
 	}
 	c := l.channels[ch]
@@ -97,7 +98,7 @@ func (l *limits) ask(ch *register.Channel, name func() [32]byte) error {
 	}
 	if n := ch.Limits.PeoplePerDay; n > 0 {
 		if _, ok := c.asked[ref]; !ok {
-			if len(c.asked) >= n {
+			if len(c.asked)+c.forgotten >= n {
 				return l.exceeded("people_per_day")
 			}
 			c.asked[ref] = struct{}{}
@@ -132,6 +133,22 @@ func (l *limits) capture(ch *register.Channel, id privacy.SubjectID) error {
 	return nil
 }
 
+// forget forgets somebody by the names of references to them. That they were
+// asked about goes on counting.
+func (l *limits) forget(id privacy.SubjectID, names [][32]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.channels {
+		delete(c.captures, id)
+		for _, name := range names {
+			if _, ok := c.asked[name]; ok {
+				delete(c.asked, name)
+				c.forgotten++
+			}
+		}
+	}
+}
+
 // LimitState is a limit of a channel and what is left of it.
 type LimitState struct {
 	Name   string    `json:"name"`
@@ -153,7 +170,7 @@ func (l *limits) left(ch *register.Channel) []LimitState {
 		states = append(states, LimitState{"requests_per_minute", n, left, l.now().UTC().Add(time.Minute).Truncate(time.Second)})
 	}
 	if n := ch.Limits.PeoplePerDay; n > 0 {
-		states = append(states, LimitState{"people_per_day", n, max(0, n-len(c.asked)), l.tomorrow()})
+		states = append(states, LimitState{"people_per_day", n, max(0, n-len(c.asked)-c.forgotten), l.tomorrow()})
 	}
 	if n := ch.Limits.EmptyAnswersPerDay; n > 0 {
 		states = append(states, LimitState{"empty_answers_per_day", n, max(0, n-c.empty), l.tomorrow()})

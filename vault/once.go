@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
@@ -67,6 +68,8 @@ func (v *Vault) Once(ctx context.Context, by Caller, req OnceRequest) (*Once, *A
 	switch {
 	case err != nil:
 		return nil, nil, v.refusal(fmt.Errorf("looking for an answer: %w", err))
+	case row.Gone:
+		return nil, nil, refuse(CodeGone, "this was done; somebody whom its answer told of was erased since")
 	case [32]byte(row.Asked) != o.asked:
 		return nil, nil, errKeyReused
 	case row.Secret:
@@ -192,6 +195,7 @@ type answerRow struct {
 	Body   []byte              `json:"body,omitempty"`
 	Secret bool                `json:"secret,omitempty"`
 	About  []privacy.SubjectID `json:"about,omitempty"`
+	Gone   bool                `json:"gone,omitempty"` // all of it but that it was
 }
 
 const answerFormat = 1
@@ -219,7 +223,7 @@ func (v *Vault) answerAt(r store.Reader, scope []byte) (*answerRow, time.Time, e
 	if err := v.unsealOwn("answer/"+hex.EncodeToString(scope), at, raw[9:], row); err != nil {
 		return nil, time.Time{}, fmt.Errorf("opening a kept answer: %w", err)
 	}
-	if len(row.Asked) != 32 {
+	if len(row.Asked) != 32 && !row.Gone {
 		return nil, time.Time{}, fmt.Errorf("reading a kept answer: %w", errIntegrity)
 	}
 	return row, time.UnixMicro(int64(at)), nil
@@ -252,6 +256,25 @@ func (o *Once) put(tx store.Tx, row *answerRow) error {
 		}
 	}
 	return tx.Put(bucketAnswersAt, append(at, o.scope[:]...), []byte{})
+}
+
+// hollowAnswer leaves of an answer only that there was one.
+func (v *Vault) hollowAnswer(tx store.Tx, scope []byte) error {
+	row, at, err := v.answerAt(tx, scope)
+	if row == nil || err != nil {
+		return err
+	}
+	for _, id := range row.About {
+		if err := tx.Delete(bucketAnswersOf, append(id[:], scope...)); err != nil {
+			return err
+		}
+	}
+	us := uint64(at.UnixMicro())
+	sealed, err := v.sealOwn("answer/"+hex.EncodeToString(scope), us, &answerRow{Gone: true})
+	if err != nil {
+		return err
+	}
+	return tx.Put(bucketAnswers, bytes.Clone(scope), append(binary.BigEndian.AppendUint64([]byte{answerFormat}, us), sealed...))
 }
 
 // dropAnswer removes an answer if it is there, with all that points to it.

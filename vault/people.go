@@ -13,6 +13,7 @@ import (
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/contact"
+	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -194,7 +195,14 @@ func (v *Vault) load(ctx context.Context, r store.Reader, id privacy.SubjectID) 
 		return nil, err
 	}
 	if p == nil {
-		return nil, fmt.Errorf("the keys of %s are missing: %w", id, errIntegrity)
+		t, err := v.tombstone(r, id) // the reader may see what was before
+		if t != nil || err != nil {
+			return nil, err
+		}
+		if err := v.withoutKeys(ctx, id); !errors.Is(err, log.ErrErased) {
+			return nil, err
+		}
+		return nil, nil
 	}
 	if p.standing, err = v.openStanding(r, p, row); err != nil {
 		return nil, err

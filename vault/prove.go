@@ -37,7 +37,7 @@ type Proof struct {
 type Opening struct {
 	Kind    string            `json:"kind"`
 	Subject privacy.SubjectID `json:"subject"`
-	ID      string            `json:"id"` // dec_… or con_…
+	ID      string            `json:"id"` // dec_…, con_… or req_…
 	Salt    []byte            `json:"salt"`
 	Record  string            `json:"record"` // JSON, byte for byte as committed to
 }
@@ -45,7 +45,8 @@ type Opening struct {
 // ErrProof is returned for a bundle that proves nothing.
 var ErrProof = errors.New("the bundle does not prove that its record is in the log")
 
-// Prove makes the bundle of a decision (dec_…) or a consent record (con_…). It
+// Prove makes the bundle of a decision (dec_…), a consent record (con_…) or an
+// erasure (req_…), by the record that says what it removed and orphaned. It
 // returns an *Error not_found, or gone if the record's opening was erased.
 func (v *Vault) Prove(ctx context.Context, id string) (*Proof, error) {
 	raw, err := parseProvable(id)
@@ -71,6 +72,9 @@ func (v *Vault) Prove(ctx context.Context, id string) (*Proof, error) {
 		return nil, refuse(CodeGone, "the person this record was about was erased")
 	}
 	opening, err := entry.Open(p.history, v.id)
+	if lost, err := v.ofAnErasedLife(ctx, entry.Subject, err); lost || err != nil {
+		return nil, errors.Join(err, refuse(CodeGone, "the person this record was about was erased"))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the record of %s: %w", id, err)
 	}
@@ -144,11 +148,14 @@ func kindNamed(name string) (log.Kind, bool) {
 func parseProvable(id string) (privacy.ID, error) {
 	var decision privacy.DecisionID
 	var consent privacy.ConsentID
+	var request privacy.RequestID
 	switch {
 	case strings.HasPrefix(id, "dec_") && decision.UnmarshalText([]byte(id)) == nil:
 		return privacy.ID(decision), nil
 	case strings.HasPrefix(id, "con_") && consent.UnmarshalText([]byte(id)) == nil:
 		return privacy.ID(consent), nil
+	case strings.HasPrefix(id, "req_") && request.UnmarshalText([]byte(id)) == nil:
+		return privacy.ID(request), nil
 	}
-	return privacy.ID{}, refuse(CodeNotFound, "expected the ID of a decision (dec_…) or of a consent record (con_…)")
+	return privacy.ID{}, refuse(CodeNotFound, "expected the ID of a decision (dec_…), of a consent record (con_…) or of an erasure (req_…)")
 }

@@ -2,11 +2,13 @@ package vault
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/policy"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
@@ -172,6 +174,8 @@ type answer struct {
 	until      time.Time // when what allows it ends, as far as that is known
 	watch      watch
 	dealing    *dealing // of a question that goes on to change the person's dealings
+	about      place    // of whom it was decided about, and on which standing
+	version    uint64
 }
 
 // look is what a question about a person wants to know. Only values opens any.
@@ -190,7 +194,17 @@ const (
 func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want look) (*answer, error) {
 	v.asked.Add(1)
 	a := &answer{watch: v.watch(want), began: time.Now()}
-	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+	err := v.decideOn(ctx, by, req, want, a)
+	for n := 1; n < attempts && errors.Is(err, keys.ErrIntegrity) && v.movedOn(ctx, a); n++ {
+		// What was read is of before an erasure, and its keys of after it.
+		*a = answer{watch: a.watch, began: a.began}
+		err = v.decideOn(ctx, by, req, want, a)
+	}
+	return a, err
+}
+
+func (v *Vault) decideOn(ctx context.Context, by Caller, req ReadRequest, want look, a *answer) error {
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		now, err := v.regime(ctx, s)
 		if err != nil {
 			return err
@@ -219,7 +233,7 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 		if err := v.limits.ask(channel, func() [32]byte { return ref.hash(v) }); err != nil {
 			return err
 		}
-		p, err := v.find(ctx, s, ref)
+		p, err := v.seek(ctx, s, ref, q.purpose)
 		if err != nil {
 			return err
 		}
@@ -235,9 +249,24 @@ func (v *Vault) decide(ctx context.Context, by Caller, req ReadRequest, want loo
 			}
 		}
 		a.watch.mark(StageSnapshot)
+		a.about, a.version = p.at, p.standing.Version
 		return v.answer(ctx, s, &q, p, req, want, a)
 	})
-	return a, err
+}
+
+// movedOn reports whether the standing that a read was decided on has changed.
+func (v *Vault) movedOn(ctx context.Context, a *answer) bool {
+	if a.about.key == nil {
+		return false
+	}
+	moved := false
+	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		row, err := bucketStanding.get(s, a.about)
+		version, _ := binary.Uvarint(row)
+		moved = version != a.version
+		return err
+	})
+	return err == nil && moved
 }
 
 // answer decides about one person and prepares what to say and to record.

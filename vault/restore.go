@@ -93,7 +93,8 @@ type restore struct {
 	begun  time.Time      // by which the new one is named
 	carry  carried
 	undone *undone
-	lost   []privacy.SubjectID // people without keys
+	// unknown are people whom the data does not know, and whose keys are removed.
+	unknown []privacy.SubjectID
 }
 
 func (r *restore) run(ctx context.Context) error {
@@ -224,6 +225,9 @@ func (r *restore) finish(ctx context.Context) error {
 		return err
 	}
 	after, err := count(ctx, cfg.Store, bucketLedgered)
+	if err == nil {
+		err = opened.close(ctx, r.unknown)
+	}
 	if err == nil {
 		r.report.Reapplied = after - before
 		_, err = opened.VerifyLog(ctx, r.from.Progress)

@@ -128,7 +128,7 @@ func (v *Vault) dropOver(ctx context.Context, tx store.Tx, reg *register.Registe
 		return err
 	}
 	p, err := v.load(ctx, tx, id)
-	if p == nil || err != nil {
+	if living(p) == nil || err != nil {
 		return err
 	}
 	d, err := v.dealings(tx, p)

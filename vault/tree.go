@@ -32,24 +32,9 @@ func (v *Vault) historyKey(ctx context.Context, id privacy.SubjectID) (*keys.DEK
 		return nil, err
 	}
 	if p == nil {
-		return nil, v.whyNoKeys(ctx, id)
+		return nil, v.withoutKeys(ctx, id)
 	}
 	return p.history, nil
-}
-
-// whyNoKeys tells somebody of whom nothing is left, whose records in the log
-// stay, from somebody whose keys are missing.
-func (v *Vault) whyNoKeys(ctx context.Context, id privacy.SubjectID) error {
-	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
-		row, err := bucketStanding.get(s, v.place(id))
-		if err == nil && row == nil {
-			err = log.ErrErased
-		}
-		if err == nil {
-			err = fmt.Errorf("the keys of %s are missing: %w", id, errIntegrity)
-		}
-		return err
-	})
 }
 
 // Checkpoint returns the signed head of the log (C2SP tlog-checkpoint), at most
@@ -158,6 +143,7 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 	}
 	standings, dealings, inForce := map[privacy.SubjectID]led{}, map[privacy.SubjectID]led{}, led{}
 	report, err := log.Verify(ctx, log.VerifyConfig{Store: v.cfg.Store, Vault: v.id, VerifierKey: key, HistoryKey: v.historyKey,
+		Erased: v.wasErased, Orphaned: orphanedBy, Erasing: v.beingErased,
 		Each: func(index uint64, e log.Entry, o *log.Opening, undone bool) error {
 			if each != nil {
 				each(e, o)
@@ -235,6 +221,9 @@ func (v *Vault) verifyDealings(ctx context.Context, id privacy.SubjectID, want l
 				return nil // a touch came while we looked
 			}
 		}
+		if once, lookup := v.wasErased(ctx, id); lookup != nil || once && p == nil {
+			return lookup // they were erased while we looked
+		}
 		return &log.BadIndexError{Index: want.index, Why: fmt.Sprintf("the dealings with %s are not those this record made", id)}
 	})
 }
@@ -268,6 +257,9 @@ func (v *Vault) verifyStanding(ctx context.Context, id privacy.SubjectID, want l
 		p, err := v.load(ctx, s, id)
 		if err == nil && p != nil && p.standing.Version > want.Version {
 			return nil // an act came while we looked
+		}
+		if once, lookup := v.wasErased(ctx, id); lookup != nil || once && p == nil {
+			return lookup // they were erased while we looked
 		}
 		return &log.BadIndexError{Index: want.index, Why: fmt.Sprintf("the standing of %s is not the one this record made", id)}
 	})

@@ -82,6 +82,12 @@ const (
 	bucketAnswers    store.Bucket = "answers"    // idempotency key → time, sealed answer
 	bucketAnswersAt  store.Bucket = "answers/at" // time, idempotency key
 	bucketAnswersOf  store.Bucket = "answers/of" // subject, idempotency key
+	bucketErased     store.Bucket = "erased"     // keyed hash of a subject → what stands where they were
+	bucketRekeying   personal     = "rekeying"   // place → their values key is about to be replaced
+
+	bucketRequests     store.Bucket = "requests"      // request → sealed request
+	bucketRequestsOpen store.Bucket = "requests/open" // request
+	bucketRequestsOf   personal     = "requests/of"   // place → request
 
 	bucketImports       store.Bucket = "imports"         // import → how far it is, sealed
 	bucketImportRejects store.Bucket = "imports/rejects" // import, row → what was rejected from there on, sealed
@@ -118,6 +124,8 @@ type Vault struct {
 	running   running   // writes with an idempotency key
 	importing importing // rows of imports that are on their way
 	zones     sync.Map  // name → *time.Location
+	erasures  erasures
+	rekeys    sync.Mutex // held while values keys are replaced
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -143,6 +151,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	cfg = cfg.withDefaults()
 	v := newVault(cfg)
 	v.deciding = make(chan struct{}, runtime.GOMAXPROCS(0))
+	v.erasures.kick = make(chan struct{}, 1)
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}
@@ -195,11 +204,13 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	if err := v.ledger.finish(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("finishing what the ledger promised: %w", err), v.follower.Close())
 	}
+	v.resumeErasures(ctx)
 	v.tellUnfinished(ctx)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	v.stop = stop
 	v.background.Go(func() { v.ledger.follow(running) })
 	v.background.Go(func() { v.sweepOver(running) })
+	v.background.Go(func() { v.followErasures(running) })
 	return v, nil
 }
 

@@ -87,6 +87,7 @@ func (f *Field) members() []member {
 		{"mask", string(f.Mask)},
 		{"retention", period(f.Retention)},
 		{"max_age", period(f.MaxAge)},
+		{"history", period(f.History)},
 	}
 }
 

@@ -62,6 +62,7 @@ type Cooldown struct {
 type Settings struct {
 	Contact ContactSettings
 	Asking  Asking
+	Erasure Erasure
 }
 
 // ContactSettings are rules for the contacts of all purposes together.
@@ -119,12 +120,14 @@ func (r *Register) ReachedBy(medium string) privacy.FieldName {
 }
 
 func (v value) settings() Settings {
-	o := v.object("contact", "asking")
+	o := v.object("contact", "asking", "erasure")
 	c := o.get("contact").object("caps", "quiet_hours", "reach", "keep")
 	a := o.get("asking").object("lease", "again")
+	e := o.get("erasure").object("epoch_every", "key_backup_days")
 	s := Settings{
 		Contact: ContactSettings{Caps: c.get("caps").caps(), Quiet: c.get("quiet_hours").quietHours(), Keep: c.get("keep").period()},
 		Asking:  Asking{Lease: a.get("lease").period(), Again: a.get("again").period()},
+		Erasure: Erasure{EpochEvery: e.get("epoch_every").period(), KeyBackupDays: e.get("key_backup_days").count()},
 	}
 	for _, item := range c.get("reach").list() {
 		i := item.object("medium", "field")
@@ -270,6 +273,7 @@ func (s *Settings) members() []member {
 			{"keep", period(s.Contact.Keep)},
 		}},
 		{"asking", []member{{"lease", period(s.Asking.Lease)}, {"again", period(s.Asking.Again)}}},
+		{"erasure", []member{{"epoch_every", period(s.Erasure.EpochEvery)}, {"key_backup_days", s.Erasure.KeyBackupDays}}},
 	}
 }
 

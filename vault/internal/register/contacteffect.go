@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -30,6 +31,25 @@ func (e *effects) settings(c Change, key string) (bool, string) {
 		return e.contact(c, rest, &Contact{Caps: before.Contact.Caps, Quiet: before.Contact.Quiet}, &Contact{Caps: after.Contact.Caps, Quiet: after.Contact.Quiet})
 	case "asking":
 		return false, "is about asking people, and releases nothing"
+	case "erasure":
+		return e.erasure(rest)
+	}
+	return true, whyUnknown
+}
+
+// erasure says what a change of how soon erased data is gone from copies does.
+func (e *effects) erasure(key string) (bool, string) {
+	switch key {
+	case "epoch_every":
+		if e.new.EpochEvery().After(time.Time{}).After(e.old.EpochEvery().After(time.Time{})) {
+			return true, "old copies then open longer for what was erased"
+		}
+		return false, "old copies then open no longer for what was erased"
+	case "key_backup_days":
+		if e.new.KeyBackupDays() > e.old.KeyBackupDays() {
+			return true, "copies of the keys then live longer, and open what was erased"
+		}
+		return false, "copies of the keys then live no longer"
 	}
 	return true, whyUnknown
 }

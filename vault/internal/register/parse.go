@@ -207,6 +207,7 @@ func (v value) field() Field {
 		Mask:       oneOf(o.get("mask"), privacy.Masks()),
 		Retention:  o.get("retention").period(),
 		MaxAge:     o.get("max_age").period(),
+		History:    o.get("history").period(),
 	}
 }
 

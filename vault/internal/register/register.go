@@ -69,6 +69,9 @@ type Field struct {
 	// Retention ends the life of a value, MaxAge its use: an older one is
 	// stale. Zero sets no end.
 	Retention, MaxAge privacy.Period
+	// History is how long a value is kept that lost to another; zero sets no end
+	// of its own.
+	History privacy.Period
 }
 
 // ContextKey is one thing a channel may tell about the circumstances of a
@@ -164,6 +167,34 @@ type meeting struct {
 	purpose privacy.PurposeID
 	channel privacy.ChannelID
 	field   privacy.FieldName
+}
+
+// Erasure says how soon what was erased is gone from copies, too.
+type Erasure struct {
+	// EpochEvery is the shortest time between two turns of the keys that wait for
+	// erasures; zero: see [Register.EpochEvery].
+	EpochEvery privacy.Period
+	// KeyBackupDays is how long a backup of keys lives; zero: see
+	// [Register.KeyBackupDays].
+	KeyBackupDays int
+}
+
+// EpochEvery is the shortest time between two turns of the keys that wait for
+// erasures: an hour, unless the register says another.
+func (r *Register) EpochEvery() privacy.Period {
+	if p := r.Settings.Erasure.EpochEvery; !p.IsZero() {
+		return p
+	}
+	return privacy.Period{Time: time.Hour}
+}
+
+// KeyBackupDays is for how many days a backup of keys lives: seven, unless the
+// register says another number.
+func (r *Register) KeyBackupDays() int {
+	if n := r.Settings.Erasure.KeyBackupDays; n > 0 {
+		return n
+	}
+	return 7
 }
 
 // Field returns the field of that name.
