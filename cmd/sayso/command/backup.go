@@ -185,7 +185,7 @@ func (b *backupRun) run(ctx context.Context, from vaultSide) (made *madeBackup, 
 }
 
 func (b *backupRun) places() []backup.Place {
-	if b.keys == b.data {
+	if b.keys.String() == b.data.String() {
 		return []backup.Place{b.data}
 	}
 	return []backup.Place{b.data, b.keys}

@@ -32,7 +32,10 @@ import (
 
 // TestMain makes the test binary the program itself when a script calls it.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sayso": func() { os.Exit(command.Main(os.Args[1:])) }})
+	testscript.Main(m, map[string]func(){
+		"sayso":  func() { os.Exit(command.Main(os.Args[1:])) },
+		"killed": func() { os.Exit(command.Killed(os.Args[1:])) },
+	})
 }
 
 // The scripts of testdata/script are what a user could type. Beside the usual

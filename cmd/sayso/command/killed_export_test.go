@@ -1,0 +1,112 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/sayso-vault/sayso/keys"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/backup"
+	"github.com/sayso-vault/sayso/vault/vaulttest"
+)
+
+// Killed runs a backup or a restore that kills its own process, as kill -9 does,
+// when it comes to the step of a number. It returns 0 if there is no such step.
+func Killed(args []string) int {
+	at, err := strconv.Atoi(args[0])
+	if err != nil {
+		return 2
+	}
+	n := 0
+	step := func() {
+		if n++; n == at {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // it takes a moment
+		}
+	}
+	ctx, root := context.Background(), vaulttest.Root()
+	switch verb, dir, place := args[1], args[2], args[3]; verb {
+	case "backup":
+		err = killedBackup(ctx, dir, place, root, step)
+	case "restore":
+		err = killedRestore(ctx, dir, place, root, step)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func killedBackup(ctx context.Context, dir, to string, root keys.Root, step func()) error {
+	f, err := openFolder(ctx, dir, root, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	place, written := steppedPlace{backup.Folder(to), step}, 0
+	b := backupRun{what: vault.Copying{ID: backup.NewID(time.Now()), Data: true, Keys: true}, data: place, keys: place,
+		retention: backup.Retention{Now: time.Now(), Data: time.Nanosecond}, progress: func(string, uint64, uint64) {
+			if written++; written%16 == 0 { // in the middle of a file
+				step()
+			}
+		}}
+	_, err = b.run(ctx, f)
+	step()
+	return errors.Join(err, f.Close())
+}
+
+func killedRestore(ctx context.Context, dir, from string, root keys.Root, step func()) error {
+	s, err := openStaging(dir)
+	if err != nil {
+		return err
+	}
+	if marked, err := s.marked(); err != nil || marked {
+		return errors.Join(err, s.swap(func(string) { step() }))
+	}
+	o := &restoreOptions{dir: dir, data: from}
+	_, err = o.restore(ctx, s, root, func(string, uint64, uint64) { step() })
+	return errors.Join(err, s.Close())
+}
+
+// steppedPlace is a place that takes a step before and after all that it does.
+type steppedPlace struct {
+	backup.Place
+	step func()
+}
+
+func (p steppedPlace) Begin(ctx context.Context, kind backup.Kind, id string) (backup.Draft, error) {
+	p.step()
+	d, err := p.Place.Begin(ctx, kind, id)
+	p.step()
+	return steppedDraft{d, p.step}, err
+}
+
+func (p steppedPlace) Remove(ctx context.Context, kind backup.Kind, id string) error {
+	p.step()
+	defer p.step()
+	return p.Place.Remove(ctx, kind, id)
+}
+
+type steppedDraft struct {
+	backup.Draft
+	step func()
+}
+
+func (d steppedDraft) Write(ctx context.Context, name string, r io.Reader) error {
+	d.step()
+	defer d.step()
+	return d.Draft.Write(ctx, name, r)
+}
+
+func (d steppedDraft) Keep(ctx context.Context) error {
+	d.step()
+	defer d.step()
+	return d.Draft.Keep(ctx)
+}
