@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -139,18 +140,24 @@ func (v *Value) like(before *Value) bool {
 // Decode reads a standing that was written with the same names, or returns
 // ErrFormat.
 func Decode(b []byte, names *Names) (*Standing, error) {
-	var times [16]int64 // mostly enough
-	var texts [4]string
-	r := reader{b: b, all: b, names: names, times: times[:0], texts: texts[:0]}
+	d := new(struct { // one piece of memory, mostly enough
+		Standing
+		reader
+		times [16]int64
+		texts [4]string
+		lists [12]string
+	})
+	s, r := &d.Standing, &d.reader
+	*r = reader{b: b, all: b, names: names, times: d.times[:0], texts: d.texts[:0], lists: d.lists[:]}
 	if r.byte() != format || r.uint() != names.revision {
 		return nil, ErrFormat
 	}
-	s := &Standing{Version: r.uint()}
+	s.Version = r.uint()
 	phase := r.byte()
 	s.Phase = Phase(phase &^ phaseMore)
 	s.AgeBandUntil, s.Restricted, s.LastAct = r.time(), r.time(), r.time()
 	s.Jurisdiction, s.TimeZone, s.AgeBand = r.text(), r.text(), r.text()
-	s.Captured = list[privacy.ChannelID](&r)
+	s.Captured = list[privacy.ChannelID](r)
 	if s.Phase > Erased {
 		r.bad = true
 	}
@@ -166,7 +173,7 @@ func Decode(b []byte, names *Names) (*Standing, error) {
 		flags := r.flags(flagObjected | flagExplicit)
 		c.Objected, c.Explicit = flags&flagObjected != 0, flags&flagExplicit != 0
 		c.Revision = r.uint()
-		c.Fields, c.Recipients, c.Narrower = list[privacy.FieldName](&r), list[string](&r), list[privacy.PurposeID](&r)
+		c.Fields, c.Recipients, c.Narrower = list[privacy.FieldName](r), list[string](r), list[privacy.PurposeID](r)
 	}
 	if n := r.len(); n > 0 {
 		s.Grounds = make([]Ground, n)
@@ -181,7 +188,7 @@ func Decode(b []byte, names *Names) (*Standing, error) {
 		r.value(s.Values[:i+1])
 	}
 	if phase&phaseMore != 0 {
-		s.Kept = list[privacy.PurposeID](&r)
+		s.Kept = list[privacy.PurposeID](r)
 		if n := r.len(); n > 0 {
 			s.Holds = make([]Hold, n)
 		}
@@ -294,7 +301,8 @@ type reader struct {
 	names  *Names
 	texts  []string // as in a writer
 	times  []int64
-	from   string // all as a string, of which the texts are parts
+	from   string   // all as a string, of which the texts are parts
+	lists  []string // room for lists
 	bad    bool
 }
 
@@ -407,14 +415,20 @@ func (r *reader) text() string {
 	return s
 }
 
+// list reads a list of texts. Several are cut from one piece of memory, which is
+// one of strings, whatever they are called.
 func list[T ~string](r *reader) []T {
 	n := r.len()
 	if n == 0 {
 		return nil
 	}
-	l := make([]T, n)
-	for i := range l {
-		l[i] = T(r.text())
+	if n > len(r.lists) {
+		r.lists = make([]string, n)
 	}
-	return l
+	l := r.lists[:n:n]
+	r.lists = r.lists[n:]
+	for i := range l {
+		l[i] = r.text()
+	}
+	return *(*[]T)(unsafe.Pointer(&l))
 }
