@@ -55,14 +55,15 @@ var (
 )
 
 // blank returns a key that has yet to be filled and made ready, in one piece
-// with its bytes.
-func blank() *DEK {
-	d := new(struct {
+// with its bytes, and room for what it is bound to while it is wrapped.
+func blank() (d *DEK, room []byte) {
+	b := new(struct {
 		DEK
-		key [keyLen]byte
+		key  [keyLen]byte
+		room [wrapDataLen + nonceLen]byte
 	})
-	d.DEK.key = &d.key
-	return &d.DEK
+	b.DEK.key = &b.key
+	return &b.DEK, b.room[:0]
 }
 
 // ready makes d usable once its key is there.
@@ -77,7 +78,7 @@ func (d *DEK) ready() (*DEK, error) {
 
 // NewDEK returns a fresh random key.
 func (k *Keyring) NewDEK() (*DEK, error) {
-	d := blank()
+	d, _ := blank()
 	if _, err := rand.Read(d.key[:]); err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
@@ -109,9 +110,9 @@ func (k *Keyring) Wrap(s privacy.SubjectID, values, history *DEK) ([]byte, error
 	}
 	header := out
 	out = append(out, nonce[:]...)
-	out = k.keks[k.kek].Seal(out, nonce[:], values.key[:], k.wrapData(header, s, Values))
+	out = k.keks[k.kek].Seal(out, nonce[:], values.key[:], k.wrapData(nil, header, s, Values))
 	countUp(nonce[:])
-	return k.keks[k.kek].Seal(out, nonce[:], history.key[:], k.wrapData(header, s, History)), nil
+	return k.keks[k.kek].Seal(out, nonce[:], history.key[:], k.wrapData(nil, header, s, History)), nil
 }
 
 // CutWrapped takes what Wrap made off the beginning of a row, or returns ErrFormat.
@@ -141,13 +142,13 @@ func (k *Keyring) Unwrap(wrapped []byte, s privacy.SubjectID, kind DEKKind) (*DE
 	if !ok {
 		return nil, fmt.Errorf("unwrapping key of KEK epoch %d: %w: %w", epoch, ErrIntegrity, ErrEpoch)
 	}
-	data := k.wrapData(wrapped[:wrappedHeader], s, kind)
+	d, room := blank()
+	data := k.wrapData(room, wrapped[:wrappedHeader], s, kind)
 	nonce, sealed := append(data, wrapped[wrappedHeader:wrappedHeader+nonceLen]...)[len(data):], wrapped[wrappedHeader+nonceLen:][:sealedKeyLen]
 	if kind == History {
 		countUp(nonce)
 		sealed = wrapped[wrappedHeader+nonceLen+sealedKeyLen:]
 	}
-	d := blank()
 	if _, err := kek.Open(d.key[:0], nonce, sealed, data); err != nil {
 		return nil, fmt.Errorf("unwrapping key: %w", ErrIntegrity)
 	}
@@ -172,9 +173,11 @@ func parseWrapped(b []byte) (epoch uint32, err error) {
 	return epoch, nil
 }
 
-// wrapData has room for a nonce behind it.
-func (k *Keyring) wrapData(header []byte, s privacy.SubjectID, kind DEKKind) []byte {
-	out := make([]byte, 0, len(domainWrap)+wrappedHeader+len(k.vault)+len(s)+1+nonceLen)
+// wrapDataLen is how long the additional data of a wrapped key is.
+const wrapDataLen = len(domainWrap) + wrappedHeader + len(VaultID{}) + len(privacy.SubjectID{}) + 1
+
+// wrapData appends the additional data of a wrapped key to out.
+func (k *Keyring) wrapData(out, header []byte, s privacy.SubjectID, kind DEKKind) []byte {
 	out = append(out, domainWrap...)
 	out = append(out, header...)
 	out = append(out, k.vault[:]...)

@@ -126,11 +126,16 @@ func Unseal(d *DEK, b Binding, envelope []byte) ([]byte, error) {
 }
 
 func unseal(d *DEK, b Binding, nonce [nonceLen]byte, sealed []byte) ([]byte, error) {
-	size := len(sealed) - tagLen
-	space := make([]byte, size+nonceLen, size+nonceLen+b.dataLen()) // nonce and binding lie behind what is returned
-	at := space[size:]
-	copy(at, nonce[:])
-	out, err := d.aead.Open(space[:0:size], at, sealed, b.appendData(space[size+nonceLen:], formatVersion, algAES256GCM))
+	out, err := appendUnsealed(nil, d, b, nonce, sealed)
+	return out[:len(out):len(out)], err
+}
+
+// appendUnsealed appends the plaintext to space.
+func appendUnsealed(space []byte, d *DEK, b Binding, nonce [nonceLen]byte, sealed []byte) ([]byte, error) {
+	end := len(space) + len(sealed) - tagLen
+	space = slices.Grow(space, len(sealed)-tagLen+nonceLen+b.dataLen()) // nonce and binding lie behind what is returned
+	behind := append(space[end:end], nonce[:]...)
+	out, err := d.aead.Open(space, behind, sealed, b.appendData(behind[nonceLen:], formatVersion, algAES256GCM))
 	if err != nil {
 		return nil, fmt.Errorf("opening envelope: %w", ErrIntegrity)
 	}

@@ -43,13 +43,13 @@ const (
 	fieldKept  = "kept"
 )
 
-// OpenKept opens what [Kept.Seal] made; nothing is the Kept that keeps nothing.
+// OpenKept opens what [Kept.Seal] made. Nothing is nil, which has nothing.
 // Anything else is ErrIntegrity or ErrFormat.
 func OpenKept(d *DEK, vault VaultID, s privacy.SubjectID, sealed []byte) (*Kept, error) {
-	k := &Kept{}
 	if len(sealed) == 0 {
-		return k, nil
+		return nil, nil
 	}
+	k := &Kept{}
 	list, err := Unseal(d, keptBinding(vault, s), sealed)
 	if err == nil {
 		k.shares, err = parseKept(list)
@@ -62,6 +62,9 @@ func OpenKept(d *DEK, vault VaultID, s privacy.SubjectID, sealed []byte) (*Kept,
 
 // Has reports whether a share is kept for what b binds.
 func (k *Kept) Has(b Binding) bool {
+	if k == nil {
+		return false
+	}
 	_, ok := k.shares[keptName{b.Field, b.Version}]
 	return ok
 }

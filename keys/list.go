@@ -129,8 +129,9 @@ func (l List) Envelope(i int) []byte {
 	return append(append(out, c.nonce[:]...), c.sealed...)
 }
 
-// Unseal is Unseal of the envelope at i. One that is not there is ErrIntegrity.
-func (l List) Unseal(d *DEK, i int, b Binding) ([]byte, error) {
+// Unseal is Unseal of the envelope at i, appended to space, which may be nil. One
+// that is not there is ErrIntegrity.
+func (l List) Unseal(space []byte, d *DEK, i int, b Binding) ([]byte, error) {
 	if d == nil || d.aead == nil {
 		return nil, errNoKey
 	}
@@ -138,7 +139,7 @@ func (l List) Unseal(d *DEK, i int, b Binding) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("opening envelope: there is none at %d: %w", i, ErrIntegrity)
 	}
-	return unseal(d, b, c.nonce, c.sealed)
+	return appendUnsealed(space, d, b, c.nonce, c.sealed)
 }
 
 // cursor goes through a list.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/sayso-vault/sayso/keys"
@@ -54,7 +56,7 @@ func TestEachEnvelopeOfAListOpensByItself(t *testing.T) {
 	size := 3 + 12
 	for i, it := range items {
 		size += 1 + len(it.Plaintext) + 16
-		if got, err := l.Unseal(dek, i, it.Binding); err != nil || !bytes.Equal(got, it.Plaintext) {
+		if got, err := l.Unseal(nil, dek, i, it.Binding); err != nil || !bytes.Equal(got, it.Plaintext) {
 			t.Errorf("%s: got %q, %v", it.Binding.Field, got, err)
 		}
 		if got := l.Envelope(i); !bytes.Equal(got, envelopes[i]) {
@@ -64,10 +66,10 @@ func TestEachEnvelopeOfAListOpensByItself(t *testing.T) {
 			t.Errorf("%s alone: got %q, %v", it.Binding.Field, got, err)
 		}
 		other := items[(i+1)%len(items)].Binding
-		if got, err := l.Unseal(dek, i, other); got != nil || !errors.Is(err, keys.ErrIntegrity) {
+		if got, err := l.Unseal(nil, dek, i, other); got != nil || !errors.Is(err, keys.ErrIntegrity) {
 			t.Errorf("%s opened as %s: %q, %v", it.Binding.Field, other.Field, got, err)
 		}
-		if got, err := l.Unseal(newDEK(t, k), i, it.Binding); got != nil || !errors.Is(err, keys.ErrIntegrity) {
+		if got, err := l.Unseal(nil, newDEK(t, k), i, it.Binding); got != nil || !errors.Is(err, keys.ErrIntegrity) {
 			t.Errorf("%s opened under another key: %q, %v", it.Binding.Field, got, err)
 		}
 	}
@@ -75,7 +77,7 @@ func TestEachEnvelopeOfAListOpensByItself(t *testing.T) {
 		t.Errorf("the list takes %d bytes, want %d: one nonce for all", len(row), size)
 	}
 	for _, i := range []int{-1, len(items)} {
-		if got, err := l.Unseal(dek, i, items[0].Binding); got != nil || !errors.Is(err, keys.ErrIntegrity) || l.Envelope(i) != nil {
+		if got, err := l.Unseal(nil, dek, i, items[0].Binding); got != nil || !errors.Is(err, keys.ErrIntegrity) || l.Envelope(i) != nil {
 			t.Errorf("envelope %d: got %q, %v, want ErrIntegrity", i, got, err)
 		}
 	}
@@ -96,10 +98,10 @@ func TestAnEnvelopeIsReplacedAndTheOthersStay(t *testing.T) {
 			t.Errorf("envelope %d changed", i)
 		}
 	}
-	if got, err := l.Unseal(dek, 1, later[1].Binding); err != nil || !bytes.Equal(got, later[1].Plaintext) {
+	if got, err := l.Unseal(nil, dek, 1, later[1].Binding); err != nil || !bytes.Equal(got, later[1].Plaintext) {
 		t.Errorf("the new e-mail: got %q, %v", got, err)
 	}
-	if got, err := l.Unseal(dek, 1, items[1].Binding); got != nil || !errors.Is(err, keys.ErrIntegrity) {
+	if got, err := l.Unseal(nil, dek, 1, items[1].Binding); got != nil || !errors.Is(err, keys.ErrIntegrity) {
 		t.Errorf("the new e-mail as the old: got %q, %v", got, err)
 	}
 	if len(now) != len(before)+2*12 {
@@ -118,7 +120,7 @@ func TestAnEditedListIsRefused(t *testing.T) {
 			return err
 		}
 		for i, it := range items {
-			if _, err := l.Unseal(dek, i, it.Binding); err != nil {
+			if _, err := l.Unseal(nil, dek, i, it.Binding); err != nil {
 				return err
 			}
 		}
@@ -150,7 +152,7 @@ func TestAnEditedListIsRefused(t *testing.T) {
 			t.Errorf("sealed under a %s key", name)
 		}
 		_, l := pack(t, sealAll(t, dek, items))
-		if _, err := l.Unseal(d, 0, items[0].Binding); err == nil {
+		if _, err := l.Unseal(nil, d, 0, items[0].Binding); err == nil {
 			t.Errorf("opened under a %s key", name)
 		}
 	}
@@ -211,7 +213,7 @@ func FuzzList(f *testing.F) {
 			for i, value := range w.Values {
 				as := keys.Binding{Vault: k.VaultID(), Subject: privacy.SubjectID(w.Subject), Field: value.Field, Version: value.Version}
 				known := wasSealed(v, value.Field, value.Version, l, i)
-				if got, err := l.Unseal(dek, i, as); err == nil && !known {
+				if got, err := l.Unseal(nil, dek, i, as); err == nil && !known {
 					t.Errorf("forged %q out of %x", got, b)
 				}
 			}
@@ -229,4 +231,42 @@ func wasSealed(v vectors, field string, version uint64, l keys.List, i int) bool
 		}
 	}
 	return false
+}
+
+// Values that are opened one behind the other in one piece of memory stay what
+// they are.
+func TestValuesAreOpenedBesideEachOther(t *testing.T) {
+	k := newKeyring(t)
+	dek := newDEK(t, k)
+	items := []keys.Item{}
+	for i, value := range []string{"first", "", strings.Repeat("third ", 50), "last"} {
+		items = append(items, keys.Item{Binding: keys.Binding{Vault: k.VaultID(), Field: "value/" + strconv.Itoa(i), Version: 1}, Plaintext: []byte(value)})
+	}
+	envelopes, err := keys.SealAll(dek, items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row, err := keys.PackList(envelopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := keys.ParseList(row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range []int{0, 30, 1000} {
+		space := make([]byte, 0, room)
+		for i, it := range items {
+			if space, err = l.Unseal(space, dek, i, it.Binding); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := ""
+		for _, it := range items {
+			want += string(it.Plaintext)
+		}
+		if string(space) != want {
+			t.Errorf("with room for %d: got %q, want %q", room, space, want)
+		}
+	}
 }

@@ -151,7 +151,7 @@ func TestListsOfLongAgoOpenValueByValue(t *testing.T) {
 			t.Fatalf("list %d: got %d values, %v, want %d", n, l.Len(), err, len(w.Values))
 		}
 		for i, value := range w.Values {
-			got, err := l.Unseal(dek, i, keys.Binding{Vault: k.VaultID(), Subject: privacy.SubjectID(w.Subject), Field: value.Field, Version: value.Version})
+			got, err := l.Unseal(nil, dek, i, keys.Binding{Vault: k.VaultID(), Subject: privacy.SubjectID(w.Subject), Field: value.Field, Version: value.Version})
 			if err != nil || !bytes.Equal(got, value.Plaintext) {
 				t.Errorf("list %d, %s: got %q, %v, want %q", n, value.Field, got, err, value.Plaintext)
 			}

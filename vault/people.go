@@ -354,6 +354,9 @@ func (v *Vault) loadOwn(ctx context.Context, r store.Reader, ref *reference) (*p
 // they are mostly read together, in the order in which the standing names them. It names no
 // field itself: whose values there are of is nobody's to see either.
 
+// maxBinding is more than what a value is bound to takes.
+const maxBinding = 192
+
 // valuesOf opens nothing yet: it gives what opens single values of a person, as
 // the standing says they are there.
 type valuesOf struct {
@@ -362,6 +365,7 @@ type valuesOf struct {
 	sealed keys.List // in the order of the standing's values when it was read
 	dek    *keys.DEK
 	kept   *keys.Kept
+	room   []byte // where opened values lie, one behind the other
 }
 
 func (v *Vault) valuesOf(r store.Reader, p *person) (*valuesOf, error) {
@@ -371,6 +375,7 @@ func (v *Vault) valuesOf(r store.Reader, p *person) (*valuesOf, error) {
 		return nil, err
 	}
 	if row != nil {
+		o.room = make([]byte, 0, len(row)+maxBinding)
 		if o.sealed, err = keys.ParseList(row); err != nil {
 			return nil, fmt.Errorf("reading the profile of %s: %w: %w", p.id, errIntegrity, err)
 		}
@@ -394,7 +399,10 @@ func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
 	if o.kept.Has(as) {
 		plain, err = o.kept.Unseal(as, o.sealed.Envelope(at))
 	} else {
-		plain, err = o.sealed.Unseal(o.dek, at, as)
+		var room []byte
+		if room, err = o.sealed.Unseal(o.room, o.dek, at, as); err == nil {
+			plain, o.room = room[len(o.room):len(room):len(room)], room
+		}
 	}
 	if err != nil {
 		return privacy.Sensitive{}, fmt.Errorf("opening %s of %s: %w", fact.Field, o.p.id, err)
