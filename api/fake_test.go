@@ -238,6 +238,25 @@ func (f *fake) ActivatePolicy(_ context.Context, _ vault.Caller, id string) (*va
 func (f *fake) Decision(context.Context, vault.Caller, privacy.DecisionID) (*vault.DecisionView, error) {
 	return &vault.DecisionView{}, f.called("decision")
 }
+func (f *fake) Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error) {
+	return &vault.Request{ID: privacy.RequestID(record), Kind: vault.RequestErasure, Status: vault.RequestInProgress, ReceivedAt: morning, DueAt: morning}, f.called("erase")
+}
+func (f *fake) Requests(context.Context, vault.Caller, privacy.RequestID, int) ([]vault.Request, error) {
+	return []vault.Request{{ID: privacy.RequestID(record), Kind: vault.RequestErasure, Status: vault.RequestBlocked, ReceivedAt: morning, DueAt: morning}}, f.called("requests")
+}
+func (f *fake) Request(_ context.Context, _ vault.Caller, id privacy.RequestID) (*vault.Request, error) {
+	return &vault.Request{ID: id, Kind: vault.RequestErasure, Status: vault.RequestCompleted, ReceivedAt: morning, DueAt: morning, CompletedAt: morning,
+		Certificate: "a.b.c", Kept: []vault.Stay{{Purpose: "invoices", Basis: privacy.LegalObligation, Fields: []privacy.FieldName{"address"}}}}, f.called("request")
+}
+func (f *fake) PlaceHold(_ context.Context, _ vault.Caller, r vault.HoldRequest) (*vault.Hold, error) {
+	return &vault.Hold{ID: privacy.HoldID(record), Subject: r.Subject.ID, Since: morning, By: "first", Reason: r.Reason}, f.called("hold")
+}
+func (f *fake) ReleaseHold(_ context.Context, _ vault.Caller, id privacy.SubjectID, _ *privacy.HoldID) ([]vault.Hold, error) {
+	return []vault.Hold{{ID: privacy.HoldID(record), Subject: id, Since: morning}}, f.called("release")
+}
+func (f *fake) Holds(_ context.Context, _ vault.Caller, id privacy.SubjectID) ([]vault.Hold, error) {
+	return []vault.Hold{{ID: privacy.HoldID(record), Subject: id, Since: morning}}, f.called("holds")
+}
 func (f *fake) Lookup(_ context.Context, _ vault.Caller, who vault.SubjectRef, reason string) (privacy.SubjectID, error) {
 	if err := f.called("lookup"); err != nil || f.lookup == nil {
 		return ana, err

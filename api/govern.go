@@ -374,15 +374,26 @@ func confirmClock(x *exchange, _ *wire.Nothing) (int, *wire.Done, error) {
 	return http.StatusOK, done, nil
 }
 
+// limit reads how many entries of a list are asked for.
+func (x *exchange) limit() (int, error) {
+	const most = 1000
+	text := x.query.Get("limit")
+	if text == "" {
+		return most, nil
+	}
+	limit, err := strconv.Atoi(text)
+	if err != nil || limit < 1 || limit > most {
+		return 0, unprocessable("limit", wire.CodeInvalid, "is 1 to 1000")
+	}
+	return limit, nil
+}
+
 // page cuts ?limit entries out of a list, those behind the one named ?after;
 // next names where the following page begins.
 func page[T any](x *exchange, all []T, id func(T) string) (some []T, next string, err error) {
-	const most = 1000
-	limit := most
-	if text := x.query.Get("limit"); text != "" {
-		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > most {
-			return nil, "", unprocessable("limit", wire.CodeInvalid, "is 1 to 1000")
-		}
+	limit, err := x.limit()
+	if err != nil {
+		return nil, "", err
 	}
 	if after := x.query.Get("after"); after != "" {
 		for i, item := range all {

@@ -22,6 +22,8 @@ func describe(table []route, issuer, version string) ([]byte, error) {
 	for of, like := range map[reflect.Type]reflect.Type{
 		reflect.TypeFor[wire.Subject]():       reflect.TypeFor[subjectSchema](),
 		reflect.TypeFor[wire.LookupRequest](): reflect.TypeFor[lookupSchema](),
+		reflect.TypeFor[wire.PersonRequest](): reflect.TypeFor[personRequestSchema](),
+		reflect.TypeFor[wire.HoldRequest]():   reflect.TypeFor[holdRequestSchema](),
 		reflect.TypeFor[wire.CaptureLine]():   reflect.TypeFor[captureLineSchema](),
 		reflect.TypeFor[wire.Values]():        reflect.TypeFor[map[string]any](),
 		reflect.TypeFor[wire.Value]():         reflect.TypeFor[any](),
@@ -191,6 +193,29 @@ func (lookupSchema) Schema(huma.Registry) *huma.Schema {
 	two := 2
 	return &huma.Schema{Type: huma.TypeObject, Required: []string{"reason"}, MinProperties: &two, MaxProperties: &two,
 		Properties: map[string]*huma.Schema{"reason": {Type: huma.TypeString}}, AdditionalProperties: true}
+}
+
+// personRequestSchema describes wire.PersonRequest: beside kind and reason a
+// subject, or one identifier.
+type personRequestSchema struct{}
+
+// Schema is called by huma.
+func (personRequestSchema) Schema(r huma.Registry) *huma.Schema {
+	three := 3
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &three,
+		Properties: map[string]*huma.Schema{"kind": {Type: huma.TypeString, Enum: []any{"erasure"}}, "reason": {Type: huma.TypeString},
+			"subject": r.Schema(reflect.TypeFor[wire.Subject](), true, "")}, AdditionalProperties: true}
+}
+
+// holdRequestSchema describes wire.HoldRequest, likewise.
+type holdRequestSchema struct{}
+
+// Schema is called by huma.
+func (holdRequestSchema) Schema(r huma.Registry) *huma.Schema {
+	two := 2
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"reason"}, MinProperties: &two, MaxProperties: &two,
+		Properties:           map[string]*huma.Schema{"reason": {Type: huma.TypeString}, "subject": r.Schema(reflect.TypeFor[wire.Subject](), true, "")},
+		AdditionalProperties: true}
 }
 
 // captureLineSchema describes wire.CaptureLine, of which a refused line has the

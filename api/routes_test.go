@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // A body that the route would accept, by pattern.
@@ -20,6 +22,9 @@ var goodBodies = map[string]string{
 	"POST /v1/touches/check":         `{"subject":"` + ana.String() + `","kind":"offer","topic":"tv","purpose":"marketing"}`,
 	"PUT /v1/register":               `{"controller":{}}`,
 	"POST /v1/subjects/lookup":       `{"email":"ana@example.org","reason":"she called"}`,
+	"POST /v1/requests":              `{"kind":"erasure","subject":"` + ana.String() + `","reason":"she asked"}`,
+	"POST /v1/subjects/holds":        `{"email":"ana@example.org","reason":"a claim"}`,
+	"POST /v1/subjects/{id}/holds":   `{"reason":"a claim"}`,
 	"POST /v1/policies":              `{"modules":{}}`,
 	"POST /v1/policies/check":        `{"modules":{}}`,
 	"POST /v1/officers":              `{"name":"beatrix"}`,
@@ -35,7 +40,7 @@ var goodBodies = map[string]string{
 // at fills a pattern's holes with IDs that exist.
 func at(rt route) string {
 	path := strings.NewReplacer("/v1/consents/{id}", "/v1/consents/"+record.String(), "/v1/subjects/{id}", "/v1/subjects/"+ana.String(),
-		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
+		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "/v1/requests/{id}", "/v1/requests/"+privacy.RequestID(record).String(), "{hold}", privacy.HoldID(record).String(), "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
 	if len(rt.query) > 0 && rt.query[0] == "purpose" {
 		path += "?purpose=marketing"
 	}
@@ -79,7 +84,7 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 
 func TestWhatIsNotThereIsToldOnlyToClients(t *testing.T) {
 	b := newBench(t)
-	for _, path := range []string{"/v1", "/v1/", "/v1/requests", "/v1/reads/", "/v1//reads", "/v1/x/../reads", "/v1/reports/processing-activities"} {
+	for _, path := range []string{"/v1", "/v1/", "/v1/request", "/v1/reads/", "/v1//reads", "/v1/x/../reads", "/v1/reports/processing-activities"} {
 		for who, want := range map[string]int{"": 401, "web": 404, "officer": 404} {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.URL.Path = path

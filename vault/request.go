@@ -48,6 +48,7 @@ type Request struct {
 	DueAt       time.Time // Art. 12(3)
 	CompletedAt time.Time
 	Kept        []Stay
+	People      uint64 // of a retention run: whom it would touch
 	Certificate string // compact JWS, once an erasure is completed
 }
 
@@ -265,7 +266,7 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 // person's key opens it.
 func (v *Vault) viewRequest(ctx context.Context, q *requestRecord) Request {
 	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
-		Kept: q.Stays, Certificate: q.Certificate, Why: v.inTheWay(q)}
+		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Why: v.inTheWay(q)}
 	if q.Subject != privacy.Nobody {
 		view.Subject = &q.Subject
 		if p, err := v.loadKeys(ctx, q.Subject); err == nil && p != nil && q.Reason != nil {

@@ -98,6 +98,42 @@ func (c *Client) Lookup(ctx context.Context, in *wire.LookupRequest) (*wire.Look
 	return post[wire.LookupAnswer](ctx, c, "/v1/subjects/lookup", in)
 }
 
+// Erase asks for a person's erasure, which goes on by itself: see Request.
+func (c *Client) Erase(ctx context.Context, who wire.Subject, reason string) (*wire.Request, error) {
+	return post[wire.Request](ctx, c, "/v1/requests", &wire.PersonRequest{Kind: "erasure", Subject: who, Reason: reason})
+}
+
+// Request says where a request stands.
+func (c *Client) Request(ctx context.Context, id privacy.RequestID) (*wire.Request, error) {
+	return get[wire.Request](ctx, c, "/v1/requests/"+id.String(), nil)
+}
+
+// Requests returns all requests, the latest first.
+func (c *Client) Requests(ctx context.Context) ([]wire.Request, error) {
+	return all(ctx, c, "/v1/requests", func(p *wire.RequestList) ([]wire.Request, string) { return p.Requests, p.Next })
+}
+
+// PlaceHold forbids that anything of a person is erased.
+func (c *Client) PlaceHold(ctx context.Context, who wire.Subject, reason string) (*wire.Hold, error) {
+	return post[wire.Hold](ctx, c, "/v1/subjects/holds", &wire.HoldRequest{Subject: who, Reason: reason})
+}
+
+// Holds returns the holds on a person.
+func (c *Client) Holds(ctx context.Context, id privacy.SubjectID) (*wire.HoldList, error) {
+	return get[wire.HoldList](ctx, c, "/v1/subjects/"+id.String()+"/holds", nil)
+}
+
+// ReleaseHolds releases one hold on a person, or all if none is named, and
+// returns what it released.
+func (c *Client) ReleaseHolds(ctx context.Context, id privacy.SubjectID, hold *privacy.HoldID) (*wire.HoldList, error) {
+	path := "/v1/subjects/" + id.String() + "/holds"
+	if hold != nil {
+		path += "/" + hold.String()
+	}
+	out := new(wire.HoldList)
+	return out, c.do(ctx, call{method: http.MethodDelete, path: path, out: out})
+}
+
 // Channels returns all channels.
 func (c *Client) Channels(ctx context.Context) ([]wire.Channel, error) {
 	return all(ctx, c, "/v1/channels", func(p *wire.ChannelList) ([]wire.Channel, string) { return p.Channels, p.Next })

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -62,6 +63,12 @@ func (s *Subject) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	default:
 		return notThis(dec, ErrNoSubject)
 	}
+}
+
+// of reads a subject from a value of its own.
+func (s *Subject) of(value []byte) error {
+	dec := jsontext.NewDecoder(bytes.NewReader(value))
+	return s.UnmarshalJSONFrom(dec)
 }
 
 // LookupRequest asks who holds an identifier: {"email": "…", "reason": "…"}.

@@ -19,9 +19,9 @@ func newLogProve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prove --dir D ID | --check FILE --vkey KEY",
 		Short: "Prove that a record stands in the log, or check such a proof",
-		Long: `prove prints a bundle for a decision (dec_…) or a consent record (con_…): the
-leaf, the way from it to the root of a signed checkpoint, and the record that the
-leaf commits to. Whoever is given it reads the record.
+		Long: `prove prints a bundle for a decision (dec_…), a consent record (con_…) or an
+erasure (req_…): the leaf, the way from it to the root of a signed checkpoint, and
+the record that the leaf commits to. Whoever is given it reads the record.
 
 With --check it checks a bundle offline. The verifier key has to come from
 somewhere else than the bundle: from /log/vkey, or from paper.`,
@@ -36,7 +36,7 @@ somewhere else than the bundle: from /log/vkey, or from paper.`,
 				return checkProof(cmd, check, vkey)
 			}
 			if len(args) == 0 {
-				return misuse("the ID of a decision or a consent record is missing")
+				return misuse("the ID of a decision, a consent record or an erasure is missing")
 			}
 			var proof *vault.Proof
 			err := askLog(cmd, dir, passphraseFile, func(s *socket) (err error) {

@@ -1,0 +1,156 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+func askFor(x *exchange, in *wire.PersonRequest) (int, *wire.Request, error) {
+	out, err := x.door.Erase(x.ctx, once(x, asked), vault.EraseRequest{Subject: ref(in.Subject), Reason: in.Reason})
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := asked(out)
+	return status, answer, nil
+}
+
+// asked is a request that was just made: what is to be known of it by who asked,
+// and nothing of the person.
+func asked(out *vault.Request) (int, *wire.Request) {
+	return http.StatusAccepted, &wire.Request{Request: out.ID, Kind: string(out.Kind), Status: string(out.Status), ReceivedAt: out.ReceivedAt, DueAt: out.DueAt}
+}
+
+func listRequests(x *exchange) (*wire.RequestList, error) {
+	limit, err := x.limit()
+	if err != nil {
+		return nil, err
+	}
+	var before privacy.RequestID
+	if after := x.query.Get("after"); after != "" {
+		if before, err = privacy.ParseRequestID(after); err != nil {
+			return nil, unprocessable("after", wire.CodeInvalid, "names no entry of this list")
+		}
+	}
+	all, err := x.door.Requests(x.ctx, x.caller, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	list := wire.RequestList{Requests: []wire.Request{}}
+	if len(all) > limit {
+		all, list.Next = all[:limit], all[limit-1].ID.String()
+	}
+	for i := range all {
+		list.Requests = append(list.Requests, *requestNow(&all[i]))
+	}
+	return &list, nil
+}
+
+func showRequest(x *exchange) (*wire.Request, error) {
+	id, err := privacy.ParseRequestID(x.r.PathValue("id"))
+	if err != nil {
+		return nil, errNotFound
+	}
+	out, err := x.door.Request(x.ctx, x.caller, id)
+	if err != nil {
+		return nil, err
+	}
+	return requestNow(out), nil
+}
+
+func requestNow(q *vault.Request) *wire.Request {
+	answer := wire.Request{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), Why: q.Why, Subject: q.Subject, By: q.By, Reason: q.Reason,
+		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate}
+	if !q.CompletedAt.IsZero() {
+		answer.CompletedAt = &q.CompletedAt
+	}
+	for _, s := range q.Kept {
+		kept := wire.Kept{Purpose: s.Purpose, Basis: s.Basis, Fields: s.Fields}
+		if !s.Until.IsZero() {
+			kept.Until = &s.Until
+		}
+		answer.Kept = append(answer.Kept, kept)
+	}
+	return &answer
+}
+
+// heldPerson reads whom a path is about.
+func (x *exchange) heldPerson() (privacy.SubjectID, error) {
+	id, err := privacy.ParseSubjectID(x.r.PathValue("id"))
+	if err != nil || id == privacy.Nobody {
+		return id, unprocessable("subject", wire.CodeInvalid, `"sub_…" was expected`)
+	}
+	return id, nil
+}
+
+func holdPerson(x *exchange, in *wire.Because) (int, *wire.Hold, error) {
+	id, err := x.heldPerson()
+	if err != nil {
+		return 0, nil, err
+	}
+	return placed(x.door.PlaceHold(x.ctx, once(x, held), vault.HoldRequest{Subject: vault.SubjectRef{ID: id}, Reason: in.Reason}))
+}
+
+func holdByIdentifier(x *exchange, in *wire.HoldRequest) (int, *wire.Hold, error) {
+	return placed(x.door.PlaceHold(x.ctx, once(x, held), vault.HoldRequest{Subject: ref(in.Subject), Reason: in.Reason}))
+}
+
+func placed(out *vault.Hold, err error) (int, *wire.Hold, error) {
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := held(out)
+	return status, answer, nil
+}
+
+func held(out *vault.Hold) (int, *wire.Hold) { return http.StatusCreated, holdNow(*out) }
+
+func holdNow(h vault.Hold) *wire.Hold {
+	return &wire.Hold{Hold: h.ID, Subject: h.Subject, Since: h.Since, By: h.By, Reason: h.Reason}
+}
+
+func listHolds(x *exchange) (*wire.HoldList, error) {
+	id, err := x.heldPerson()
+	if err != nil {
+		return nil, err
+	}
+	out, err := x.door.Holds(x.ctx, x.caller, id)
+	if err != nil {
+		return nil, err
+	}
+	_, list := holdsNow(out)
+	return list, nil
+}
+
+func holdsNow(all []vault.Hold) (int, *wire.HoldList) {
+	list := wire.HoldList{Holds: []wire.Hold{}}
+	for _, h := range all {
+		list.Holds = append(list.Holds, *holdNow(h))
+	}
+	return http.StatusOK, &list
+}
+
+func releaseHolds(x *exchange) (int, *wire.HoldList, error) {
+	id, err := x.heldPerson()
+	if err != nil {
+		return 0, nil, err
+	}
+	var hold *privacy.HoldID
+	if text := x.r.PathValue("hold"); text != "" {
+		one, err := privacy.ParseHoldID(text)
+		if err != nil {
+			return 0, nil, errNotFound
+		}
+		hold = &one
+	}
+	out, err := x.door.ReleaseHold(x.ctx, once(x, holdsNow), id, hold)
+	if err != nil {
+		return 0, nil, err
+	}
+	status, list := holdsNow(out)
+	return status, list, nil
+}
+
+var releaseHoldsHandler = handlerOf(releaseHolds, http.StatusOK)
