@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strconv"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/sayso-vault/sayso/api/wire"
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -95,7 +97,9 @@ func appendRead(b []byte, r *vault.ReadResult) []byte {
 		b = quote(b, m.Why)
 		b = append(b, '}')
 	}
-	b = append(b, `],"register":`...)
+	b = append(b, ']')
+	b = appendInferred(b, r)
+	b = append(b, `,"register":`...)
 	b = strconv.AppendUint(b, r.Register, 10)
 	b = append(b, `,"log_index":`...)
 	b = strconv.AppendUint(b, r.LogIndex, 10)
@@ -104,6 +108,29 @@ func appendRead(b []byte, r *vault.ReadResult) []byte {
 	b = append(b, `,"index":`...)
 	b = strconv.AppendUint(b, r.LogIndex, 10)
 	return append(b, `}}`...)
+}
+
+// appendInferred appends which models made what is released, if any did.
+func appendInferred(b []byte, r *vault.ReadResult) []byte {
+	made := wire.Inferences{}
+	for _, f := range r.Fields {
+		if f.Inference != nil {
+			made[f.Field] = *f.Inference
+		}
+	}
+	for _, m := range r.Masked {
+		if m.Inference != nil {
+			made[m.Field] = *m.Inference
+		}
+	}
+	if len(made) == 0 {
+		return b
+	}
+	text, err := json.Marshal(made, json.Deterministic(true))
+	if err != nil { // there is none of names and numbers
+		return b
+	}
+	return append(append(b, `,"inferred":`...), text...)
 }
 
 func appendWithheld(b []byte, withheld []vault.Withheld) []byte {

@@ -20,7 +20,7 @@ func capture(x *exchange, in *wire.CaptureRequest) (int, *wire.CaptureAnswer, er
 
 // captureOf is a capture in the vault's words.
 func captureOf(in *wire.CaptureRequest) vault.CaptureRequest {
-	ask := vault.CaptureRequest{Verified: in.Verified, Purposes: in.Purposes, ObservedAt: moment(in.ObservedAt)}
+	ask := vault.CaptureRequest{Verified: in.Verified, Observed: in.Observed, Inferred: in.Inferred, Purposes: in.Purposes, ObservedAt: moment(in.ObservedAt)}
 	if in.Subject != nil {
 		who := ref(*in.Subject)
 		ask.Subject = &who

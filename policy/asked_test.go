@@ -57,6 +57,7 @@ var unreleased = map[string]func(*Input){
 	"not granted":    func(in *Input) { in.Guard.Granted = false },
 	"matrix":         func(in *Input) { facts(in, func(f *Facts) { f.As = "withhold" }) },
 	"stale":          func(in *Input) { facts(in, func(f *Facts) { f.Stale = true }) },
+	"inferred":       func(in *Input) { facts(in, func(f *Facts) { f.Inferred = true }) },
 	"not in purpose": func(in *Input) { facts(in, func(f *Facts) { f.InPurpose = false }) },
 	"special":        func(in *Input) { facts(in, func(f *Facts) { f.Special = true }) },
 }

@@ -91,6 +91,7 @@ type Facts struct {
 	Special   bool `json:"special"`    // it is of a special category
 	Explicit  bool `json:"explicit"`   // the consent that covers it is explicit
 	Stale     bool `json:"stale"`      // its value is past its maximum age
+	Inferred  bool `json:"inferred"`   // its value is inferred, and the purpose allows no profiling
 	// As is the matrix's word for it: "", "withhold" or a mask.
 	As string `json:"as"`
 }

@@ -226,6 +226,7 @@ func drawVaried(t *rapid.T) *Input {
 		facts(func(f *Facts) { f.Special = true }),
 		facts(func(f *Facts) { f.Explicit = true }),
 		facts(func(f *Facts) { f.Stale = true }),
+		facts(func(f *Facts) { f.Inferred = true }),
 		facts(func(f *Facts) { f.As = "withhold" }),
 		facts(func(f *Facts) { f.As = "partial" }),
 	}

@@ -19,6 +19,10 @@ type CaptureRequest struct {
 	Subject  *SubjectRef // nil: whoever the identifiers say, or somebody new
 	Fields   []CapturedField
 	Verified []privacy.FieldName
+	// Observed are captured fields that the channel saw, Inferred those that a
+	// model made; all others the person told.
+	Observed []privacy.FieldName
+	Inferred map[privacy.FieldName]privacy.Inference
 	Purposes []privacy.PurposeID // grounds to begin; none: see [Vault.Capture]
 	// Grounds are grounds to begin as of a time, with what they are of and until
 	// when they last, if that is known. If it is not nil, none begins by default.
@@ -131,6 +135,9 @@ type captured struct {
 	field    *register.Field
 	value    profile.Value
 	verified bool
+
+	origin    privacy.Origin
+	inference *privacy.Inference
 }
 
 // known returns whom the capture is about, nil for somebody new.
@@ -208,13 +215,14 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 			bad(string(sent.Field), fault.Code, "%s", fault.Detail)
 			continue
 		}
-		c.values = append(c.values, captured{field: f, value: value, verified: contains(req.Verified, sent.Field)})
+		c.values = append(c.values, captured{field: f, value: value, verified: contains(req.Verified, sent.Field), origin: privacy.Declared})
 	}
 	for _, name := range req.Verified {
 		if !seen[name] {
 			bad("verified", "not_captured", "expected only fields that this request captures")
 		}
 	}
+	c.checkOrigins(req, bad)
 	if !req.ObservedAt.IsZero() {
 		if c.observed = micro(req.ObservedAt); c.observed.After(c.now.Add(aheadTolerance)) {
 			bad("observed_at", "in_future", "expected a time at most 60 s ahead")
@@ -223,7 +231,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 	c.receipts = !req.NoReceipts
 	c.checkTerms(req.Grounds, bad)
 	if req.Grounds == nil || req.Purposes != nil {
-		c.purposes = c.grounds(req.Purposes, seen, bad)
+		c.purposes = c.grounds(req.Purposes, func(f privacy.FieldName) bool { _, guess := req.Inferred[f]; return guess }, seen, bad)
 	}
 	if len(c.purposes)+len(c.terms) > 0 && !believed {
 		return unavailable("the clock is not believed, so no ground is begun until an officer confirms it")
@@ -288,7 +296,7 @@ func (c *capture) checkTerms(asked []GroundTerm, bad func(field, code, format st
 }
 
 // grounds returns the purposes for which this capture begins a ground now.
-func (c *capture) grounds(asked []privacy.PurposeID, seen map[privacy.FieldName]bool, bad func(field, code, format string, args ...any)) []privacy.PurposeID {
+func (c *capture) grounds(asked []privacy.PurposeID, inferred func(privacy.FieldName) bool, seen map[privacy.FieldName]bool, bad func(field, code, format string, args ...any)) []privacy.PurposeID {
 	var begin []privacy.PurposeID
 	if asked != nil {
 		for _, id := range asked {
@@ -301,7 +309,7 @@ func (c *capture) grounds(asked []privacy.PurposeID, seen map[privacy.FieldName]
 	for _, id := range c.channel.Purposes {
 		p, ok := c.regime.register.Purpose(id)
 		if ok && c.holds(id) && p.Basis != privacy.Consent && p.Basis != privacy.OptOut &&
-			slices.ContainsFunc(p.Fields, func(f privacy.FieldName) bool { return seen[f] }) {
+			slices.ContainsFunc(p.Fields, func(f privacy.FieldName) bool { return seen[f] && !inferred(f) }) {
 			begin = append(begin, id)
 		}
 	}
@@ -341,6 +349,7 @@ type captureRecord struct {
 	Grounds    []privacy.PurposeID `json:"grounds,omitempty"`
 	Terms      []termRecord        `json:"terms,omitempty"` // grounds as of a time
 	Moved      privacy.FieldName   `json:"moved,omitempty"` // an identifier that finds somebody else from now on
+	Over       []privacy.FieldName `json:"over,omitempty"`  // values of the moment that were removed
 	Standing   rowDigest           `json:"standing"`
 }
 

@@ -8,3 +8,5 @@ func (v *Vault) SweepAnswers(ctx context.Context) (more bool, err error) { retur
 func (v *Vault) SweepDealings(ctx context.Context) (more bool, err error) {
 	return v.sweepDealings(ctx)
 }
+
+func (v *Vault) SweepMoments(ctx context.Context) (more bool, err error) { return v.sweepMoments(ctx) }

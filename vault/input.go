@@ -101,6 +101,9 @@ func facts(reg *register.Register, q *question, s *consent.Standing, cover conse
 	if fact := s.Value(name); fact != nil && !f.MaxAge.IsZero() && !q.fresh {
 		stale = !at.Before(f.MaxAge.After(fact.Observed))
 	}
+	// A value that is over is withheld for no reason of its own: there is none.
+	fact := s.Value(name)
+	inferred := fact != nil && fact.Origin == privacy.Inferred && !q.asked.Profiling && !q.fresh && !s.Ended(reg, f, fact.Observed, at)
 	return policy.Facts{
 		Declared:  true,
 		InPurpose: slices.Contains(q.asked.Fields, name),
@@ -108,6 +111,7 @@ func facts(reg *register.Register, q *question, s *consent.Standing, cover conse
 		Special:   f.Special,
 		Explicit:  cover.Explicit,
 		Stale:     stale,
+		Inferred:  inferred,
 		As:        reg.As(q.asked.ID, q.channel.ID, name),
 	}
 }

@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"slices"
 	"time"
 
@@ -41,7 +40,11 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 	if err != nil {
 		return nil, err
 	}
+	over := momentOver(c.regime.register, p.standing)
 	if err := c.merge(ctx, tx, p, values, res); err != nil {
+		return nil, err
+	}
+	if err := c.v.planMoment(tx, p, over, momentOver(c.regime.register, p.standing)); err != nil {
 		return nil, err
 	}
 	s := p.standing
@@ -70,7 +73,7 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 		return nil, err
 	}
 	if !created && len(c.values) > 0 {
-		if err := c.v.told(tx, c.regime.register, c.channel.ID, p, c.names(), c.now); err != nil {
+		if err := c.v.told(tx, c.regime.register, c.channel.ID, p, c.told(), c.now); err != nil {
 			return nil, err
 		}
 	}
@@ -300,12 +303,13 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 	for _, k := range c.values {
 		name := k.field.Name
 		old := p.standing.Value(name)
-		if old != nil && profile.Equal(profile.Value{JSON: plain[name]}, k.value) {
+		gone := old != nil && !k.field.TTL.IsZero() && !c.now.Before(k.field.TTL.After(old.Observed))
+		if old != nil && !gone && profile.Equal(profile.Value{JSON: plain[name]}, k.value) {
 			fact := *old
-			fact.Observed = latest(fact.Observed, c.observed)
-			fact.Verified = fact.Verified || k.verified
+			k.confirms(&fact, c)
 			if old.Kept { // of an erased life: it is told anew
 				fact.Kept, fact.Verified, fact.Channel, fact.Recorded = false, k.verified, c.channel.ID, c.recorded
+				fact.Origin, fact.Inference = k.origin, k.inference
 			}
 			// What was said earlier than what is known gives no hold on it: else
 			// a channel could guess with old times until it has one.
@@ -318,18 +322,21 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			res.Unchanged = append(res.Unchanged, name)
 			continue
 		}
-		fact := consent.Value{Field: name, Version: 1, Observed: c.observed, Recorded: c.recorded, Channel: c.channel.ID,
-			Origin: privacy.Declared, Verified: k.verified}
+		// A value that was removed may have had any version up to this.
+		fact := consent.Value{Field: name, Version: p.standing.Version + 1, Observed: c.observed, Recorded: c.recorded, Channel: c.channel.ID,
+			Origin: k.origin, Inference: k.inference, Verified: k.verified}
 		same := old != nil && old.Index != [16]byte{} && sameLookup(k.field, plain[name], k.value.Lookup)
 		if old != nil {
-			res.Superseded = append(res.Superseded, name)
-			if c.observed.Before(old.Observed) && old.Origin == privacy.Declared && !old.Kept {
-				if err := c.v.putPast(tx, values, fact, k.value.JSON); err != nil {
+			if !gone {
+				res.Superseded = append(res.Superseded, name)
+			}
+			if !gone && !old.Kept && k.loses(old, c) {
+				if err := c.putPast(tx, values, k.field, fact, k.value.JSON); err != nil {
 					return err
 				}
 				continue
 			}
-			if err := c.v.putPast(tx, values, *old, plain[name]); err != nil {
+			if err := c.putPast(tx, values, k.field, *old, plain[name]); err != nil {
 				return err
 			}
 			fact.Version = old.Version + 1
@@ -355,15 +362,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 
 // derive keeps the facts that rules may know of a person in the standing.
 func derive(s *consent.Standing, plain map[privacy.FieldName]privacy.Sensitive, reg *register.Register, now time.Time) {
-	if s.CameBack() { // nothing of an erased life is told
-		plain = maps.Clone(plain)
-		for i := range s.Values {
-			if s.Values[i].Kept {
-				delete(plain, s.Values[i].Field)
-			}
-		}
-	}
-	facts := profile.Derive(plain, reg, now)
+	facts := profile.Derive(lasting(s, plain, reg), reg, now)
 	unlessUnknown := func(word string) string {
 		if word == profile.Unknown {
 			return ""
@@ -384,13 +383,23 @@ type pastValue struct {
 	Origin   privacy.Origin    `json:"origin"`
 	Verified bool              `json:"verified,omitempty"`
 	Kept     bool              `json:"kept,omitempty"` // of an erased life
+
+	Inference *privacy.Inference `json:"inference,omitempty"`
+}
+
+// putPast keeps a value in the person's history, unless it was of the moment.
+func (c *capture) putPast(tx store.Tx, values *valuesOf, f *register.Field, fact consent.Value, value privacy.Sensitive) error {
+	if !f.TTL.IsZero() {
+		return nil
+	}
+	return c.v.putPast(tx, values, fact, value)
 }
 
 // putPast keeps a value in the person's history, under the values key: what is
 // erased there is unreadable here.
 func (v *Vault) putPast(tx store.Tx, values *valuesOf, fact consent.Value, value privacy.Sensitive) error {
 	plain, err := json.Marshal(pastValue{Field: fact.Field, Value: value.Reveal(), Observed: fact.Observed, Recorded: fact.Recorded,
-		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Kept: fact.Kept})
+		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Kept: fact.Kept, Inference: fact.Inference})
 	if err != nil {
 		return err
 	}

@@ -32,13 +32,18 @@ func (v *Vault) Missing(ctx context.Context, by Caller, id privacy.SubjectID, pu
 	return a.result.Missing, nil
 }
 
+// guessed is the guardrail by which what a model inferred is nothing to a purpose
+// that allows no profiling: the person may still be asked.
+const guessed = "guardrails:profiling"
+
 // gaps returns what is missing of the fields that were decided about. Whether a
-// stale one would be released is decided as if it were fresh: staleness is
-// looked at before the matrix and the officers' rules.
+// stale one, or one that was inferred, would be released is decided as if the
+// person had just told it: that is looked at before the matrix and the officers'
+// rules.
 func (v *Vault) gaps(ctx context.Context, q *question, p *person, outcomes []policy.Outcome, at moments) ([]Missing, error) {
 	fresh := outcomes
 	for _, o := range outcomes {
-		if o.Action == policy.Withhold && o.Code == privacy.CodeStale {
+		if o.Action == policy.Withhold && (o.Code == privacy.CodeStale || o.Rule == guessed) {
 			asIf := *q
 			asIf.fresh = true
 			var err error
@@ -55,7 +60,7 @@ func (v *Vault) gaps(ctx context.Context, q *question, p *person, outcomes []pol
 			continue
 		}
 		switch {
-		case v.present(q, p, field, at) == nil:
+		case v.present(q, p, field, at) == nil, outcomes[i].Rule == guessed:
 			missing = append(missing, Missing{Field: o.Field, Why: WhyAbsent})
 		case outcomes[i].Action == policy.Withhold:
 			missing = append(missing, Missing{Field: o.Field, Why: WhyStale})

@@ -46,6 +46,8 @@ type ReadResult struct {
 type FieldValue struct {
 	Field privacy.FieldName
 	Value privacy.Sensitive
+	// Inference says which model inferred it; nil: nobody did.
+	Inference *privacy.Inference
 }
 
 // MaskedValue is what a mask shows of a value.
@@ -53,6 +55,8 @@ type MaskedValue struct {
 	Field privacy.FieldName
 	Value privacy.Sensitive
 	Mask  privacy.Mask
+
+	Inference *privacy.Inference // as of a FieldValue
 }
 
 // Why an allowed field has nothing to release.
@@ -320,14 +324,14 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 			if res.Fields == nil {
 				res.Fields = make([]FieldValue, 0, len(outcomes))
 			}
-			res.Fields = append(res.Fields, FieldValue{Field: o.Field, Value: value})
+			res.Fields = append(res.Fields, FieldValue{Field: o.Field, Value: value, Inference: fact.Inference})
 			continue
 		}
 		shown, err := profile.Mask(o.Mask, field.Type, value, t)
 		if err != nil {
 			return fmt.Errorf("masking %s: %w", o.Field, err)
 		}
-		res.Masked = append(res.Masked, MaskedValue{Field: o.Field, Value: shown, Mask: o.Mask})
+		res.Masked = append(res.Masked, MaskedValue{Field: o.Field, Value: shown, Mask: o.Mask, Inference: fact.Inference})
 	}
 	if want >= gaps {
 		if err := v.deal(ctx, s, q, p, want, outcomes, at, a, res, req.plan); err != nil {

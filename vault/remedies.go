@@ -20,7 +20,7 @@ type Remedy struct {
 
 // Move is one change that somebody could make.
 type Move struct {
-	Move    string            `json:"move"` // consent, ground, lift_restriction, fresher_value, map_field, matrix, rule, known_subject
+	Move    string            `json:"move"` // consent, ground, lift_restriction, fresher_value, declared_value, map_field, matrix, rule, known_subject
 	Purpose privacy.PurposeID `json:"purpose,omitempty"`
 	Field   privacy.FieldName `json:"field,omitempty"`
 	Notice  string            `json:"notice_version,omitempty"`
@@ -130,6 +130,10 @@ func movesFor(q *question, facts *policy.Input, o policy.Outcome) []Move {
 	} else if x.Stale {
 		moves = append(moves, Move{Move: "fresher_value", Field: f, Detail: "a fresher value of " + string(f) + " is captured",
 			apply: field(func(x *policy.Facts) { x.Stale = false })})
+	}
+	if facts.Guard.Fields[f].Inferred {
+		moves = append(moves, Move{Move: "declared_value", Field: f, Detail: "the person tells " + string(f) + " themselves, instead of a model's guess",
+			apply: field(func(x *policy.Facts) { x.Inferred = false })})
 	}
 	if facts.Guard.Fields[f].As == "withhold" {
 		moves = append(moves, Move{Move: "matrix", Purpose: p.ID, Field: f, Detail: "the matrix no longer withholds " + string(f) + " here",

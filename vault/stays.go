@@ -135,6 +135,11 @@ func (v *Vault) keepOnly(tx store.Tx, reg *register.Register, p *person, values 
 // endDealings ends what the channels had to do with somebody; what stays of them
 // does not need it. Their row goes with the rest of a person who does.
 func (v *Vault) endDealings(tx store.Tx, reg *register.Register, p *person, values *opened, partly bool) error {
+	if !partly { // of what stays, what is of the moment still ends
+		if err := v.planMoment(tx, p, momentOver(reg, p.standing), time.Time{}); err != nil {
+			return err
+		}
+	}
 	d, err := v.dealings(tx, p)
 	if errors.Is(err, keys.ErrIntegrity) {
 		values.lost = true

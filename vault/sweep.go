@@ -16,14 +16,14 @@ const (
 	sweepMost  = 256 // rows removed in one transaction, which others wait for
 )
 
-// sweepOver removes what is over as its time comes: kept answers, and what the
-// channels had to do with people.
+// sweepOver removes what is over as its time comes: kept answers, what the
+// channels had to do with people, values of the moment.
 func (v *Vault) sweepOver(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		again := false
-		for what, sweep := range map[string]func(context.Context) (bool, error){"answers": v.sweep, "dealings": v.sweepDealings} {
+		for what, sweep := range map[string]func(context.Context) (bool, error){"answers": v.sweep, "dealings": v.sweepDealings, "values": v.sweepMoments} {
 			more, err := sweep(ctx)
 			if err != nil && ctx.Err() == nil {
 				v.cfg.Logger.Error("removing what is over", "what", what, "err", err)

@@ -40,6 +40,7 @@ func (r captureRecord) append(b []byte) ([]byte, error) {
 		b = append(b, ']')
 	}
 	b = member(b, `,"moved":`, r.Moved)
+	b = members(b, `,"over":`, r.Over)
 	return append(r.Standing.append(append(b, `,"standing":`...)), '}'), nil
 }
 

@@ -12,6 +12,8 @@ type CaptureRequest struct {
 	Subject    *Subject            `json:"subject,omitempty"`
 	Fields     Values              `json:"fields"`
 	Verified   []privacy.FieldName `json:"verified,omitempty"`
+	Observed   []privacy.FieldName `json:"observed,omitempty" doc:"captured fields that the channel saw"`
+	Inferred   Inferences          `json:"inferred,omitempty" doc:"captured fields that a model made, and which"`
 	Purposes   []privacy.PurposeID `json:"purposes,omitzero"`
 	Grounds    []Ground            `json:"grounds,omitzero"`
 	Consents   []Consent           `json:"consents,omitempty"`
@@ -23,6 +25,7 @@ func (r *CaptureRequest) Check() []FieldError {
 	var c check
 	c.must("fields", r.Fields != nil)
 	names(&c, "verified", r.Verified)
+	names(&c, "observed", r.Observed)
 	names(&c, "purposes", r.Purposes)
 	for i := range r.Grounds {
 		r.Grounds[i].check(&c, "grounds."+itoa(i)+".")
@@ -33,6 +36,9 @@ func (r *CaptureRequest) Check() []FieldError {
 	c.valid("observed_at", r.ObservedAt == nil || !r.ObservedAt.IsZero(), "is no point in time")
 	return c.errs
 }
+
+// Inferences say by field which model inferred a value.
+type Inferences map[privacy.FieldName]privacy.Inference
 
 // CaptureAnswer says what became of each field. Created is also true for a
 // person the channel does not know: a capture is no way to ask who is known.

@@ -32,6 +32,7 @@ type ReadAnswer struct {
 	Masked   map[privacy.FieldName]Masked `json:"masked"`
 	Withheld []Withheld                   `json:"withheld"`
 	Missing  []Missing                    `json:"missing"`
+	Inferred Inferences                   `json:"inferred,omitempty" doc:"of what is released or masked, what a model made"`
 	Register uint64                       `json:"register"`
 	LogIndex uint64                       `json:"log_index"`
 	Log      LogPosition                  `json:"log"`
@@ -51,6 +52,7 @@ type ReadLine struct {
 	Masked   map[privacy.FieldName]Masked `json:"masked,omitzero"`
 	Withheld []Withheld                   `json:"withheld,omitzero"`
 	Missing  []Missing                    `json:"missing,omitzero"`
+	Inferred Inferences                   `json:"inferred,omitempty"`
 	Register uint64                       `json:"register,omitzero"`
 	LogIndex *uint64                      `json:"log_index,omitempty"`
 	Log      *LogPosition                 `json:"log,omitempty"`

@@ -38,6 +38,7 @@ release contains field if {
 	basis_holds(facts)
 	category_holds(facts)
 	facts.stale == false
+	facts.inferred == false
 	facts.as in shown
 	person_releases
 }
@@ -122,6 +123,8 @@ field_reason(facts) := {"code": "field_not_in_purpose", "rule": "purpose"} if {
 	not category_holds(facts)
 } else := {"code": "stale", "rule": "age"} if {
 	not facts.stale == false
+} else := {"code": "policy", "rule": "profiling"} if {
+	not facts.inferred == false
 } else := {"code": "policy", "rule": "matrix"}
 
 # unfounded_field is what is said where the basis is not true for a field.

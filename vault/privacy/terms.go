@@ -97,8 +97,16 @@ type Actor struct {
 // Origin is how a value came to be known.
 type Origin string
 
-// The origins of a value. Declared beats inferred.
+// The origins of a value. What was told or seen beats what was inferred.
 const (
-	Declared Origin = "declared"
-	Inferred Origin = "inferred"
+	Declared Origin = "declared" // the person told it
+	Observed Origin = "observed" // a channel saw it: a basket, a place
+	Inferred Origin = "inferred" // a model made it of other data
 )
+
+// Inference says which model made a value, and how sure it was.
+type Inference struct {
+	Model      string  `json:"model"`
+	Version    string  `json:"version"`
+	Confidence float64 `json:"confidence"` // 0 to 1, of at most four decimals
+}

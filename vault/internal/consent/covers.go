@@ -118,8 +118,18 @@ func (s *Standing) Live(reg *register.Register, p *register.Purpose, now time.Ti
 
 // ValueEnd returns when a value observed at a time ends: the latest end among the
 // live purposes that list its field, capped by the field's own retention
-// unless a legal obligation is longer. Zero means it does not end.
+// unless a legal obligation is longer. A value of the moment ends with it. Zero
+// means it does not end.
 func (s *Standing) ValueEnd(reg *register.Register, f *register.Field, observed, now time.Time) time.Time {
+	end := s.kept(reg, f, observed, now)
+	if !f.TTL.IsZero() {
+		end = earlier(end, f.TTL.After(observed))
+	}
+	return end
+}
+
+// kept returns when what asks for a value to be kept ends.
+func (s *Standing) kept(reg *register.Register, f *register.Field, observed, now time.Time) time.Time {
 	var latest, obliged time.Time
 	live, forever, obligedForever := false, false, false
 	for i := range reg.Purposes {

@@ -3,6 +3,7 @@ package consent
 import (
 	"encoding/binary"
 	"errors"
+	"math"
 	"slices"
 	"time"
 	"unsafe"
@@ -27,6 +28,8 @@ import (
 //	           [ version observed recorded channel ]   unless flags has bit 5:
 //	                                                   as of the value before
 //	           [ index(16) channel* ]                  if flags has bit 3
+//	           [ model version confidence ]            if flags has bit 0;
+//	                                                   in ten thousandths
 //	hold     = id(16) since by reason
 //	text     = 0 length bytes | n          n counts from 1 through words, names
 //	                                       and texts that occurred before
@@ -52,8 +55,11 @@ const (
 	flagIdentifier = 1 << 3
 	flagKept       = 1 << 4
 	flagLikeBefore = 1 << 5
+	flagObserved   = 1 << 6
 
 	phaseMore = 1 << 7
+
+	sure = 10_000 // as a confidence
 
 	day      = 24 * 60 * 60 * 1_000_000 // in microseconds
 	farthest = 1 << 58                  // and a time from 1970: 9,000 years
@@ -105,7 +111,7 @@ func (s *Standing) Encode(names *Names) []byte {
 		identifier, like := v.Index != [16]byte{}, i > 0 && v.like(&s.Values[i-1])
 		w.text(string(v.Field))
 		w.b = append(w.b, flag(v.Origin == privacy.Inferred, flagInferred)|flag(v.Verified, flagVerified)|
-			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier)|flag(v.Kept, flagKept)|flag(like, flagLikeBefore))
+			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier)|flag(v.Kept, flagKept)|flag(like, flagLikeBefore)|flag(v.Origin == privacy.Observed, flagObserved))
 		if !like {
 			w.uint(v.Version)
 			w.time(v.Observed)
@@ -115,6 +121,11 @@ func (s *Standing) Encode(names *Names) []byte {
 		if identifier {
 			w.b = append(w.b, v.Index[:]...)
 			texts(&w, v.Channels)
+		}
+		if v.Origin == privacy.Inferred {
+			w.text(v.Inference.Model)
+			w.text(v.Inference.Version)
+			w.uint(uint64(math.Round(v.Inference.Confidence * sure)))
 		}
 	}
 	if !more {
@@ -209,9 +220,14 @@ func Decode(b []byte, names *Names) (*Standing, error) {
 func (r *reader) value(all []Value) {
 	v := &all[len(all)-1]
 	*v = Value{Field: privacy.FieldName(r.text()), Origin: privacy.Declared}
-	flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier | flagKept | flagLikeBefore)
-	if flags&flagInferred != 0 {
+	flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier | flagKept | flagLikeBefore | flagObserved)
+	switch flags & (flagInferred | flagObserved) {
+	case flagInferred:
 		v.Origin = privacy.Inferred
+	case flagObserved:
+		v.Origin = privacy.Observed
+	case flagInferred | flagObserved:
+		r.bad = true
 	}
 	v.Verified, v.Holds, v.Kept = flags&flagVerified != 0, flags&flagHolds != 0, flags&flagKept != 0
 	like := flags&flagLikeBefore != 0
@@ -231,6 +247,12 @@ func (r *reader) value(all []Value) {
 		r.bad = r.bad || v.Index == [16]byte{}
 	} else if v.Holds {
 		r.bad = true
+	}
+	if v.Origin == privacy.Inferred {
+		v.Inference = &privacy.Inference{Model: r.text(), Version: r.text()}
+		n := r.uint()
+		v.Inference.Confidence = float64(n) / sure
+		r.bad = r.bad || n > sure
 	}
 }
 

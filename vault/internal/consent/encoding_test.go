@@ -68,9 +68,12 @@ func standing(t *rapid.T) *consent.Standing {
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "values") {
 		v := consent.Value{Field: word[privacy.FieldName](t, "field"), Version: rapid.Uint64().Draw(t, "version"), Observed: moment(t, "observed"), Recorded: moment(t, "recorded"),
-			Channel: word[privacy.ChannelID](t, "channel"), Origin: rapid.SampledFrom([]privacy.Origin{privacy.Declared, privacy.Inferred}).Draw(t, "origin"), Verified: rapid.Bool().Draw(t, "verified")}
+			Channel: word[privacy.ChannelID](t, "channel"), Origin: rapid.SampledFrom([]privacy.Origin{privacy.Declared, privacy.Observed, privacy.Inferred}).Draw(t, "origin"), Verified: rapid.Bool().Draw(t, "verified")}
 		if v.Index = sixteen(t, "index"); v.Index != [16]byte{} {
 			v.Holds, v.Channels = rapid.Bool().Draw(t, "holds"), words[privacy.ChannelID](t, "channels")
+		}
+		if v.Origin == privacy.Inferred {
+			v.Inference = &privacy.Inference{Model: word[string](t, "model"), Version: word[string](t, "model's version"), Confidence: float64(rapid.IntRange(0, 10_000).Draw(t, "confidence")) / 10_000}
 		}
 		v.Kept = rapid.Bool().Draw(t, "kept")
 		s.Values = append(s.Values, v)
@@ -151,7 +154,9 @@ func FuzzDecode(f *testing.F) {
 		"a list longer than all there is":     with(10, 9),
 		"a first value like the one before":   with(13, 1, email, 0x20),
 		"a second value that is and says not": with(13, 2, email, 0, 1, 0, 0, web, web, 0, 1, 0, 0, web),
-		"a value with an unknown flag":        with(13, 1, email, 0x40, 1, 0, 0, web),
+		"a value with an unknown flag":        with(13, 1, email, 0x80, 1, 0, 0, web),
+		"a value both seen and inferred":      with(13, 1, email, 0x41, 1, 0, 0, web, web, web, 0),
+		"a guess surer than sure":             with(13, 1, email, 0x01, 1, 0, 0, web, web, web, 0x91, 0x4e),
 		"a value that finds, without index":   with(13, 1, email, 0x04, 1, 0, 0, web),
 		"an index of nothing":                 slices.Concat(with(13, 1, email, 0x08, 1, 0, 0, web), make([]byte, 16), []byte{0}),
 	} {
@@ -163,6 +168,7 @@ func FuzzDecode(f *testing.F) {
 	for story, b := range map[string][]byte{
 		"nothing": good, "a name": with(7, web), "a text": with(7, 0, 1, 'a'), "a day": with(4, 2+3*2), "a moment": with(4, 3+3*3),
 		"a time twice": slices.Concat(with(4, 3+3*3)[:5], []byte{1}, good[6:]), "1970": with(4, 2), "more": append(with(3, 0x81), 1, email, 0),
+		"a value that was seen": with(13, 1, email, 0x40, 1, 0, 0, web), "a sure guess": with(13, 1, email, 0x01, 1, 0, 0, web, web, web, 0x90, 0x4e),
 		"two values, one like the other": with(13, 2, email, 0, 1, 0, 0, web, web, 0x20),
 	} {
 		if _, err := consent.Decode(b, few); err != nil {

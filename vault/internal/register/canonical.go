@@ -88,6 +88,7 @@ func (f *Field) members() []member {
 		{"retention", period(f.Retention)},
 		{"max_age", period(f.MaxAge)},
 		{"history", period(f.History)},
+		{"ttl", period(f.TTL)},
 	}
 }
 
@@ -103,6 +104,7 @@ func (p *Purpose) members() []member {
 		{"broader", string(p.Broader)},
 		{"jurisdictions", p.Jurisdictions},
 		{"recipients", p.Recipients},
+		{"profiling", p.Profiling},
 	}
 	if c := p.Consent; c != nil {
 		all = append(all, member{"consent", []member{

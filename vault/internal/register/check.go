@@ -93,6 +93,9 @@ func (p *parser) checkField(at string, f *Field) {
 	if f.Mask != "" && f.Type != "" && !f.Mask.Fits(f.Type) {
 		p.fault(at+".mask", "mask %s does not fit type %s (%s)", f.Mask, f.Type, fitting(f.Type))
 	}
+	if f.Identifier != NotIdentifier && !f.TTL.IsZero() {
+		p.fault(at+".ttl", "%s finds people, so it cannot be of the moment", f.Name)
+	}
 	p.checkCategory(at, f)
 }
 

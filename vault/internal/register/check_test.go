@@ -106,6 +106,7 @@ func TestOneMistakeIsToldOnceAndInItsPlace(t *testing.T) {
 		{"no time zone", "zone: Europe/Berlin", "zone: Berlin", 9, "purposes[0].contact.quiet_hours.zone", "no time zone"},
 		{"a cooldown twice", "after: claim", "after: fault", 9, "purposes[0].contact.cooldowns[1].after", "fault is declared twice"},
 		{"a medium that reaches by no field", "field: phone_number}, {medium: mail", "field: pager}, {medium: mail", 26, "settings.contact.reach[0].field", "pager is not declared under fields"},
+		{"an identifier of the moment", "type: email, identifier: unique, ", "type: email, identifier: unique, ttl: PT5M, ", 4, "fields[1].ttl", "finds people"},
 		{"a cell that releases", "as: withhold", "as: release", 24, "matrix[1].as", `"release" is not known`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

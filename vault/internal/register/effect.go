@@ -114,6 +114,11 @@ func (e *effects) field(c Change, name privacy.FieldName, key string) (bool, str
 		return lasts(before.Retention, after.Retention, "its values")
 	case "max_age":
 		return lasts(before.MaxAge, after.MaxAge, "an old value")
+	case "ttl":
+		if before.TTL.IsZero() != after.TTL.IsZero() && derives(before) {
+			return true, "facts about people are derived only from what is not of the moment"
+		}
+		return lasts(before.TTL, after.TTL, "a value of the moment")
 	case "mask":
 		for _, cell := range e.new.Matrix {
 			if cell.As == ownMask && cell.Field == name && e.shows(cell.Purpose, cell.Channel, cell.Field) {
@@ -205,6 +210,11 @@ func (e *effects) purpose(c Change, id privacy.PurposeID, key string) (bool, str
 		return false, "what consent to a broader purpose then covers is told by itself"
 	case "consent":
 		return e.terms(c, before.Consent, after.Consent, inner)
+	case "profiling":
+		if after.Profiling {
+			return true, "what a model inferred may then be released for it"
+		}
+		return false, "what a model inferred is not released for it any more"
 	case "contact":
 		return e.contact(c, inner, before.Contact, after.Contact)
 	}

@@ -27,6 +27,8 @@ func TestWhichChangesOfARegisterWiden(t *testing.T) {
 		"a retention goes":          {[]string{"mask: partial, retention: P3Y", "mask: partial"}, true, "no end"},
 		"a maximum age goes":        {[]string{", max_age: P1Y", ""}, true, "no end"},
 		"a maximum age comes":       {[]string{"mask: partial, retention: P3Y", "mask: partial, retention: P3Y, max_age: P1Y"}, false, "earlier"},
+		"a field of the moment":     {[]string{"type: string, category: \"pd:Name\"", "type: string, ttl: PT5M, category: \"pd:Name\""}, false, "earlier"},
+		"profiling":                 {[]string{"basis: contract,", "profiling: true, basis: contract,"}, true, "inferred"},
 		"a field of its own":        {[]string{"context:", "  - {name: diet, type: string, special: true, category: \"pd:Health\"}\ncontext:"}, false, "until a purpose lists it"},
 		"a field that locates":      {[]string{"context:", "  - {name: country, type: country, category: \"pd:Country\"}\ncontext:"}, true, "derived"},
 		"an identifier":             {[]string{"identifier: shared, ", ""}, true, "finds"},

@@ -196,7 +196,7 @@ func (v value) controller() Controller {
 }
 
 func (v value) field() Field {
-	o := v.object("name", "title", "type", "identifier", "category", "special", "mask", "retention", "max_age")
+	o := v.object("name", "title", "type", "identifier", "category", "special", "mask", "retention", "max_age", "ttl")
 	return Field{
 		Name:       privacy.FieldName(o.need("name").id()),
 		Title:      o.get("title").text(),
@@ -208,6 +208,7 @@ func (v value) field() Field {
 		Retention:  o.get("retention").period(),
 		MaxAge:     o.get("max_age").period(),
 		History:    o.get("history").period(),
+		TTL:        o.get("ttl").period(),
 	}
 }
 
@@ -221,7 +222,7 @@ func (v value) contextKey() ContextKey {
 }
 
 func (v value) purpose() Purpose {
-	o := v.object("id", "title", "benefit", "dpv", "basis", "fields", "retention", "broader", "jurisdictions", "recipients", "consent", "contact")
+	o := v.object("id", "title", "benefit", "dpv", "basis", "fields", "retention", "broader", "jurisdictions", "recipients", "consent", "profiling", "contact")
 	return Purpose{
 		ID:            privacy.PurposeID(o.need("id").id()),
 		Title:         o.need("title").text(),
@@ -234,6 +235,7 @@ func (v value) purpose() Purpose {
 		Jurisdictions: strs(o.get("jurisdictions")),
 		Recipients:    strs(o.get("recipients")),
 		Consent:       o.get("consent").consent(),
+		Profiling:     o.get("profiling").boolean(),
 		Contact:       o.get("contact").contact(),
 	}
 }

@@ -72,6 +72,9 @@ type Field struct {
 	// History is how long a value is kept that lost to another; zero sets no end
 	// of its own.
 	History privacy.Period
+	// TTL makes a value momentary: it lives so long from when it was observed and
+	// leaves nothing behind, whatever else is true. Zero sets none.
+	TTL privacy.Period
 }
 
 // ContextKey is one thing a channel may tell about the circumstances of a
@@ -107,6 +110,8 @@ type Purpose struct {
 	// Consent is set where the basis is consent, and may be where it is
 	// opt_out; nil otherwise.
 	Consent *ConsentTerms
+	// Profiling says that values which a model inferred may be used for it.
+	Profiling bool
 	// Contact holds how people are contacted for it; nil sets no rules.
 	Contact *Contact
 }
@@ -234,7 +239,7 @@ func (r *Register) lastsOf(f *Field) time.Duration {
 		}
 		return p.AtLeast()
 	}
-	lasts := least(f.Retention)
+	lasts := min(least(f.Retention), least(f.TTL))
 	for i := range r.Purposes {
 		if p := &r.Purposes[i]; slices.Contains(p.Fields, f.Name) {
 			lasts = min(lasts, least(p.Retention))
