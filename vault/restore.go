@@ -132,6 +132,12 @@ func (r *restore) look(ctx context.Context) error {
 	if err := v.ledger.checkWhole(ctx, r.from.Data); err != nil && !(r.from.LedgerLost && errors.Is(err, ErrLedgerShorter)) {
 		return err
 	}
+	v.erasedSince = map[[16]byte]bool{}
+	for _, e := range v.ledger.pending {
+		if e.Kind == ledgerErasure {
+			v.erasedSince[e.Subject] = true
+		}
+	}
 	// The vault's own key, by which the log's first record is sealed.
 	if v.nobody, err = v.loadKeys(ctx, privacy.Nobody); err == nil && v.nobody == nil {
 		err = fmt.Errorf("the vault's own keys are missing: %w", errIntegrity)

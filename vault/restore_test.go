@@ -9,9 +9,11 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -462,4 +464,131 @@ func TestPeopleWithoutKeysAreDroppedOnlyWhenItIsSaid(t *testing.T) {
 	r.As("web").For("order-fulfilment").Read(vaulttest.By("email", "b@example.org")).Refused(vault.CodeUnknownSubject)
 	again := r.As("web").Capture(told("email", "b@example.org", "given_name", "Ben"))
 	r.As("web").For("order-fulfilment").Read(again, "given_name").Released(told("given_name", "Ben"))
+}
+
+// Whoever was erased after the backup stays erased, from whichever copies the
+// vault is brought up: old data with today's keys, with the log or without; and
+// old data with the keys of then, which a ledger of today is held against.
+func TestTheErasedStayErasedAfterARestore(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: strings.Replace(crowd, "\nchannels:", "\nsettings: {erasure: {epoch_every: PT1S}}\nchannels:", 1)})
+	ana := v.As("web").Capture(told("email", "a@example.org", "given_name", "Anahita"))
+	ben := v.As("web").Capture(told("email", "b@example.org", "given_name", "Ben"))
+	v.As("desk").For("news").Consent(ana, privacy.StatusGiven)
+	v.As("mail").For("news").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	old, ring := copyOf(t, v), v.Keyring
+	gone := completed(t, v, erase(t, v, ana).ID)
+	cid := v.As("web").Capture(told("email", "c@example.org", "given_name", "Cid"))
+	completed(t, v, erase(t, v, cid).ID) // known to no copy
+	dan := v.As("web").Capture(told("email", "d@example.org", "given_name", "Dan"))
+	v.Stop()
+	today := v.Keyring
+
+	for story, c := range map[string]struct {
+		ring *keys.Keyring
+		from func(*remains)
+	}{
+		"old data, today's keys and log":     {today, func(*remains) {}},
+		"old data and its log, today's keys": {today, func(r *remains) { r.live, r.copied = "", filepath.Join(old, "log") }},
+		"old data and no log, today's keys":  {today, func(r *remains) { r.live = "" }},
+		"old data, keys and keyring, today's log": {ring, func(r *remains) {
+			r.keys = filepath.Join(old, "keys.db")
+			r.how.DropUnreadable = true // Dan's keys are in no copy, and the log tells of him
+		}},
+		"old data, keys, keyring and log": {ring, func(r *remains) {
+			r.keys, r.live, r.copied = filepath.Join(old, "keys.db"), "", filepath.Join(old, "log")
+		}},
+	} {
+		t.Run(story, func(t *testing.T) {
+			from := remainsOf(v.Dir, old)
+			c.from(&from)
+			v.Keyring = c.ring
+			r, report := mustRestore(t, v, from)
+			for range 2 {
+				r.As("web").For("order").Read(ana).Refused(vault.CodeUnknownSubject)
+				r.As("mail").For("news").Read(ana).Denied(privacy.CodeNoConsent)
+				for _, email := range []string{"a@example.org", "c@example.org", "d@example.org"} {
+					r.As("web").For("order").Read(vaulttest.By("email", email)).Refused(vault.CodeUnknownSubject)
+				}
+				r.As("web").For("order").Read(dan).Refused(vault.CodeUnknownSubject)
+				r.As("web").For("order").Read(vaulttest.By("email", "b@example.org"), "given_name").Released(told("given_name", "Ben"))
+				r.As("web").For("order").Read(ben, "given_name").Released(told("given_name", "Ben"))
+				if _, err := r.VerifyLog(t.Context(), nil); err != nil {
+					t.Errorf("verifying the log: %v", err)
+				}
+				restart(t, r)
+			}
+			if report.People > 2 {
+				t.Errorf("report: got %+v, want Ben alone, and Ana while her rows are being removed", report)
+			}
+			completed(t, r, gone.ID)
+			forensic(t, r, ana.ID)
+			if got := r.As("web").Capture(told("email", "a@example.org", "given_name", "Ana")); got.ID == ana.ID {
+				t.Error("she came back under her old ID")
+			}
+		})
+	}
+}
+
+// forensic looks through the files of a stopped vault for what names a person.
+func forensic(t *testing.T, v *vaulttest.Vault, id privacy.SubjectID) {
+	t.Helper()
+	v.Stop()
+	defer func() {
+		if err := v.Reopen(); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	for _, name := range []string{"vault.db", "keys.db"} {
+		b, err := os.ReadFile(filepath.Join(v.Dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if place := v.Keyring.Place(id); bytes.Contains(b, place) {
+			t.Errorf("%s still has a row at the erased person's place", name)
+		}
+	}
+}
+
+// A law keeps the invoice's address when somebody is erased. From an old copy the
+// rest of what was known of them opens no more, and the address does.
+func TestWhoWasPartlyErasedStaysSoAfterARestore(t *testing.T) {
+	const reg = `
+controller: {name: Northgate, contact: privacy@northgate.example, country: DE}
+fields:
+  - {name: given_name, type: string, category: "pd:Name", mask: initial, retention: P3Y}
+  - {name: email, type: email, identifier: unique, category: "pd:EmailAddress", mask: partial, retention: P3Y}
+  - {name: city, type: string, category: "pd:City", retention: P10Y}
+purposes:
+  - {id: order, title: Order, benefit: Order, dpv: "dpv:DeliveryOfGoods", basis: contract, fields: [given_name, email, city], retention: P10Y}
+  - {id: invoices, title: Invoices, benefit: Invoices, dpv: "dpv:LegalObligation", basis: legal_obligation, fields: [city], retention: P10Y}
+channels:
+  - {id: web, kind: web, purposes: [order, invoices], captures: [given_name, email, city]}
+settings: {erasure: {epoch_every: PT1S}}
+`
+	v := vaulttest.New(t, &vaulttest.Options{Register: reg})
+	ana := v.As("web").Capture(told("given_name", "Anahita", "email", "a@example.org", "city", "Köln"))
+	old := copyOf(t, v)
+	done := completed(t, v, erase(t, v, ana).ID)
+	if c := certified(t, v, done.Certificate); len(c.Kept) == 0 {
+		t.Fatalf("request: got %+v, want that something stays", done)
+	}
+	v.Stop()
+	for story, live := range map[string]string{"with the log": filepath.Join(v.Dir, "log"), "without": ""} {
+		from := remainsOf(v.Dir, old)
+		from.live = live
+		r, _ := mustRestore(t, v, from)
+		for range 2 {
+			r.As("web").For("invoices").Read(ana, "city").Released(told("city", "Köln"))
+			if out := r.As("web").For("order").Read(ana, "given_name", "email"); out.Err == nil {
+				t.Errorf("%s: what was erased was read: %+v", story, out.Result)
+			}
+			r.As("web").For("order").Read(vaulttest.By("email", "a@example.org")).Refused(vault.CodeUnknownSubject)
+			if _, err := r.VerifyLog(t.Context(), nil); err != nil {
+				t.Errorf("%s: verifying the log: %v", story, err)
+			}
+			restart(t, r)
+		}
+		completed(t, r, done.ID)
+		r.As("web").For("invoices").Read(ana, "city").Released(told("city", "Köln"))
+	}
 }

@@ -148,7 +148,7 @@ func (r *restore) choose(ctx context.Context) error {
 		best = copied
 	}
 	r.carry = carried{data: r.from.Data}
-	r.undone = &undone{standings: map[privacy.SubjectID]uint64{}}
+	r.undone = &undone{standings: map[privacy.SubjectID]uint64{}, keyless: map[privacy.SubjectID]bool{}}
 	r.report.LogWhy = why
 	if best != nil {
 		r.carry.log, r.carry.n, r.carry.states = best.log, best.n, best.states

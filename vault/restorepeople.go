@@ -3,6 +3,8 @@ package vault
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -38,15 +40,35 @@ func (r *restore) people(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.report.Tidied = uint64(len(unknown)); len(unknown) == 0 {
-		return nil
-	}
-	if err := v.dig(ctx, unknown); err != nil {
+	r.report.Tidied = uint64(len(unknown))
+	vanished, err := r.vanished(ctx)
+	if err != nil {
 		return err
 	}
-	r.unknown = unknown
+	if r.unknown = append(unknown, vanished...); len(r.unknown) == 0 {
+		return nil
+	}
+	if err := v.dig(ctx, r.unknown); err != nil || len(unknown) == 0 {
+		return err
+	}
 	v.dropKeys(ctx, unknown...)
 	return v.cfg.Keys.Scrub(ctx, func(done, of uint64) { r.from.Progress("clearing", done, of) })
+}
+
+// vanished returns those of whom only the log tells: they came after the data was
+// copied, and were erased before it was restored.
+func (r *restore) vanished(ctx context.Context) ([]privacy.SubjectID, error) {
+	v := r.v
+	gone, err := v.notErased(ctx, slices.Collect(maps.Keys(r.undone.keyless)))
+	if err != nil || len(gone) == 0 || r.from.DropUnreadable {
+		return gone, err
+	}
+	for _, id := range gone {
+		if !v.erasedSince[v.ledger.subject(id)] {
+			return nil, fmt.Errorf("%w: of %s, of whom the log tells", ErrUnreadable, id)
+		}
+	}
+	return gone, nil
 }
 
 // without returns the subjects who have a row in one bucket and none in another.

@@ -22,6 +22,7 @@ type undone struct {
 	from       uint64 // index in the old log of the first such act
 	standings  map[privacy.SubjectID]uint64
 	governance uint64
+	keyless    map[privacy.SubjectID]bool // whom it is about and who have no keys
 }
 
 // walkUndone looks at the acts that the data does not know. A no among them that
@@ -60,8 +61,12 @@ func (r *restore) undo(ctx context.Context, e *log.Entry, told map[privacy.ID]bo
 	dek := r.v.nobody.history
 	if e.Subject != privacy.Nobody {
 		p, err := r.v.loadKeys(ctx, e.Subject)
-		if p == nil || err != nil {
+		if err != nil {
 			return err
+		}
+		if p == nil {
+			r.undone.keyless[e.Subject] = true
+			return nil
 		}
 		dek = p.history
 	}

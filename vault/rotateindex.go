@@ -238,6 +238,9 @@ func (v *Vault) nextRows(ctx context.Context, r store.Reader, subject []byte, e 
 			continue
 		}
 		value, err := values.open(fact)
+		if errors.Is(err, keys.ErrIntegrity) && v.erasedSince[v.ledger.subject(id)] {
+			continue // an older copy: what it was sealed under is gone, and it goes too
+		}
 		if err != nil {
 			return nil, err
 		}

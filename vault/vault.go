@@ -107,11 +107,14 @@ type Vault struct {
 	nobodyRow []byte // their standing as it lies in the store; it never changes
 	limits    *limits
 	ledger    *ledger
-	lapsed    time.Time                // of the governance record: only a restore sets it
-	restores  *log.Restores            // that the log begins with
-	inForce   atomic.Pointer[regime]   // the regime last seen; checked against the snapshot at each use
-	sighted   atomic.Pointer[sighting] // and a state it was seen in
-	indexed   atomic.Pointer[epochs]   // the index epochs last seen, checked like the regime
+	lapsed    time.Time // of the governance record: only a restore sets it
+	// erasedSince are those, by their hashes in the ledger, who were erased since
+	// the older copy was made that a restore brings up.
+	erasedSince map[[16]byte]bool
+	restores    *log.Restores            // that the log begins with
+	inForce     atomic.Pointer[regime]   // the regime last seen; checked against the snapshot at each use
+	sighted     atomic.Pointer[sighting] // and a state it was seen in
+	indexed     atomic.Pointer[epochs]   // the index epochs last seen, checked like the regime
 
 	asked     atomic.Uint64 // questions about people, so that what nobody waits for stands back
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline

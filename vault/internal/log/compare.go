@@ -29,7 +29,7 @@ func (v *verifier) compare(ctx context.Context, from uint64, batch []seen) error
 			switch {
 			case e.frees == nil:
 			case hashed:
-				if was, ok := v.latest[*e.frees]; ok {
+				if was, ok := v.latest[*e.frees]; ok && v.restores.Shift(index) > 0 {
 					v.freed[*e.frees] = was
 				}
 				delete(v.latest, *e.frees)
@@ -75,10 +75,10 @@ func (v *verifier) hasCell(r store.Reader, index uint64, e seen) error {
 	if err != nil {
 		return err
 	}
-	// Of the log before it, what an erasure orphaned leads on: it is followed anew.
+	// A restore followed the log anew, and linked what an erasure had parted.
 	if was, freed := v.freed[e.subject]; freed {
 		delete(v.freed, e.subject)
-		if before == was && v.restores.Shift(index) > 0 {
+		if before == was {
 			v.latest[e.subject] = was
 		}
 	}

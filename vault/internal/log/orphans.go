@@ -59,10 +59,17 @@ func (f *Follower) Orphans(ctx context.Context, s privacy.SubjectID) (Orphans, e
 	return o, nil
 }
 
-// orphan is a person of whom openings were found gone.
+// orphan is a person of whom openings were found gone. What an erasure says of
+// them it says with the indexes of when it was recorded: so they are chained with
+// the indexes as they are, as they were before the last restore, before the last
+// two, and so on.
 type orphan struct {
-	of    []Orphans // with the indexes as they are, as they were before the last restore, before the last two …
-	first uint64    // index
+	of []Orphans // since the last erasure that was recorded
+	// linked are all of them. A restore follows the log anew, and links what an
+	// erasure from before it had parted.
+	linked []Orphans
+	first  uint64 // index of the first that no erasure accounts for yet
+	open   bool   // there is one
 }
 
 // lose takes note of an entry whose opening is gone.
@@ -70,12 +77,17 @@ func (v *verifier) lose(index uint64, e *Entry) {
 	v.report.Erased++
 	o := v.orphans[e.Subject]
 	if o == nil {
-		o = &orphan{first: index, of: make([]Orphans, 1+len(v.restores.all))}
+		n := 1 + len(v.restores.all)
+		o = &orphan{of: make([]Orphans, n), linked: make([]Orphans, n)}
 		v.orphans[e.Subject] = o
+	}
+	if !o.open {
+		o.open, o.first = true, index
 	}
 	leaf := leafHash(&e.Commitment)
 	for shift := range o.of {
 		o.of[shift].next(index-uint64(shift), &leaf)
+		o.linked[shift].next(index-uint64(shift), &leaf)
 	}
 }
 
@@ -91,10 +103,15 @@ func (v *verifier) erased(index uint64, e *Entry, o *Opening) *privacy.SubjectID
 	}
 	shift := v.restores.Shift(index)
 	for s, gone := range v.orphans {
-		if shift < uint64(len(gone.of)) && gone.of[shift] == said {
-			delete(v.orphans, s)
-			return &s
+		if !gone.open || shift >= uint64(len(gone.of)) || gone.of[shift] != said && gone.linked[shift] != said {
+			continue
 		}
+		if shift == 0 {
+			delete(v.orphans, s)
+		} else {
+			gone.of, gone.open = make([]Orphans, len(gone.of)), false
+		}
+		return &s
 	}
 	return nil
 }
@@ -106,7 +123,7 @@ func (v *verifier) accounted(ctx context.Context) error {
 		return nil
 	}
 	size := v.cfg.Store.Size()
-	for from := v.report.Entries; from < size && len(v.orphans) > 0; from = min(size, from+pageRows) {
+	for from := v.report.Entries; from < size && v.unaccounted(); from = min(size, from+pageRows) {
 		err := v.cfg.Store.Entries(ctx, from, min(size, from+pageRows), func(index uint64, b []byte) error {
 			e, err := ParseEntry(b)
 			if err != nil || e.Kind != Erasure {
@@ -129,6 +146,9 @@ func (v *verifier) accounted(ctx context.Context) error {
 	}
 	first := uint64(none)
 	for s, o := range v.orphans {
+		if !o.open {
+			continue
+		}
 		if v.cfg.Erasing != nil {
 			under, err := v.cfg.Erasing(ctx, s)
 			if err != nil {
@@ -144,4 +164,13 @@ func (v *verifier) accounted(ctx context.Context) error {
 		return bad(first, "its opening is gone, and no erasure accounts for it", nil)
 	}
 	return nil
+}
+
+func (v *verifier) unaccounted() bool {
+	for _, o := range v.orphans {
+		if o.open {
+			return true
+		}
+	}
+	return false
 }
