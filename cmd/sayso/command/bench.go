@@ -39,8 +39,9 @@ Each budget stands beside its figure. The folder is removed at the end.`,
 	flags.DurationVar(&o.round, "round", 5*time.Second, "how long each server is asked in a round")
 	flags.IntSliceVar(&o.connections, "connections", o.connections, "numbers of connections to ask by")
 	flags.StringVar(&o.profile, "profile", "", "write a CPU profile of the served vault to this file, for go tool pprof")
+	flags.Float64Var(&o.floor, "floor", 0, "fail if a bare answer's processor time to a read's, at the most connections, falls under this")
 	flags.StringVar(&o.in, "in", "", "folder to make the temporary one in, on the disk to be measured (default: the system's)")
-	cmd.AddCommand(newBenchLoad(), newBenchServer(), newBenchBare())
+	cmd.AddCommand(newBenchLoad(), newBenchGrowth(), newBenchServer(), newBenchBare())
 	return cmd
 }
 
@@ -49,6 +50,7 @@ type benchOptions struct {
 	round            time.Duration
 	connections      []int
 	in, profile      string
+	floor            float64
 }
 
 func (o *benchOptions) run(cmd *cobra.Command) (err error) {
@@ -69,87 +71,98 @@ func (o *benchOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	fmt.Fprintf(say, "Filling a vault with %d people …\n", o.subjects)
-	filled, err := fillFolder(ctx, dir+"/vault", benchRoot(), o.subjects, nil)
+	whole, err := newCrowd(ctx, dir+"/vault", o.subjects)
 	if err != nil {
 		return err
 	}
-	report.Import = filled.cost
-	if err := o.measure(ctx, dir+"/vault", filled, report, say); err != nil {
+	defer func() { err = errors.Join(err, whole.stop()) }()
+	var few *crowd // what growth is measured against
+	if o.subjects > growthFrom {
+		if few, err = newCrowd(ctx, dir+"/few", growthFrom); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, few.stop()) }()
+	}
+	report.Import = whole.cost
+	if err := o.measure(ctx, whole, few, report, say); err != nil {
 		return err
 	}
 	report.judge()
-	return answer(cmd, report, report.tell)
+	if err := answer(cmd, report, report.tell); err != nil {
+		return err
+	}
+	return report.held(o.floor)
 }
 
-// measure asks both servers, each a process of its own.
-func (o *benchOptions) measure(ctx context.Context, dir string, filled *filledVault, report *benchReport, say io.Writer) (err error) {
-	began := time.Now()
-	served, err := startBench(ctx, "server", "--dir", dir, "--profile", o.profile)
-	if err != nil {
+// measure asks both servers, each a process of its own, and a vault of few people
+// where there are many.
+func (o *benchOptions) measure(ctx context.Context, whole, few *crowd, report *benchReport, say io.Writer) (err error) {
+	if err := whole.serve(ctx, o.profile); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, served.stop()) }()
-	report.Start.Seconds = time.Since(began).Seconds()
-	if report.Start.RssAnon, err = rssAnon(served.cmd.Process.Pid); err != nil {
-		return err
+	report.Start = whole.start
+	if few != nil {
+		if err := few.serve(ctx, ""); err != nil {
+			return err
+		}
 	}
-	asks, err := filled.requests(ctx, served.url)
-	if err != nil {
-		return err
-	}
-	same, err := firstAnswer(served.url, asks[0])
-	if err != nil {
-		return err
-	}
-	bare, err := startBench(ctx, "bare", "--answer", string(same))
+	bare, err := whole.startBare(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, bare.stop()) }()
-
 	for _, n := range o.connections {
-		run := benchRun{Connections: n}
-		var bares, vaults []pace
-		var syncs []float64
-		before, err := served.counts()
+		var r rounds
+		before, err := whole.served.counts()
 		if err != nil {
 			return err
 		}
 		for round := range o.rounds {
 			fmt.Fprintf(say, "%d connections, round %d of %d …\n", n, round+1, o.rounds)
-			if asks, err = filled.requests(ctx, served.url); err != nil { // a fresh token
+			if err := o.one(ctx, n, whole, few, bare, &r); err != nil {
 				return err
 			}
-			if _, err := drive(ctx, served.url, asks, n, o.round/5); err != nil { // warm
-				return err
-			}
-			if _, err := drive(ctx, bare.url, asks, n, o.round/5); err != nil {
-				return err
-			}
-			sync, err := diskSync(filepath.Dir(dir))
-			if err != nil {
-				return err
-			}
-			b, err := bare.drive(ctx, asks, n, o.round)
-			if err != nil {
-				return err
-			}
-			v, err := served.drive(ctx, asks, n, o.round)
-			if err != nil {
-				return err
-			}
-			bares, vaults, syncs = append(bares, b), append(vaults, v), append(syncs, sync)
 		}
-		after, err := served.counts()
+		after, err := whole.served.counts()
 		if err != nil {
 			return err
 		}
-		run.sum(bares, vaults)
-		run.Fdatasync = median(syncs)
-		run.SyncsPerRecord = float64(after.Syncs-before.Syncs) / float64(max(1, after.Records-before.Records))
-		report.Runs = append(report.Runs, run)
+		report.Runs = append(report.Runs, r.sum(n, before, after))
 	}
-	report.Start.RssAnonAfter, err = rssAnon(served.cmd.Process.Pid)
+	report.Start.RssAnonAfter, err = rssAnon(whole.served.cmd.Process.Pid)
+	return err
+}
+
+// one is one round: each server is warmed, and then asked for as long as the
+// others.
+func (o *benchOptions) one(ctx context.Context, n int, whole, few *crowd, bare *benchProcess, r *rounds) error {
+	if err := whole.warm(ctx, n, o.round); err != nil {
+		return err
+	}
+	if _, err := drive(ctx, bare.url, whole.asks, n, o.round/5); err != nil {
+		return err
+	}
+	sync, err := diskSync(filepath.Dir(whole.dir))
+	if err != nil {
+		return err
+	}
+	b, err := bare.drive(ctx, whole.asks, n, o.round)
+	if err != nil {
+		return err
+	}
+	v, err := whole.drive(ctx, n, o.round)
+	if err != nil {
+		return err
+	}
+	r.bares, r.vaults, r.syncs = append(r.bares, b), append(r.vaults, v), append(r.syncs, sync)
+	if few == nil {
+		return nil
+	}
+	if err := few.warm(ctx, n, o.round); err != nil {
+		return err
+	}
+	f, err := few.drive(ctx, n, o.round)
+	r.fews = append(r.fews, f)
 	return err
 }
 

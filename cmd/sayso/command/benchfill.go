@@ -30,6 +30,10 @@ var benchRules string
 // benchChannel is who reads.
 const benchChannel = "shop"
 
+// maxAsks is how many requests are made at once. In a large vault they are about
+// people far from each other.
+const maxAsks = 100_000
+
 // fillBatch is how many people one transaction takes.
 const fillBatch = 10_000
 
@@ -59,10 +63,16 @@ type importCost struct {
 	Kept      float64            `json:"kept_to_profile"`    // values, standing, index and keys, to the profile
 }
 
+// fillWatch is told how filling goes. Each may be nil.
+type fillWatch struct {
+	made     func(*filledVault) error // the vault is there, and its credentials are known
+	progress func(done int, perSecond float64)
+}
+
 // fillFolder makes a vault in dir with n invented people: each told a shop eight
-// fields, most said yes to one thing or another. IDs are random, so that each
-// transaction writes all over the file, as an import does.
-func fillFolder(ctx context.Context, dir string, root keys.Root, n int, progress func(done int, perSecond float64)) (_ *filledVault, err error) {
+// fields, most said yes to one thing or another. If it is interrupted it returns
+// what there is by then, with the context's error.
+func fillFolder(ctx context.Context, dir string, root keys.Root, n int, w fillWatch) (_ *filledVault, err error) {
 	filled := &filledVault{people: make([]privacy.SubjectID, 0, n)}
 	err = initFolder(ctx, dir, root, func(c vault.Credentials) error {
 		filled.officer = c
@@ -79,11 +89,20 @@ func fillFolder(ctx context.Context, dir string, root keys.Root, n int, progress
 	if err := filled.govern(ctx, f.vault); err != nil {
 		return nil, err
 	}
+	if w.made != nil {
+		if err := w.made(filled); err != nil {
+			return nil, err
+		}
+	}
 	began := time.Now()
-	if err := filled.fill(ctx, f.vault, n, progress); err != nil {
+	err = filled.fill(ctx, f.vault, n, w.progress)
+	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	filled.cost.Subjects, filled.cost.PerSecond = n, float64(n)/time.Since(began).Seconds()
+	filled.cost.Subjects, filled.cost.PerSecond = len(filled.people), float64(len(filled.people))/time.Since(began).Seconds()
+	if err != nil {
+		return filled, ctx.Err()
+	}
 	return filled, filled.weigh(dir, f)
 }
 
@@ -187,7 +206,7 @@ func (f *filledVault) requests(ctx context.Context, url string) ([]ask, error) {
 		return nil, err
 	}
 	host := strings.TrimPrefix(url, "http://")
-	asks := make([]ask, min(len(f.people), 20_000))
+	asks := make([]ask, min(len(f.people), maxAsks))
 	step := len(f.people) / len(asks)
 	for i := range asks {
 		// Neighbours on disk are not asked about one after the other.

@@ -23,6 +23,7 @@ import (
 type benchCounts struct {
 	Syncs     uint64        `json:"syncs"`
 	Records   uint64        `json:"records"`
+	Bytes     int64         `json:"bytes"`     // of vault.db
 	Processor time.Duration `json:"processor"` // time of it, the kernel's share included
 }
 
@@ -60,7 +61,7 @@ func newBenchServer() *cobra.Command {
 				return serveVault(ctx, f, l, serving{issuer: "http://" + l.Addr().String(), logger: logger, ready: ready})
 			}, func() benchCounts {
 				s := f.stores.data.Stats()
-				return benchCounts{Syncs: s.LogSyncs, Records: s.LogEntries}
+				return benchCounts{Syncs: s.LogSyncs, Records: s.LogEntries, Bytes: s.Bytes}
 			})
 		},
 	}
