@@ -90,9 +90,10 @@ type call struct {
 	method, path string
 	query        url.Values
 	header       http.Header
-	media        string // of the body; default application/json
-	in           any    // a []byte as it is, anything else as JSON; nil: no body
-	out          any    // nil: not read; a *[]byte as it is, a *lastLine as it comes, anything else from JSON
+	media        string        // of the body; default application/json
+	in           any           // a []byte as it is, anything else as JSON; nil: no body
+	out          any           // nil: not read; a *[]byte as it is, a *lastLine as it comes, anything else from JSON
+	patience     time.Duration // at least, until the answer is there; 0: that of Config.HTTP
 }
 
 // do sends a call with a token. A token that the vault does not know any more,
@@ -139,7 +140,7 @@ func (c *Client) send(ctx context.Context, what call, token string) error {
 			r.Header.Set("Content-Type", "application/json")
 		}
 	}
-	return c.exchange(r, what.out)
+	return c.exchange(r, what.out, what.patience)
 }
 
 func (w *call) body() ([]byte, error) {
@@ -158,12 +159,14 @@ func (w *call) body() ([]byte, error) {
 }
 
 // exchange sends a request and reads the answer or the refusal.
-func (c *Client) exchange(r *http.Request, out any) error {
-	sender, lines := c.cfg.HTTP, (*lastLine)(nil)
-	if as, ok := out.(*lastLine); ok { // it may come for as long as it likes
-		patient := *sender
-		patient.Timeout = 0
-		sender, lines = &patient, as
+func (c *Client) exchange(r *http.Request, out any, patience time.Duration) error {
+	sender := *c.cfg.HTTP
+	lines, _ := out.(*lastLine)
+	switch {
+	case lines != nil: // it may come for as long as it likes
+		sender.Timeout = 0
+	case sender.Timeout > 0:
+		sender.Timeout = max(sender.Timeout, patience)
 	}
 	ctx, giveUp := context.WithCancel(r.Context())
 	defer giveUp()

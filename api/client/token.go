@@ -32,7 +32,7 @@ func (c *Client) accessToken(ctx context.Context) (string, error) {
 	r.SetBasicAuth(url.QueryEscape(c.cfg.ClientID), url.QueryEscape(c.cfg.ClientSecret))
 	asked := c.cfg.Now()
 	var granted wire.TokenAnswer
-	if err := c.exchange(r, &granted); err != nil {
+	if err := c.exchange(r, &granted, 0); err != nil {
 		return "", fmt.Errorf("getting an access token: %w", err)
 	}
 	life := time.Duration(granted.ExpiresIn) * time.Second

@@ -1,88 +1,103 @@
 package command
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 func newImport() *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
-		Use:   "import --mapping M.yaml FILE.csv",
-		Short: "Capture the people in a CSV file",
-		Long: `import captures a person for each row of a CSV file, as the channel whose
-credentials SAYSO_CLIENT_ID and SAYSO_CLIENT_SECRET are. The mapping says which
-columns fill which fields:
+		Use:   "import --mapping M.yaml FILE",
+		Short: "Capture the people in a CSV or NDJSON file",
+		Long: `import captures a person for each row of a file, as the channel whose
+credentials SAYSO_CLIENT_ID and SAYSO_CLIENT_SECRET are. The file is CSV with the
+names of its columns in the first line, or NDJSON: a JSON object a line (.ndjson
+or .jsonl). The mapping says which columns fill which fields, and which of them
+tell of consents and grounds:
 
   fields:
     email: Email                      # the column's name
-    given_name: {column: First name}  # the same, written out
+    given_name: {column: Name, split: " ", part: first}
     birthdate: {column: Born, date: DD.MM.YYYY}
-    newsletter: {column: News, as: boolean}
     locale: {constant: de}            # the same for every row
     address:                          # one field of several columns
       parts:
         street_address: {columns: [Street, No]}
-        locality: City
         country: {constant: DE}
   verified: [email]                   # fields this channel has verified
-  purposes: [order-fulfilment]        # grounds to begin (default: the channel's)
-  observed_at: {column: Changed}      # when the person said so (default: now)
-  separator: ";"                      # between cells (default: a comma)
+  consents:
+    - purpose: newsletter
+      status: {column: Status, values: {subscribed: given, unsubscribed: withdrawn}}
+      at: {column: Opt-in, zone: Europe/Berlin}
+      method: double_opt_in
+      evidence: {ip: Confirm IP}
+  grounds:
+    - {purpose: order-fulfilment, ref: {column: Order}, since: {column: Ordered}}
 
-An empty cell leaves its field out. A row is imported whole or not at all; what
-is rejected is listed by line in a file of its own, without any value. Rows that
-carry an identifier can be imported again: what is known stays as it is.`,
-		Example: `  sayso import --mapping mapping.yaml customers.csv
-  sayso import --mapping mapping.yaml customers.csv --rejects rejected.csv -o json`,
+docs/import.md has all of it, and examples/ what a CRM, a mail tool and a shop
+export.
+
+A row is imported whole or not at all; what is rejected is listed by line in a
+file of its own, without any value. With --dry-run all is checked, nothing is
+kept, and a report says what would be.
+
+The vault keeps how far an import is. One that was interrupted, or killed, or
+whose vault was, goes on where it was when the same command is run again, and no
+row is in twice. A note beside the file (FILE.import) says that it is not done:
+if the file or the mapping changed since, import says so instead of taking it for
+another one.`,
+		Example: `  sayso import --mapping mapping.yaml --dry-run customers.csv
+  sayso import --mapping mapping.yaml customers.csv
+  sayso import --mapping orders.yaml orders.ndjson --rejects rejected.csv -o json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.file = args[0]
 			return o.run(cmd)
 		},
 	}
-	cmd.Flags().StringVar(&o.mapping, "mapping", "", "file that says which columns fill which fields")
-	cmd.Flags().StringVar(&o.rejects, "rejects", "", "file for what is rejected (default: FILE.rejects.csv)")
+	flags := cmd.Flags()
+	flags.StringVar(&o.mapping, "mapping", "", "file that says which columns fill which fields")
+	flags.StringVar(&o.rejects, "rejects", "", "file for what is rejected (default: FILE.rejects.csv)")
+	flags.StringVar(&o.state, "state", "", "file that notes an import that is not done (default: FILE.import)")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "check everything, keep nothing, and report what would be")
+	flags.BoolVar(&o.again, "again", false, "import what was imported before once more")
+	flags.IntVar(&o.atOnce, "rows-at-once", pieceRows, "rows of one transaction of the vault: fewer keep others waiting for less")
+	flags.DurationVar(&o.patience, "patience", time.Minute, "how long to wait for a vault that does not answer")
 	completes(cmd, map[string]completer{"mapping": files("yaml", "yml")})
 	return cmd
 }
 
-type importOptions struct{ file, mapping, rejects string }
-
-// importReport is what became of a file.
-type importReport struct {
-	File     string        `json:"file"`
-	Rows     int           `json:"rows"`
-	Imported int           `json:"imported"`
-	Created  int           `json:"created"` // new to this channel
-	Known    int           `json:"known"`   // this channel had captured them before
-	Rejected int           `json:"rejected"`
-	Rejects  string        `json:"rejects,omitempty"` // the file that lists them
-	Why      []importCause `json:"why"`
-}
-
-// importCause is a reason for rejects, and how many rows have it.
-type importCause struct {
-	Field  string `json:"field,omitempty"`
-	Code   string `json:"code"`
-	Detail string `json:"detail"`
-	Count  int    `json:"count"`
+type importOptions struct {
+	file, mapping, rejects, state string
+	dryRun, again                 bool
+	patience                      time.Duration
+	atOnce                        int
 }
 
 func (o *importOptions) run(cmd *cobra.Command) (err error) {
 	if o.mapping == "" {
 		return misuse("--mapping is missing: which column fills which field?")
 	}
-	if o.rejects == "" {
-		o.rejects = o.file + ".rejects.csv"
+	if o.atOnce < 1 || o.atOnce > pieceRows {
+		return misuse("--rows-at-once is 1 to %d", pieceRows)
+	}
+	for name, path := range map[string]*string{".rejects.csv": &o.rejects, ".import": &o.state} {
+		if *path == "" {
+			*path = o.file + name
+		}
 	}
 	text, err := os.ReadFile(o.mapping)
 	if err != nil {
@@ -97,15 +112,19 @@ func (o *importOptions) run(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer file.Close()
-	rows, t, err := countRows(file, m)
+	was, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	found, err := takeSurvey(file, o.file, m)
 	if errors.As(err, new(*mappingError)) {
 		return err
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w; nothing was imported", o.file, err)
 	}
-	if rows == 0 {
-		return fmt.Errorf("%s: there is no row under the names of the columns; nothing was imported", o.file)
+	if found.rows == 0 {
+		return fmt.Errorf("%s: there is no row in it; nothing was imported", o.file)
 	}
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return fmt.Errorf("%s is read twice, so it must be a file: %w", o.file, err)
@@ -121,60 +140,189 @@ func (o *importOptions) run(cmd *cobra.Command) (err error) {
 	if err := m.allowed(who); err != nil {
 		return err
 	}
-	list, err := openRejects(o.rejects, o.file, o.mapping)
-	if err != nil {
-		return err
-	}
-	i := &importing{vault: vault, mapping: m, rejects: list, report: importReport{File: filepath.Base(o.file), Rows: rows, Why: []importCause{}}}
-	if !forMachines(cmd) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "Importing %s of %s as channel %s.", count(rows, "row"), i.report.File, who.Channel)
-		if unused := t.unused(m); unused > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), " Of its %s the mapping leaves %d aside.", count(len(t.header), "column"), unused)
-		}
-		fmt.Fprintln(cmd.ErrOrStderr())
-		if isTerminal(cmd.ErrOrStderr()) {
-			i.progress = func(r *importReport) {
-				fmt.Fprintf(cmd.ErrOrStderr(), "\r%d of %d rows, %d rejected ", r.Imported+r.Rejected, r.Rows, r.Rejected)
-			}
+	i := &importing{vault: vault, mapping: m, file: file, was: was, survey: found, patience: o.patience, atOnce: o.atOnce, bar: newBar(cmd), verb: o.verb(),
+		report: &importReport{File: filepath.Base(o.file), Rows: found.rows, DryRun: o.dryRun, Fields: map[privacy.FieldName]int{}, Why: []importCause{}}}
+	if !o.dryRun {
+		if err := o.begin(cmd.Context(), i, sha256.Sum256(text)); err != nil {
+			return err
 		}
 	}
-	err = i.run(cmd.Context(), file)
-	if i.progress != nil {
-		fmt.Fprintln(cmd.ErrOrStderr())
-	}
-	if err := list.close(); err != nil {
+	if i.rejects, err = openRejects(o.rejects, o.file, o.mapping); err != nil {
 		return err
 	}
-	if i.report.Rejected > 0 {
-		i.report.Rejects = o.rejects
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w; %s", o.file, err, i.soFar())
+	o.tellBeginning(cmd, i, who)
+	if err := o.bring(cmd, i, who); err != nil {
+		return err
 	}
 	if err := answer(cmd, i.report, i.report.tell); err != nil {
 		return err
 	}
-	if i.report.Imported == 0 {
+	if i.report.Imported+i.report.Accepted == 0 {
 		return &toldError{errors.New("nothing was imported")}
 	}
 	return nil
 }
 
-// allowed checks that the channel may capture what the mapping fills, before
-// every row is rejected for it.
+// begin finds out which import this is and how far it is, and notes that it is
+// begun.
+func (o *importOptions) begin(ctx context.Context, i *importing, mapping [sha256.Size]byte) error {
+	note := newNote(i.survey.sum, mapping, "")
+	begun, err := readNote(o.state)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.again:
+		note = newNote(i.survey.sum, mapping, anotherTime())
+	case begun != nil && begun.File == note.File && begun.Mapping == note.Mapping:
+		note = *begun
+	case begun != nil:
+		if err := o.refuseChanged(ctx, i, begun, note); err != nil {
+			return err
+		}
+	}
+	i.before, err = i.vault.Import(ctx, note.Import)
+	if isRefused(err, "not_found") {
+		i.before, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	if i.before != nil && i.before.Next == i.before.Rows && i.before.Created+i.before.Known == 0 {
+		// Nothing of it is in: what the vault rejected it may well take now.
+		i.before, note = nil, newNote(i.survey.sum, mapping, anotherTime())
+	}
+	i.id, i.report.Import = note.Import, note.Import
+	if i.before != nil {
+		i.report.Before = int(i.before.Next)
+		if i.before.Next == i.before.Rows {
+			i.report.Already = &i.before.ChangedAt
+			return nil
+		}
+	}
+	return note.write(o.state)
+}
+
+// refuseChanged refuses what is not what was begun, unless that is done.
+func (o *importOptions) refuseChanged(ctx context.Context, i *importing, begun *importNote, note importNote) error {
+	then, err := i.vault.Import(ctx, begun.Import)
+	if isRefused(err, "not_found") {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if then.Next == then.Rows {
+		return nil
+	}
+	changed := o.file
+	if begun.File == note.File {
+		changed = o.mapping
+	}
+	return fmt.Errorf("%s has changed since its import began, of which %d of %s are in: put it back as it was and run the same command again to go on, or import what is there now from its first row with --again",
+		changed, then.Next, count(int(then.Rows), "row"))
+}
+
+func (o *importOptions) verb() string {
+	if o.dryRun {
+		return "Checking"
+	}
+	return "Importing"
+}
+
+func (o *importOptions) tellBeginning(cmd *cobra.Command, i *importing, who *wire.Whoami) {
+	if forMachines(cmd) {
+		i.bar = &bar{}
+		return
+	}
+	w := cmd.ErrOrStderr()
+	fmt.Fprintf(w, "%s %s of %s as channel %s.", o.verb(), count(i.survey.rows, "row"), i.report.File, who.Channel)
+	if i.survey.unused > 0 {
+		fmt.Fprintf(w, " Of its %s the mapping leaves %d aside.", count(i.survey.columns, "column"), i.survey.unused)
+	}
+	if i.report.Before > 0 && i.report.Already == nil {
+		fmt.Fprintf(w, " %d are in already.", i.report.Before)
+	}
+	fmt.Fprintln(w)
+}
+
+// bring sends what is to be sent, and makes the report.
+func (o *importOptions) bring(cmd *cobra.Command, i *importing, who *wire.Whoami) error {
+	t := newTally(i.mapping)
+	identifiers := make([]bool, len(i.mapping.fields))
+	for k, f := range i.mapping.fields {
+		identifiers[k] = slices.Contains(who.Identifiers, f.name)
+	}
+	hash := sha256.New()
+	in, err := openRows(io.TeeReader(i.file, hash), o.file, i.mapping)
+	if err == nil {
+		i.show(uint64(i.report.Before))
+		if o.dryRun {
+			err = i.check(cmd.Context(), in, t, identifiers)
+		} else {
+			err = i.run(cmd.Context(), in, t, identifiers)
+		}
+		i.bar.end()
+	}
+	if err == nil && [sha256.Size]byte(hash.Sum(nil)) != i.survey.sum {
+		err = errors.New("the file was changed while it was imported")
+	}
+	var now *wire.Import
+	if err == nil && !o.dryRun {
+		err = i.patiently(cmd.Context(), nil, func() (err error) {
+			now, err = i.vault.Import(cmd.Context(), i.id)
+			return err
+		})
+	}
+	if closing := i.rejects.close(); err == nil {
+		err = closing
+	}
+	if err != nil && o.dryRun {
+		return fmt.Errorf("%s: %w; this was a dry run, and nothing was imported", o.file, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w; %s", o.file, err, i.soFar(cmd.Context()))
+	}
+	i.report.tallied(i.mapping, t, now)
+	if i.report.Rejected > 0 {
+		i.report.Rejects = o.rejects
+	}
+	if !o.dryRun {
+		if err := os.Remove(o.state); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// allowed checks that the channel may do what the mapping says, before every row
+// is rejected for it.
 func (m *mapping) allowed(who *wire.Whoami) error {
 	if who.Channel == "" {
 		return fmt.Errorf("these are an officer's credentials: an import is captured by a channel, so use a channel's")
 	}
 	var problems []string
+	bad := func(where place, format string, args ...any) {
+		problems = append(problems, fmt.Sprintf("%s: channel %s ", where, who.Channel)+fmt.Sprintf(format, args...))
+	}
 	for _, f := range m.fields {
 		if !slices.Contains(who.Captures, f.name) {
-			problems = append(problems, fmt.Sprintf("%s: channel %s does not capture %s", f.where, who.Channel, f.name))
+			bad(f.where, "does not capture %s", f.name)
 		}
 	}
 	for _, p := range m.purposes {
 		if !slices.Contains(who.Purposes, p) {
-			problems = append(problems, fmt.Sprintf("%s: channel %s does not have the purpose %s", m.fields[0].where.file, who.Channel, p))
+			bad(m.fields[0].where, "does not have the purpose %s", p)
+		}
+	}
+	for _, g := range m.grounds {
+		if !slices.Contains(who.Purposes, g.purpose) {
+			bad(g.where, "does not have the purpose %s", g.purpose)
+		}
+	}
+	for i := range m.consents {
+		if c := &m.consents[i]; c.gives() && !slices.Contains(who.Obtains, c.purpose) {
+			bad(c.where, "does not obtain consent for %s", c.purpose)
 		}
 	}
 	if problems != nil {

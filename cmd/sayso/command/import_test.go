@@ -153,7 +153,7 @@ func TestTheCustomersOfChinookAreImported(t *testing.T) {
 	}
 	s := openShop(t, example(t, "chinook/register.yaml"))
 	rejects := filepath.Join(t.TempDir(), "rejects.csv")
-	out, told, err := s.sayso("shop", "import", "--mapping", "../../../examples/chinook/mapping.yaml", path, "--rejects", rejects, "-o", "json")
+	out, told, err := s.sayso("shop", "import", "--mapping", "../../../examples/chinook/mapping.yaml", path, "--rejects", rejects, "--state", filepath.Join(t.TempDir(), "state"), "-o", "json")
 	if err != nil {
 		t.Fatalf("import: %v\n%s", err, told)
 	}
@@ -219,10 +219,15 @@ func TestTheCustomersOfChinookAreImported(t *testing.T) {
 		}
 	}
 
-	// The same file again makes nobody anew.
-	out, _, err = s.sayso("shop", "import", "--mapping", "../../../examples/chinook/mapping.yaml", path, "--rejects", rejects)
-	if err != nil || !strings.Contains(out, "57 of 59 rows imported: 0 new to this channel, 57 it knew before.") || !strings.Contains(out, "2 × phone_number") {
+	// The same file again sends nothing; and where it is sent again on purpose,
+	// nobody is made anew.
+	out, _, err = s.sayso("shop", "import", "--mapping", "../../../examples/chinook/mapping.yaml", path, "--state", filepath.Join(t.TempDir(), "state"), "--rejects", rejects)
+	if err != nil || !strings.Contains(out, "nothing was sent (--again imports it once more).\n57 of 59 rows imported: 57 new to this channel, 0 it knew before.") || !strings.Contains(out, "2 × phone_number") {
 		t.Errorf("again: %v\n%s", err, out)
+	}
+	out, _, err = s.sayso("shop", "import", "--again", "--mapping", "../../../examples/chinook/mapping.yaml", path, "--state", filepath.Join(t.TempDir(), "state"), "--rejects", rejects)
+	if err != nil || !strings.Contains(out, "57 of 59 rows imported: 0 new to this channel, 57 it knew before.") || !strings.Contains(out, "2 × phone_number") {
+		t.Errorf("again on purpose: %v\n%s", err, out)
 	}
 }
 

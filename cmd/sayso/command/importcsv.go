@@ -1,8 +1,6 @@
 package command
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -12,27 +10,19 @@ import (
 	"unicode/utf8"
 )
 
-// table is a CSV file with a header, read row by row.
+// table is a CSV file with a header.
 type table struct {
 	csv    *csv.Reader
 	header []string
-	at     map[string]int // column → cell; -1 if two columns have the name
+	at     []int // for each of the mapping's columns which of the file's; -1 none, -2 more than one
+	row    row
 }
-
-var bom = []byte("\xef\xbb\xbf")
 
 // openTable reads the header. What is wrong with it is wrong with the whole
 // file.
-func openTable(in io.Reader, separator rune) (*table, error) {
-	buffered := bufio.NewReaderSize(in, 64<<10)
-	switch first, _ := buffered.Peek(3); {
-	case bytes.Equal(first, bom):
-		_, _ = buffered.Discard(len(bom))
-	case bytes.HasPrefix(first, []byte("\xff\xfe")), bytes.HasPrefix(first, []byte("\xfe\xff")):
-		return nil, errors.New("line 1: the file is in UTF-16; save it as UTF-8")
-	}
-	t := &table{csv: csv.NewReader(buffered), at: map[string]int{}}
-	t.csv.Comma = separator
+func openTable(in io.Reader, m *mapping) (*table, error) {
+	t := &table{csv: csv.NewReader(in)}
+	t.csv.Comma = m.separator
 	t.csv.FieldsPerRecord = -1 // counted here, so that one ragged row is one reject
 	header, err := t.csv.Read()
 	switch {
@@ -43,77 +33,44 @@ func openTable(in io.Reader, separator rune) (*table, error) {
 	case err != nil:
 		return nil, err
 	}
-	for i, name := range header {
+	for _, name := range header {
 		if !utf8.ValidString(name) {
-			return nil, errors.New("line 1: expected UTF-8 in the header; save the file as UTF-8")
+			return nil, errors.New("line 1: expected UTF-8 in the header: say in the mapping what it is, such as encoding: windows-1252")
 		}
-		name = columnName(name)
-		t.header = append(t.header, name)
-		if _, twice := t.at[name]; twice {
-			i = -1
-		}
-		t.at[name] = i
+		t.header = append(t.header, columnName(name))
 	}
+	for _, name := range m.columns {
+		at := slices.Index(t.header, name)
+		if at >= 0 && slices.Contains(t.header[at+1:], name) {
+			at = -2
+		}
+		t.at = append(t.at, at)
+	}
+	t.row.cells = make([]cell, len(t.at))
+	t.csv.ReuseRecord = true
 	return t, nil
 }
 
-// fits checks that every column the mapping names is there, once. What it says
-// names the mapping's columns and only counts the file's: where a header is
-// missing line 1 is somebody's values.
+// fits checks that every column the mapping names is there, once.
 func (t *table) fits(m *mapping) error {
-	var problems []string
 	hint := ""
 	if len(t.header) == 1 {
 		hint = "; is the mapping's separator the file's?"
 	}
-	need := func(where place, what string, s source) {
-		for _, c := range s.columns {
-			switch at, ok := t.at[c]; {
-			case !ok:
-				problems = append(problems, fmt.Sprintf("%s: %s: the file has no column %q among the %s of line 1%s", where, what, c, count(len(t.header), "name"), hint))
-			case at < 0:
-				problems = append(problems, fmt.Sprintf("%s: %s: the file has more than one column %q in line 1; rename one of them", where, what, c))
-			}
+	return m.missing(func(i int) string {
+		switch t.at[i] {
+		case -1:
+			return fmt.Sprintf("has no column %q among the %s of line 1%s", m.columns[i], count(len(t.header), "name"), hint)
+		case -2:
+			return fmt.Sprintf("has more than one column %q in line 1; rename one of them", m.columns[i])
 		}
-	}
-	for _, f := range m.fields {
-		need(f.where, string(f.name), f.source)
-		for _, p := range f.parts {
-			need(f.where, string(f.name)+"."+p.name, p.source)
-		}
-	}
-	if m.observed != nil {
-		need(place{m.fields[0].where.file, 1, 1}, "observed_at", *m.observed)
-	}
-	if problems != nil {
-		return &mappingError{problems}
-	}
-	return nil
+		return ""
+	})
 }
 
-// unused is how many columns the mapping leaves aside.
-func (t *table) unused(m *mapping) int {
-	used := map[string]bool{}
-	use := func(s source) {
-		for _, c := range s.columns {
-			used[c] = true
-		}
-	}
-	for _, f := range m.fields {
-		use(f.source)
-		for _, p := range f.parts {
-			use(p.source)
-		}
-	}
-	if m.observed != nil {
-		use(*m.observed)
-	}
-	return len(t.header) - len(used) // each is there once, as fits checks
-}
+const badQuotes = `expected quotes only around a whole cell, and "" for a quote in it`
 
-// next returns the next row, or why it is none; io.EOF at the end. Lines with
-// nothing in any cell are passed over. Any other error ends the file: where a
-// quoted cell is not closed, what is a row cannot be told any more.
+// next implements rows. Lines with nothing in any cell are passed over.
 func (t *table) next() (*row, *reject, error) {
 	for {
 		cells, err := t.csv.Read()
@@ -129,31 +86,15 @@ func (t *table) next() (*row, *reject, error) {
 		if !slices.ContainsFunc(cells, func(c string) bool { return strings.TrimSpace(c) != "" }) {
 			continue
 		}
-		line, _ := t.csv.FieldPos(0)
+		t.row.line, _ = t.csv.FieldPos(0)
 		if len(cells) != len(t.header) {
-			return nil, &reject{line: line, code: rejectCells, detail: fmt.Sprintf("expected %d cells, as the header has, found %d", len(t.header), len(cells))}, nil
+			return nil, &reject{line: t.row.line, code: rejectCells, detail: fmt.Sprintf("expected %d cells, as the header has, found %d", len(t.header), len(cells))}, nil
 		}
-		return &row{line: line, cells: cells, at: t.at}, nil, nil
-	}
-}
-
-const badQuotes = `expected quotes only around a whole cell, and "" for a quote in it`
-
-// countRows reads a whole file and returns how many rows it has, or why it is
-// no CSV. It is asked before anything is imported.
-func countRows(in io.Reader, m *mapping) (int, *table, error) {
-	t, err := openTable(in, m.separator)
-	if err != nil {
-		return 0, nil, err
-	}
-	if err := t.fits(m); err != nil {
-		return 0, nil, err
-	}
-	for n := 0; ; n++ {
-		if _, _, err := t.next(); errors.Is(err, io.EOF) {
-			return n, t, nil
-		} else if err != nil {
-			return 0, nil, err
+		for i, at := range t.at {
+			if at >= 0 {
+				t.row.cells[i] = cell{text: strings.TrimSpace(cells[at]), bad: !utf8.ValidString(cells[at])}
+			}
 		}
+		return &t.row, nil, nil
 	}
 }

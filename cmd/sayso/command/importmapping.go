@@ -12,17 +12,29 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/encoding/htmlindex"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
-// mapping says which columns of a CSV fill which fields.
+// mapping says which columns of a file fill which fields, which of them tell of
+// consents and grounds, and how the file is written.
 type mapping struct {
-	fields    []mapped
-	verified  []privacy.FieldName
-	purposes  []privacy.PurposeID // nil: what the vault begins by default
-	observed  *source             // nil: now
+	file      string
+	ndjson    *bool // nil: as the file is named
+	encoding  string
 	separator rune
+
+	columns []string // every column that is named, each once
+	named   []place  // where first
+
+	only     *condition // rows that are imported; nil: all
+	fields   []mapped
+	verified []vouched
+	purposes []privacy.PurposeID // nil: see captures
+	grounds  []mappedGround
+	consents []mappedConsent
+	observed *source // nil: now
 }
 
 // mapped is one field, filled from one source or put together from parts.
@@ -36,6 +48,13 @@ type mapped struct {
 type part struct {
 	name string
 	source
+}
+
+// vouched is a field that the channel has verified, in every row or where a
+// column says so.
+type vouched struct {
+	name privacy.FieldName
+	when *source // nil: always
 }
 
 // place is where something stands in the mapping file.
@@ -54,8 +73,8 @@ func (e *mappingError) Error() string { return strings.Join(e.problems, "\n") }
 
 // parseMapping reads a mapping strictly; the error is a *mappingError.
 func parseMapping(file string, text []byte) (*mapping, error) {
-	r := &mappingReader{file: file}
-	m := &mapping{separator: ','}
+	m := &mapping{file: file, separator: ','}
+	r := &mappingReader{file: file, m: m}
 	if root := r.root(text); root != nil {
 		r.mapping(root, m)
 	}
@@ -74,6 +93,7 @@ func parseMapping(file string, text []byte) (*mapping, error) {
 
 type mappingReader struct {
 	file     string
+	m        *mapping
 	problems []problemAt
 }
 
@@ -170,13 +190,14 @@ func (r *mappingReader) members(n *yaml.Node, what string, allowed ...string) (k
 }
 
 func (r *mappingReader) mapping(root *yaml.Node, m *mapping) {
-	_, top := r.members(root, "mapping", "fields", "verified", "purposes", "observed_at", "separator")
+	_, top := r.members(root, "mapping", "format", "encoding", "separator", "only", "fields", "verified", "purposes", "grounds", "consents", "observed_at")
 	if top["fields"] == nil {
 		if len(r.problems) == 0 {
 			r.problem(root, "fields is missing: which column fills which field")
 		}
 		return
 	}
+	r.written(top, m)
 	names, fields := r.members(top["fields"], "fields")
 	for _, name := range names {
 		if f, ok := r.field(name, fields[name]); ok {
@@ -186,11 +207,9 @@ func (r *mappingReader) mapping(root *yaml.Node, m *mapping) {
 	if len(names) == 0 {
 		r.problem(top["fields"], "fields: expected at least one")
 	}
-	for _, n := range r.list(top["verified"], "verified") {
-		if fields[n.Value] == nil {
-			r.problem(n, "verified: %s is not among the fields", n.Value)
-		}
-		m.verified = append(m.verified, privacy.FieldName(n.Value))
+	r.verified(top["verified"], fields, m)
+	if n := top["only"]; n != nil {
+		m.only = r.condition("only", n)
 	}
 	if top["purposes"] != nil {
 		m.purposes = []privacy.PurposeID{}
@@ -198,12 +217,30 @@ func (r *mappingReader) mapping(root *yaml.Node, m *mapping) {
 	for _, n := range r.list(top["purposes"], "purposes") {
 		m.purposes = append(m.purposes, privacy.PurposeID(n.Value))
 	}
+	for i, n := range r.items(top["grounds"], "grounds") {
+		m.grounds = append(m.grounds, r.ground("grounds["+strconv.Itoa(i)+"]", n))
+	}
+	for i, n := range r.items(top["consents"], "consents") {
+		m.consents = append(m.consents, r.consent("consents["+strconv.Itoa(i)+"]", n))
+	}
 	if n := top["observed_at"]; n != nil {
-		if s, ok := r.source("observed_at", n); ok {
-			m.observed = &s
-			if _, wrong := s.moment(s.constant); len(s.columns) == 0 && wrong != nil {
-				r.problem(n, "observed_at: %s", wrong.detail)
-			}
+		m.observed = r.moment("observed_at", n)
+	}
+}
+
+// written reads how the file is written.
+func (r *mappingReader) written(top map[string]*yaml.Node, m *mapping) {
+	if n := top["format"]; n != nil {
+		if n.Value != "csv" && n.Value != "ndjson" {
+			r.problem(n, "format: expected csv or ndjson")
+		}
+		is := n.Value == "ndjson"
+		m.ndjson = &is
+	}
+	if n := top["encoding"]; n != nil {
+		m.encoding = n.Value
+		if _, err := htmlindex.Get(n.Value); err != nil {
+			r.problem(n, "encoding: expected a name such as utf-8, windows-1252 or utf-16le")
 		}
 	}
 	if n := top["separator"]; n != nil {
@@ -213,6 +250,42 @@ func (r *mappingReader) mapping(root *yaml.Node, m *mapping) {
 		}
 		m.separator = rune(n.Value[0])
 	}
+}
+
+// verified reads which fields the channel has verified: a list, or for each a
+// column that says in which rows.
+func (r *mappingReader) verified(n *yaml.Node, fields map[string]*yaml.Node, m *mapping) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		for _, name := range r.list(n, "verified") {
+			if fields[name.Value] == nil {
+				r.problem(name, "verified: %s is not among the fields", name.Value)
+			}
+			m.verified = append(m.verified, vouched{name: privacy.FieldName(name.Value)})
+		}
+		return
+	}
+	names, when := r.members(n, "verified")
+	for _, name := range names {
+		if fields[name] == nil {
+			r.problem(when[name], "verified: %s is not among the fields", name)
+		}
+		if s, ok := r.source("verified."+name, when[name]); ok {
+			s.as = asBoolean
+			m.verified = append(m.verified, vouched{privacy.FieldName(name), &s})
+		}
+	}
+}
+
+// items returns the members of a YAML list of anything.
+func (r *mappingReader) items(n *yaml.Node, what string) []*yaml.Node {
+	if n == nil {
+		return nil
+	}
+	if n.Kind != yaml.SequenceNode {
+		r.problem(n, "%s: expected a list", what)
+		return nil
+	}
+	return n.Content
 }
 
 // list returns the texts of a YAML list, each once.

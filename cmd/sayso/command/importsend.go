@@ -4,163 +4,277 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"slices"
+	"os"
 	"time"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/sayso-vault/sayso/api/client"
 	"github.com/sayso-vault/sayso/api/wire"
 )
 
-// How much is sent at once: each batch is one transaction of the vault.
-const (
-	batchRows  = 500
-	batchBytes = 3 << 20
-	rowBytes   = 256 << 10
-)
-
 // importing is one file on its way into the vault.
 type importing struct {
 	vault    *client.Client
+	id       string
 	mapping  *mapping
+	file     *os.File
+	was      os.FileInfo
+	survey   survey
+	before   *wire.Import // how far it was when this run began; nil: nothing is in
+	now      *wire.Import // how far it is, as far as is known here
 	rejects  *rejectsFile
-	report   importReport
-	progress func(*importReport) // nil: nobody looks on
-
-	batch []*wire.CaptureRequest
-	lines []int // of the file, one for each of the batch
-	bytes int
-	done  int // the last line of which it is known what became
+	report   *importReport
+	bar      *bar
+	verb     string
+	patience time.Duration
+	atOnce   int
+	kept     keptRejects // what was rejected in earlier runs
 }
 
-func (i *importing) run(ctx context.Context, file io.Reader) error {
-	t, err := openTable(file, i.mapping.separator)
-	if err != nil {
-		return err
+// sending is a piece on its way.
+type sending struct {
+	*piece
+	done    chan struct{} // what follows is there
+	rejects []wire.Reject
+	err     error
+}
+
+// ahead is how many pieces are on their way at once: while the vault commits one
+// it makes the next ready.
+const ahead = 2
+
+// run brings what is not in yet, and lists what is rejected of all. Pieces are
+// settled in the order of the file.
+func (i *importing) run(ctx context.Context, in rows, t *tally, identifiers []bool) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var way []*sending
+	settle := func() error {
+		s := way[0]
+		way = way[1:]
+		<-s.done
+		if s.err != nil {
+			return s.err
+		}
+		return i.settle(s.piece, s.rejects)
 	}
-	for {
-		row, wrong, err := t.next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return i.send(ctx)
-		case err != nil:
-			return err
-		case wrong != nil:
-			if err := i.reject(*wrong); err != nil {
+	done := uint64(0)
+	if i.before != nil {
+		done = i.before.Next
+	}
+	err := i.mapping.pieces(ctx, in, t, identifiers, i.atOnce, done, func(p *piece) error {
+		if p.to() <= done {
+			var rejects []wire.Reject
+			err := i.patiently(ctx, nil, func() error {
+				more, err := i.kept.upTo(ctx, i.vault, i.id, p.to())
+				rejects = append(rejects, more...)
+				return err
+			})
+			if err != nil {
 				return err
 			}
+			return i.settle(p, rejects)
+		}
+		if len(way) == ahead {
+			if err := settle(); err != nil {
+				return err
+			}
+		}
+		if err := i.unchanged(); err != nil {
+			return err
+		}
+		s := &sending{piece: p, done: make(chan struct{})}
+		var before *sending
+		if len(way) > 0 {
+			before = way[len(way)-1]
+		}
+		way = append(way, s)
+		go i.send(ctx, s, before)
+		return nil
+	})
+	for len(way) > 0 {
+		if err != nil {
+			stop()
+			<-way[0].done
+			way = way[1:]
 			continue
 		}
-		if err := i.add(ctx, row); err != nil {
+		err = settle()
+	}
+	return err
+}
+
+// send brings one piece, however often that takes. What the vault says of how far
+// the import is counts, not what was sent: an answer may have been lost.
+func (i *importing) send(ctx context.Context, s, before *sending) {
+	defer close(s.done)
+	answer, err := i.vault.ImportRows(ctx, i.id, s.from, uint64(i.survey.rows), s.body)
+	if err == nil {
+		s.rejects = answer.Rejects
+		return
+	}
+	if before != nil { // it cannot be in before those before it are
+		<-before.done
+		if before.err != nil {
+			s.err = before.err
+			return
+		}
+	}
+	s.err = i.patiently(ctx, err, func() error { return i.sendRest(ctx, s) })
+}
+
+// patiently does what failed with err, or nil, until it does not or there is no
+// use in trying.
+func (i *importing) patiently(ctx context.Context, err error, do func() error) error {
+	began := time.Now()
+	if err == nil {
+		err = do()
+	}
+	for pause := 100 * time.Millisecond; err != nil; pause = min(2*pause, 2*time.Second) {
+		wait, again := mayTry(err)
+		if !again || time.Since(began) > i.patience {
 			return err
-		}
-	}
-}
-
-func (i *importing) add(ctx context.Context, r *row) error {
-	req, rejects := i.mapping.capture(r)
-	if len(rejects) > 0 {
-		return i.reject(rejects...)
-	}
-	line, err := json.Marshal(req)
-	if err != nil {
-		return err
-	}
-	if len(line) > rowBytes {
-		return i.reject(reject{line: r.line, code: rejectLong, detail: "expected at most 256 KiB in one row"})
-	}
-	if len(i.batch) == batchRows || i.bytes+len(line) > batchBytes {
-		if err := i.send(ctx); err != nil {
-			return err
-		}
-	}
-	i.batch, i.lines, i.bytes = append(i.batch, req), append(i.lines, r.line), i.bytes+len(line)+1
-	return nil
-}
-
-// send captures the batch and counts what became of each row.
-func (i *importing) send(ctx context.Context) error {
-	if len(i.batch) == 0 {
-		return nil
-	}
-	answers, err := i.capture(ctx)
-	if err != nil {
-		return err
-	}
-	for k, a := range answers {
-		switch a.Status {
-		case http.StatusCreated:
-			i.report.Imported++
-			i.report.Created++
-		case http.StatusOK:
-			i.report.Imported++
-			i.report.Known++
-		default:
-			if err := i.reject(rejectsOf(i.lines[k], a)...); err != nil {
-				return err
-			}
-		}
-	}
-	i.done = i.lines[len(i.lines)-1]
-	i.batch, i.lines, i.bytes = nil, nil, 0
-	if i.progress != nil {
-		i.progress(&i.report)
-	}
-	return nil
-}
-
-// capture sends the batch; a vault that asks for patience gets it.
-func (i *importing) capture(ctx context.Context) ([]wire.CaptureLine, error) {
-	for attempt := 1; ; attempt++ {
-		answers, err := i.vault.CaptureBatch(ctx, i.batch)
-		var refused *client.Error
-		if !errors.As(err, &refused) || attempt == 5 || refused.RetryAfter == 0 || refused.RetryAfter > time.Minute {
-			return answers, err
 		}
 		select {
-		case <-time.After(refused.RetryAfter):
+		case <-time.After(max(wait, pause)):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return ctx.Err()
 		}
-	}
-}
-
-func rejectsOf(line int, a wire.CaptureLine) []reject {
-	if len(a.Errors) == 0 {
-		return []reject{{line: line, code: a.Code, detail: a.Detail}}
-	}
-	var all []reject
-	for _, e := range a.Errors {
-		all = append(all, reject{line: line, field: e.Field, code: e.Code, detail: e.Detail})
-	}
-	return all
-}
-
-// reject notes a row that was not imported, with everything that is wrong with
-// it.
-func (i *importing) reject(all ...reject) error {
-	i.report.Rejected++
-	for _, r := range all {
-		if err := i.rejects.add(r); err != nil {
-			return err
-		}
-		k := slices.IndexFunc(i.report.Why, func(c importCause) bool { return c.Field == r.field && c.Code == r.code && c.Detail == r.detail })
-		if k < 0 {
-			k = len(i.report.Why)
-			i.report.Why = append(i.report.Why, importCause{Field: r.field, Code: r.code, Detail: r.detail})
-		}
-		i.report.Why[k].Count++
+		err = do()
 	}
 	return nil
+}
+
+// errBack: the vault has fewer rows than it said it had.
+var errBack = errors.New("the vault has fewer rows of this import than it had: was it restored? Run the same command again to go on from there")
+
+// sendRest brings what is not in of a piece.
+func (i *importing) sendRest(ctx context.Context, s *sending) error {
+	now, err := i.vault.Import(ctx, i.id)
+	if isRefused(err, "not_found") {
+		now, err = &wire.Import{}, nil
+	}
+	switch {
+	case err != nil:
+		return err
+	case now.Next < s.from:
+		return errBack
+	case now.Next < s.to():
+		if _, err := i.vault.ImportRows(ctx, i.id, now.Next, uint64(i.survey.rows), s.rest(now.Next)); err != nil {
+			return err
+		}
+	}
+	of := keptRejects{after: s.from}
+	s.rejects, err = of.upTo(ctx, i.vault, i.id, s.to())
+	return err
+}
+
+// mayTry reports whether the same may be tried again, and when the vault asked
+// for that.
+func mayTry(err error) (wait time.Duration, again bool) {
+	var refused *client.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, errBack):
+		return 0, false
+	case !errors.As(err, &refused):
+		return 0, true // the vault was not reached, or went away
+	}
+	switch refused.Status {
+	case http.StatusTooManyRequests, http.StatusConflict, http.StatusRequestTimeout, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return min(refused.RetryAfter, time.Minute), true
+	}
+	return 0, false
+}
+
+func isRefused(err error, code string) bool {
+	var refused *client.Error
+	return errors.As(err, &refused) && refused.Code == code
+}
+
+// keptRejects gives rejects that the vault keeps, in the order of their rows.
+type keptRejects struct {
+	after uint64 // rows that were asked about
+	page  []wire.Reject
+	end   bool
+}
+
+// upTo returns those of rows up to one; with an error some of them, and the next
+// call the rest.
+func (k *keptRejects) upTo(ctx context.Context, vault *client.Client, id string, to uint64) (all []wire.Reject, err error) {
+	for {
+		for len(k.page) > 0 && k.page[0].Row <= to {
+			all, k.page = append(all, k.page[0]), k.page[1:]
+		}
+		if k.end || len(k.page) > 0 {
+			return all, nil
+		}
+		next, err := vault.ImportRejects(ctx, id, k.after)
+		if err != nil {
+			return all, err
+		}
+		k.page, k.after, k.end = next.Rejects, next.Next, next.Next == 0
+	}
+}
+
+// settle lists what was rejected of a piece, here or by the vault, by rows.
+func (i *importing) settle(p *piece, rejects []wire.Reject) error {
+	own := p.rejects
+	for len(own) > 0 || len(rejects) > 0 {
+		one := rowReject{}
+		if len(rejects) == 0 || len(own) > 0 && own[0].row <= rejects[0].Row {
+			one, own = own[0], own[1:]
+		} else {
+			r := rejects[0]
+			one = rowReject{r.Row, reject{line: p.lines[r.Row-p.from-1], field: r.Field, code: r.Code, detail: r.Detail}}
+			rejects = rejects[1:]
+		}
+		i.report.why(one.reject)
+		if err := i.rejects.add(one.reject); err != nil {
+			return err
+		}
+	}
+	i.report.done = p.to()
+	i.show(p.to())
+	return nil
+}
+
+func (i *importing) show(done uint64) { i.bar.show(i.verb, done, uint64(i.survey.rows)) }
+
+// unchanged reports whether the file is still the one that was surveyed.
+func (i *importing) unchanged() error {
+	now, err := i.file.Stat()
+	if err == nil && (now.Size() != i.was.Size() || !now.ModTime().Equal(i.was.ModTime())) {
+		err = errors.New("the file was changed while it was imported")
+	}
+	return err
+}
+
+// check asks the vault what it would reject, and sends nothing to be kept.
+func (i *importing) check(ctx context.Context, in rows, t *tally, identifiers []bool) error {
+	return i.mapping.pieces(ctx, in, t, identifiers, i.atOnce, 0, func(p *piece) error {
+		answer, err := i.vault.CheckRows(ctx, p.from, p.body)
+		if err != nil {
+			return err
+		}
+		seen := uint64(0)
+		for _, r := range answer.Rejects {
+			if r.Row != seen {
+				i.report.Rejected++
+				seen = r.Row
+			}
+		}
+		return i.settle(p, answer.Rejects)
+	})
 }
 
 // soFar says what an import that ended early has done.
-func (i *importing) soFar() string {
-	if i.report.Imported == 0 {
+func (i *importing) soFar(ctx context.Context) string {
+	now, err := i.vault.Import(context.WithoutCancel(ctx), i.id)
+	switch {
+	case isRefused(err, "not_found"):
 		return "nothing was imported"
+	case err != nil:
+		return fmt.Sprintf("%d of %s were done with when the vault last answered; run the same command again to go on", i.report.done, count(i.survey.rows, "row"))
 	}
-	return fmt.Sprintf("%d rows, up to line %d, are imported", i.report.Imported, i.done)
+	return fmt.Sprintf("%d of %s are done with; run the same command again to go on", now.Next, count(i.survey.rows, "row"))
 }

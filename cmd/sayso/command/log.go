@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -129,35 +128,4 @@ func showBadLog(cmd *cobra.Command, bad *badLog) error {
 		}
 	}
 	return &answeredError{bad}
-}
-
-// bar shows progress on a terminal.
-type bar struct {
-	w     io.Writer // nil: nobody looks
-	width int
-}
-
-func newBar(cmd *cobra.Command) *bar {
-	if w := cmd.ErrOrStderr(); isTerminal(w) {
-		return &bar{w: w}
-	}
-	return &bar{}
-}
-
-func (b *bar) show(stage string, done, of uint64) {
-	const cells = 30
-	if b.w == nil || of == 0 {
-		return
-	}
-	full := int(min(done, of) * cells / of)
-	line := fmt.Sprintf("%-9s [%-*s] %d of %d", stage, cells, strings.Repeat("=", full), done, of)
-	fmt.Fprintf(b.w, "\r%-*s", b.width, line)
-	b.width = max(b.width, len(line))
-}
-
-// end clears the line.
-func (b *bar) end() {
-	if b.w != nil && b.width > 0 {
-		fmt.Fprintf(b.w, "\r%*s\r", b.width, "")
-	}
 }
