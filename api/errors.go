@@ -15,6 +15,7 @@ import (
 	"github.com/sayso-vault/sayso/api/authn"
 	"github.com/sayso-vault/sayso/api/wire"
 	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 const (
@@ -41,13 +42,13 @@ var refusals = map[string]struct {
 	vault.CodeNotFound:             {http.StatusNotFound, "Not found"},
 	vault.CodeGone:                 {http.StatusGone, "Erased"},
 	vault.CodeAlreadyBeingAsked:    {http.StatusConflict, "Another channel is asking"},
-	"contact_cap":                  {http.StatusConflict, "The person was contacted often enough"},
-	"quiet_hours":                  {http.StatusConflict, "Not at this hour"},
-	"already_ordered":              {http.StatusConflict, "It is ordered already"},
-	"already_answered":             {http.StatusConflict, "It is answered already"},
-	"expired":                      {http.StatusConflict, "It has expired"},
-	"no_consent":                   {http.StatusConflict, "No say-so for this contact"},
-	"policy":                       {http.StatusConflict, "The rules in force keep this contact back"},
+	vault.CodeContactCap:           {http.StatusConflict, "The person was contacted often enough"},
+	vault.CodeQuietHours:           {http.StatusConflict, "Not at this hour"},
+	vault.CodeAlreadyOrdered:       {http.StatusConflict, "It is ordered already"},
+	vault.CodeAlreadyAnswered:      {http.StatusConflict, "It is answered already"},
+	vault.CodeExpired:              {http.StatusConflict, "It has expired"},
+	string(privacy.CodeNoConsent):  {http.StatusConflict, "No say-so for this contact"},
+	vault.CodePolicy:               {http.StatusConflict, "The rules in force keep this contact back"},
 	vault.CodeIdentityConflict:     {http.StatusConflict, "The identifiers belong to different persons"},
 	vault.CodeRevisionConflict:     {http.StatusConflict, "The register has changed since"},
 	vault.CodeWrongState:           {http.StatusConflict, "Not possible in this state"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sayso-vault/sayso/api/wire"
 	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // The headers by which a client makes a write happen once, and learns that it
@@ -103,7 +104,9 @@ func (x *exchange) keep(status int, media string, body []byte) {
 		return
 	}
 	switch x.code {
-	case vault.CodeInProgress, vault.CodeWrongState, vault.CodeChannelSuspended:
+	case vault.CodeInProgress, vault.CodeWrongState, vault.CodeChannelSuspended,
+		vault.CodeContactCap, vault.CodeQuietHours, vault.CodeAlreadyOrdered, vault.CodeAlreadyAnswered, vault.CodeExpired, vault.CodePolicy,
+		string(privacy.CodeNoConsent), vault.CodeAlreadyBeingAsked:
 		return
 	}
 	switch status {

@@ -27,6 +27,16 @@ const (
 	TouchEvent   = contact.Event   // something happened to the person
 )
 
+// The codes of a contact that may not happen; [privacy.CodeNoConsent] is another.
+const (
+	CodeContactCap      = contact.CodeCap
+	CodeQuietHours      = contact.CodeQuietHours
+	CodeAlreadyOrdered  = contact.CodeAlreadyOrdered
+	CodeAlreadyAnswered = contact.CodeAlreadyAnswered
+	CodeExpired         = contact.CodeExpired
+	CodePolicy          = contact.CodePolicy
+)
+
 // TouchRequest is one thing that a channel has, or would have, to do with a
 // person.
 type TouchRequest struct {
