@@ -112,18 +112,23 @@ func appendRead(b []byte, r *vault.ReadResult) []byte {
 
 // appendInferred appends which models made what is released, if any did.
 func appendInferred(b []byte, r *vault.ReadResult) []byte {
-	made := wire.Inferences{}
-	for _, f := range r.Fields {
-		if f.Inference != nil {
-			made[f.Field] = *f.Inference
+	var made wire.Inferences // mostly none
+	add := func(f privacy.FieldName, by *privacy.Inference) {
+		switch {
+		case by == nil:
+			return
+		case made == nil:
+			made = wire.Inferences{}
 		}
+		made[f] = *by
 	}
-	for _, m := range r.Masked {
-		if m.Inference != nil {
-			made[m.Field] = *m.Inference
-		}
+	for i := range r.Fields {
+		add(r.Fields[i].Field, r.Fields[i].Inference)
 	}
-	if len(made) == 0 {
+	for i := range r.Masked {
+		add(r.Masked[i].Field, r.Masked[i].Inference)
+	}
+	if made == nil {
 		return b
 	}
 	text, err := json.Marshal(made, json.Deterministic(true))
