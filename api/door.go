@@ -50,7 +50,7 @@ type door interface {
 	RejectOfficer(ctx context.Context, c vault.Caller, name, reason string) (*vault.OfficerChange, error)
 	NewOfficerSecret(ctx context.Context, c vault.Caller, name string) (*vault.OfficerChange, error)
 	RevokeOfficerSecret(ctx context.Context, c vault.Caller, name, secretID string) error
-	CheckPolicy(ctx context.Context, c vault.Caller, modules map[string]string) error
+	CheckPolicy(ctx context.Context, c vault.Caller, modules map[string]string) (*vault.PolicyTest, error)
 	DraftPolicy(ctx context.Context, c vault.Caller, modules map[string]string, note string) (*vault.Policy, error)
 	Policies(context.Context, vault.Caller) ([]vault.Policy, error)
 	PolicyByID(context.Context, vault.Caller, string) (*vault.Policy, error)

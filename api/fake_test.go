@@ -172,8 +172,8 @@ func (f *fake) ApplyRegister(_ context.Context, _ vault.Caller, _ string, text [
 	}
 	return f.apply(text, ifMatch, dryRun)
 }
-func (f *fake) CheckPolicy(context.Context, vault.Caller, map[string]string) error {
-	return f.called("check")
+func (f *fake) CheckPolicy(context.Context, vault.Caller, map[string]string) (*vault.PolicyTest, error) {
+	return &vault.PolicyTest{Status: "checked"}, f.called("check")
 }
 func (f *fake) DraftPolicy(context.Context, vault.Caller, map[string]string, string) (*vault.Policy, error) {
 	return &vault.Policy{ID: "pol_1", Status: "draft"}, f.called("draft")

@@ -193,11 +193,12 @@ func policyStatus(p *vault.Policy) *wire.Policy { return &wire.Policy{Policy: p.
 
 func policyNow(p *vault.Policy) (int, *wire.Policy) { return accepted(p.Status), policyStatus(p) }
 
-func checkPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.Done, error) {
-	if err := x.door.CheckPolicy(x.ctx, x.caller, in.Modules); err != nil {
+func checkPolicy(x *exchange, in *wire.DraftRequest) (int, *wire.PolicyTest, error) {
+	out, err := x.door.CheckPolicy(x.ctx, x.caller, in.Modules)
+	if err != nil {
 		return 0, nil, err
 	}
-	return http.StatusOK, &wire.Done{Status: "checked"}, nil
+	return http.StatusOK, policyTest(out), nil
 }
 
 func listPolicies(x *exchange) (*wire.PolicyList, error) {
@@ -231,11 +232,18 @@ func testPolicy(x *exchange, _ *wire.Nothing) (int, *wire.PolicyTest, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	answer := wire.PolicyTest{Policy: out.Policy, Status: out.Status, Passed: out.Passed, Failed: out.Failed}
+	return http.StatusOK, policyTest(out), nil
+}
+
+func policyTest(out *vault.PolicyTest) *wire.PolicyTest {
+	answer := &wire.PolicyTest{Policy: out.Policy, Status: out.Status, Passed: out.Passed, Failed: out.Failed, Coverage: wire.Coverage{Percent: out.Coverage.Percent}}
 	for _, r := range out.Results {
 		answer.Results = append(answer.Results, wire.TestResult(r))
 	}
-	return http.StatusOK, &answer, nil
+	for _, m := range out.Coverage.Modules {
+		answer.Coverage.Modules = append(answer.Coverage.Modules, wire.ModuleCoverage(m))
+	}
+	return answer
 }
 
 // turnsPolicy makes a handler of what an officer does with a set of rules.

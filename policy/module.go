@@ -16,6 +16,7 @@ const (
 	maxModuleName = 128       // bytes
 	maxModuleText = 128 << 10 // bytes
 	maxText       = 512 << 10 // bytes of all modules
+	maxElse       = 50        // of one rule: compiling them takes the square of their number
 )
 
 // placeKey is the key under which joining notes a rule's place in its outcome.
@@ -173,6 +174,12 @@ func (c *checker) module(m *ast.Module) {
 // rule checks the head of a rule, then all of it.
 func (c *checker) rule(r *ast.Rule) {
 	name, h := r.Head.Name, r.Head
+	for e, n := r.Else, 1; e != nil; e, n = e.Else, n+1 {
+		if n > maxElse {
+			c.refuse(e.Location, "%s: a rule may have at most %d else", name, maxElse)
+			return
+		}
+	}
 	switch {
 	case len(h.Ref()) != 1:
 		c.refuse(r.Location, "%s: a rule's name has one part, or the rule is withhold contains or mask contains", h.Ref())

@@ -4,12 +4,16 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // testsPackage is where officers' tests stand.
@@ -27,33 +31,114 @@ type TestResult struct {
 	Error  string `json:"error,omitempty"`
 }
 
+// TestRun is what became of the tests of a rule set.
+type TestRun struct {
+	Results  []TestResult
+	Coverage Coverage // of the rules, by the tests
+}
+
+// Coverage is how much of the rules the tests reach.
+type Coverage struct {
+	Percent float64          `json:"percent"`
+	Modules []ModuleCoverage `json:"modules"`
+}
+
+// ModuleCoverage is how much of one module the tests reach.
+type ModuleCoverage struct {
+	Module  string  `json:"module"`
+	Percent float64 `json:"percent"`
+	Missed  []int   `json:"missed"` // lines that no test reaches
+}
+
+// testsDeadline is how long all tests of a rule set may take together.
+const testsDeadline = 10 * time.Second
+
 // RunTests checks the modules as Compile does and runs the tests among them:
 // rules called test_… of package sayso.rules_test in files called *_test.rego,
-// which may set the input by "with". Without tests the result is empty.
-func RunTests(ctx context.Context, schema Schema, modules map[string]string) ([]TestResult, error) {
+// which may set the input by "with". Without tests there are no results, and
+// nothing is covered.
+func RunTests(ctx context.Context, schema Schema, modules map[string]string) (TestRun, error) {
 	ix, err := newIndex(schema)
 	if err != nil {
-		return nil, err
+		return TestRun{}, err
 	}
 	c, err := checkModules(ix, modules)
 	if err != nil {
-		return nil, err
+		return TestRun{}, err
 	}
 	all, err := alone(c.rules, c.tests, guardCalls)
 	if err != nil {
-		return nil, err
+		return TestRun{}, err
 	}
-	return runTests(ctx, all)
+	within, stop := context.WithTimeout(ctx, testsDeadline)
+	defer stop()
+	tracer := cover.New()
+	results, err := runTests(within, all, tracer)
+	switch {
+	case ctx.Err() != nil:
+		return TestRun{}, ctx.Err()
+	case within.Err() != nil:
+		return TestRun{}, &ProblemsError{Problems: []Problem{{Module: slices.Min(slices.Collect(maps.Keys(c.tests))), Line: 1, Column: 1,
+			Message: fmt.Sprintf("the tests take longer than %s together", testsDeadline)}}}
+	case err != nil:
+		return TestRun{}, err
+	}
+	return TestRun{Results: results, Coverage: covered(tracer.Report(c.rules), c.rules)}, nil
 }
 
-// runTests runs the tests of modules with the guarded built-ins.
-func runTests(ctx context.Context, modules map[string]*ast.Module) ([]TestResult, error) {
+// covered reads what was reached of the rules; what else was evaluated, such as
+// the tests themselves, does not count.
+func covered(report cover.Report, rules map[string]*ast.Module) Coverage {
+	c := Coverage{Modules: []ModuleCoverage{}}
+	reached, all := 0, 0
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		file := report.Files[name]
+		if file == nil {
+			continue
+		}
+		m := ModuleCoverage{Module: name, Missed: []int{}}
+		for _, r := range file.NotCovered {
+			for row := r.Start.Row; row <= max(r.Start.Row, r.End.Row); row++ {
+				if !slices.Contains(m.Missed, row) && !file.IsCovered(row) {
+					m.Missed = append(m.Missed, row)
+				}
+			}
+		}
+		slices.Sort(m.Missed)
+		lines := map[int]bool{}
+		for _, r := range file.Covered {
+			for row := r.Start.Row; row <= max(r.Start.Row, r.End.Row); row++ {
+				lines[row] = true
+			}
+		}
+		m.Percent = percent(len(lines), len(lines)+len(m.Missed))
+		reached, all = reached+len(lines), all+len(lines)+len(m.Missed)
+		c.Modules = append(c.Modules, m)
+	}
+	c.Percent = percent(reached, all)
+	return c
+}
+
+// percent returns a share with one digit behind the point.
+func percent(part, of int) float64 {
+	if of == 0 {
+		return 0
+	}
+	return math.Round(1000*float64(part)/float64(of)) / 10
+}
+
+// runTests runs the tests of modules with the guarded built-ins. tracer, if not
+// nil, learns what is reached.
+func runTests(ctx context.Context, modules map[string]*ast.Module, tracer topdown.QueryTracer) ([]TestResult, error) {
 	runner := tester.NewRunner().
 		SetCompiler(newCompiler(plain, declarations())).
 		AddCustomBuiltins(testBuiltins()).
 		RaiseBuiltinErrors(true).
 		SetTimeout(testDeadline).
 		SetModules(modules)
+	if tracer != nil {
+		runner.SetCoverageQueryTracer(tracer)
+	}
 	results, err := runner.RunTests(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("running tests: %w", err)

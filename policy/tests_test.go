@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -23,12 +24,12 @@ test_store if count(rules.withhold) == 1 with input.channel.id as "store"
 
 test_error if time.parse_duration_ns("x") == 1
 `}
-	results, err := RunTests(t.Context(), shop, modules)
+	run, err := RunTests(t.Context(), shop, modules)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, r := range results {
+	for _, r := range run.Results {
 		state := "failed"
 		if r.Passed {
 			state = "passed"
@@ -49,8 +50,35 @@ test_error if time.parse_duration_ns("x") == 1
 	if d, err := r.WithDeadline(longer).Decide(t.Context(), reads("address")); err != nil || d.Outcomes[0].Rule != "rules.rego:3" {
 		t.Errorf("got %v, %v, want the rule in force", d, err)
 	}
-	if results, err := RunTests(t.Context(), shop, map[string]string{"rules.rego": storeRule}); err != nil || len(results) != 0 {
-		t.Errorf("without tests: got %v, %v, want none", results, err)
+	if run, err := RunTests(t.Context(), shop, map[string]string{"rules.rego": storeRule}); err != nil || len(run.Results) != 0 || run.Coverage.Percent != 0 {
+		t.Errorf("without tests: got %+v, %v, want none", run, err)
+	}
+}
+
+// Coverage names the lines that no test reaches, of the rules alone.
+func TestCoverageNamesTheLinesThatNoTestReaches(t *testing.T) {
+	run, err := RunTests(t.Context(), shop, map[string]string{"a.rego": storeRule, "b.rego": `package sayso.rules
+
+mask contains {"field": "birthdate", "mask": "year"} if {
+	input.channel.id == "web"
+	minor
+}
+
+minor if input.subject.age_band == "13_15"
+`, "rules_test.rego": `package sayso.rules_test
+
+import data.sayso.rules
+
+test_web if rules.withhold with input as {"channel": {"id": "web"}}
+
+test_sms if rules.mask == set() with input as {"channel": {"id": "sms"}}
+`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprintf("%+v", run.Coverage)
+	if want := "{Percent:20 Modules:[{Module:a.rego Percent:100 Missed:[]} {Module:b.rego Percent:0 Missed:[3 4 5 8]}]}"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 

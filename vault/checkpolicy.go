@@ -2,19 +2,25 @@ package vault
 
 import "context"
 
-// CheckPolicy compiles modules against the register in force as DraftPolicy
-// does, and keeps nothing. It returns *PolicyProblems if they would be refused.
-func (v *Vault) CheckPolicy(ctx context.Context, by Caller, modules map[string]string) error {
+// PolicyChecked is the status of modules that were checked and not kept.
+const PolicyChecked = "checked"
+
+// CheckPolicy compiles modules against the register in force as DraftPolicy does,
+// runs their tests, and keeps nothing. It returns *PolicyProblems if they would be
+// refused; that tests fail is told.
+func (v *Vault) CheckPolicy(ctx context.Context, by Caller, modules map[string]string) (*PolicyTest, error) {
 	if err := v.mustOfficer(by); err != nil {
-		return err
+		return nil, err
 	}
 	if err := boundModules(modules); err != nil {
-		return err
+		return nil, err
 	}
 	now, err := v.current()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	err = checkModules(ctx, now, modules)
-	return err
+	if err := v.checkModules(ctx, now, modules); err != nil {
+		return nil, err
+	}
+	return v.runTests(ctx, now, &Policy{Status: PolicyChecked, Modules: modules})
 }

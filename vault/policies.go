@@ -132,7 +132,7 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 	if err != nil {
 		return nil, err
 	}
-	if err := checkModules(ctx, now, modules); err != nil {
+	if err := v.checkModules(ctx, now, modules); err != nil {
 		return nil, err
 	}
 	at := micro(v.cfg.Now())
@@ -167,13 +167,27 @@ func boundModules(modules map[string]string) error {
 }
 
 // checkModules says what speaks against modules with the register in force.
-func checkModules(ctx context.Context, now *regime, modules map[string]string) error {
-	err := policy.Check(ctx, schemaOf(now.register), modules)
-	var problems *policy.ProblemsError
-	if errors.As(err, &problems) {
-		return policyProblems(problems)
+func (v *Vault) checkModules(ctx context.Context, now *regime, modules map[string]string) error {
+	return v.trying(ctx, func() error {
+		err := policy.Check(ctx, schemaOf(now.register), modules)
+		var problems *policy.ProblemsError
+		if errors.As(err, &problems) {
+			return policyProblems(problems)
+		}
+		return err
+	})
+}
+
+// trying does something with rules that nobody looked at yet, when nothing else of
+// the kind is done: what takes long does not take all processors.
+func (v *Vault) trying(ctx context.Context, do func() error) error {
+	select {
+	case v.checking <- struct{}{}:
+		defer func() { <-v.checking }()
+		return do()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return err
 }
 
 func policyProblems(e *policy.ProblemsError) *PolicyProblems {

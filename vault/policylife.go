@@ -126,7 +126,7 @@ func (v *Vault) stillRegime(tx store.Tx, now *regime) error {
 // force, which may have changed since it was drafted, or whose tests fail. Tests
 // are no hindrance to a rollback.
 func (v *Vault) fitForForce(ctx context.Context, now *regime, set *Policy) error {
-	if err := checkModules(ctx, now, set.Modules); err != nil {
+	if err := v.checkModules(ctx, now, set.Modules); err != nil {
 		return err
 	}
 	if set.Status == StatusActive || set.Status == PolicySuperseded {

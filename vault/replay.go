@@ -55,7 +55,7 @@ func (v *Vault) ReplayPolicy(ctx context.Context, by Caller, id string, req Repl
 	if err != nil {
 		return nil, err
 	}
-	if err := checkModules(ctx, now, set.Modules); err != nil {
+	if err := v.checkModules(ctx, now, set.Modules); err != nil {
 		return nil, err
 	}
 	r := &replaying{v: v, by: by, now: now, modules: set.Modules, span: ExportRequest{From: req.From, To: req.To}, end: v.cfg.Store.Size(),

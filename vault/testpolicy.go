@@ -17,6 +17,8 @@ type PolicyTest struct {
 	Passed  int                 `json:"passed"`
 	Failed  int                 `json:"failed"`
 	Results []policy.TestResult `json:"results"`
+
+	Coverage policy.Coverage `json:"coverage"` // of the rules, by the tests
 }
 
 // TestPolicy runs the tests among a rule set's modules, and notes in its life how
@@ -42,7 +44,11 @@ func (v *Vault) TestPolicy(ctx context.Context, by Caller, id string) (*PolicyTe
 }
 
 func (v *Vault) runTests(ctx context.Context, now *regime, set *Policy) (*PolicyTest, error) {
-	results, err := policy.RunTests(ctx, schemaOf(now.register), set.Modules)
+	var run policy.TestRun
+	err := v.trying(ctx, func() (err error) {
+		run, err = policy.RunTests(ctx, schemaOf(now.register), set.Modules)
+		return err
+	})
 	var problems *policy.ProblemsError
 	if errors.As(err, &problems) {
 		return nil, policyProblems(problems)
@@ -50,8 +56,8 @@ func (v *Vault) runTests(ctx context.Context, now *regime, set *Policy) (*Policy
 	if err != nil {
 		return nil, v.refusal(err)
 	}
-	test := &PolicyTest{Policy: set.ID, Status: set.Status, Results: []policy.TestResult{}}
-	for _, r := range results {
+	test := &PolicyTest{Policy: set.ID, Status: set.Status, Results: []policy.TestResult{}, Coverage: run.Coverage}
+	for _, r := range run.Results {
 		if test.Results = append(test.Results, r); r.Passed {
 			test.Passed++
 		} else {

@@ -119,6 +119,7 @@ type Vault struct {
 	asked     atomic.Uint64 // questions about people, so that what nobody waits for stands back
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes
+	checking  chan struct{} // one place: what officers try takes one processor at most
 	registers sync.Map      // revision → *revision, immutable once made
 	inputs    sync.Pool     // of *policy.Input
 	entries   sync.Pool     // of *[]byte: what entries of the log were written in
@@ -155,6 +156,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	v := newVault(cfg)
 	v.deciding = make(chan struct{}, runtime.GOMAXPROCS(0))
 	v.erasures.kick = make(chan struct{}, 1)
+	v.checking = make(chan struct{}, 1)
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}

@@ -161,10 +161,10 @@ func (c *Client) RevokeSecret(ctx context.Context, id privacy.ChannelID, secret 
 
 func channelPath(id privacy.ChannelID) string { return "/v1/channels/" + url.PathEscape(string(id)) }
 
-// CheckPolicy compiles rules without keeping them. Problems come as an *Error
-// with their lines.
-func (c *Client) CheckPolicy(ctx context.Context, in *wire.DraftRequest) error {
-	return c.do(ctx, call{method: http.MethodPost, path: "/v1/policies/check", in: in})
+// CheckPolicy compiles rules and runs their tests without keeping them. Problems
+// come as an *Error with their lines; that tests fail is told.
+func (c *Client) CheckPolicy(ctx context.Context, in *wire.DraftRequest) (*wire.PolicyTest, error) {
+	return post[wire.PolicyTest](ctx, c, "/v1/policies/check", in)
 }
 
 // DraftPolicy keeps a set of rules as a draft.

@@ -201,11 +201,25 @@ type PolicyList struct {
 
 // PolicyTest is what the tests that came with a set of rules said.
 type PolicyTest struct {
-	Policy  string       `json:"policy"`
-	Status  string       `json:"status"`
-	Passed  int          `json:"passed"`
-	Failed  int          `json:"failed"`
-	Results []TestResult `json:"results"`
+	Policy   string       `json:"policy,omitempty" doc:"absent of modules that were only checked"`
+	Status   string       `json:"status"`
+	Passed   int          `json:"passed"`
+	Failed   int          `json:"failed"`
+	Results  []TestResult `json:"results"`
+	Coverage Coverage     `json:"coverage" doc:"of the rules, by the tests"`
+}
+
+// Coverage is how much of the rules their tests reach.
+type Coverage struct {
+	Percent float64          `json:"percent"`
+	Modules []ModuleCoverage `json:"modules"`
+}
+
+// ModuleCoverage is how much of one module the tests reach.
+type ModuleCoverage struct {
+	Module  string  `json:"module"`
+	Percent float64 `json:"percent"`
+	Missed  []int   `json:"missed" doc:"lines that no test reaches"`
 }
 
 // TestResult is the outcome of one test.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -48,7 +49,10 @@ func newPolicyCheck() *cobra.Command {
 		Use:   "check FILE…",
 		Short: "Say what is wrong with rules, and keep nothing",
 		Long: `check compiles modules of rego against the register in force, together and as
-they would be put in force, and shows each problem with its file and line.`,
+they would be put in force, and shows each problem with its file and line. It runs
+the tests among them (*_test.rego) and says how much of the rules they reach. It
+ends with 1 if there is a problem or a test fails, so that it can stand before a
+commit: examples/policy has how.`,
 		Example:           "  sayso policy check rules.rego rules_test.rego",
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: files("rego"),
@@ -61,13 +65,21 @@ they would be put in force, and shows each problem with its file and line.`,
 			if err != nil {
 				return err
 			}
-			if err := c.CheckPolicy(cmd.Context(), in); err != nil {
+			test, err := c.CheckPolicy(cmd.Context(), in)
+			if err != nil {
 				return inModules(err, byName)
 			}
-			return answer(cmd, &wire.Done{Status: "checked"}, func(w io.Writer) error {
+			err = answer(cmd, test, func(w io.Writer) error {
+				if err := showTests(w, test); err != nil || test.Failed > 0 {
+					return err
+				}
 				_, err := fmt.Fprintln(w, "The rules can be put in force.")
 				return err
 			})
+			if err != nil {
+				return err
+			}
+			return failedTests(test.Failed)
 		},
 	}
 }
@@ -189,8 +201,35 @@ func showTests(w io.Writer, test *wire.PolicyTest) error {
 		}
 		fmt.Fprintf(w, "%s  %s:%d  %s%s\n", word, r.Module, r.Line, r.Name, after(": ", r.Error))
 	}
-	_, err := fmt.Fprintf(w, "%s: %d passed, %d failed.\n", test.Policy, test.Passed, test.Failed)
-	return err
+	if len(test.Results) == 0 {
+		_, err := fmt.Fprintln(w, "There are no tests.")
+		return err
+	}
+	fmt.Fprintf(w, "%s%d passed, %d failed; the tests reach %.1f %% of the rules.\n", before(test.Policy, ": "), test.Passed, test.Failed, test.Coverage.Percent)
+	for _, m := range test.Coverage.Modules {
+		if len(m.Missed) > 0 {
+			fmt.Fprintf(w, "  no test reaches %s: lines %s\n", m.Module, spans(m.Missed))
+		}
+	}
+	return nil
+}
+
+// spans writes sorted numbers with runs of them as one: 3–5, 8.
+func spans(numbers []int) string {
+	var parts []string
+	for i := 0; i < len(numbers); {
+		end := i
+		for end+1 < len(numbers) && numbers[end+1] == numbers[end]+1 {
+			end++
+		}
+		part := strconv.Itoa(numbers[i])
+		if end > i {
+			part += "–" + strconv.Itoa(numbers[end])
+		}
+		parts = append(parts, part)
+		i = end + 1
+	}
+	return strings.Join(parts, ", ")
 }
 
 func newPolicyApprove() *cobra.Command {
