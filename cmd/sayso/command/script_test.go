@@ -63,6 +63,11 @@ func TestScripts(t *testing.T) {
 			}
 			at := l.Addr().String()
 			e.Vars = append(e.Vars, "LISTEN="+at, "SAYSO_URL=http://"+at, "SAYSO_PASSPHRASE=correct horse battery staple")
+			examples, err := filepath.Abs(filepath.Join("..", "..", "..", "examples"))
+			if err != nil {
+				return err
+			}
+			e.Vars = append(e.Vars, "EXAMPLES="+examples)
 			return l.Close()
 		},
 		Cmds: scriptWords(),

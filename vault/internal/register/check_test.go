@@ -153,7 +153,6 @@ func TestAKeyThatIsNotEnforcedIsRefusedByName(t *testing.T) {
 		"sessions":  edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
 		"bulk":      edit(t, "{id: web, kind: web,", "{id: web, kind: web, bulk: {audiences: true},"),
 		"webhooks":  edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),
-		"approvals": edit(t, "settings:\n", "settings:\n  approvals: direction\n"),
 	} {
 		got := problems(t, text)
 		if len(got) != 1 || !strings.HasSuffix(got[0].Key, key) || !strings.Contains(got[0].Detail, key+" is not enforced by this version") {

@@ -63,7 +63,17 @@ type Settings struct {
 	Contact ContactSettings
 	Asking  Asking
 	Erasure Erasure
+	// Approvals says what waits for a second officer: what can let more out. It is
+	// the only way there is, said or not.
+	Approvals Approvals
 }
+
+// Approvals is how changes are approved.
+type Approvals string
+
+// ByDirection lets a change that can let more out wait for a second officer, and
+// one that only narrows for nobody.
+const ByDirection Approvals = "direction"
 
 // ContactSettings are rules for the contacts of all purposes together.
 type ContactSettings struct {
@@ -120,7 +130,7 @@ func (r *Register) ReachedBy(medium string) privacy.FieldName {
 }
 
 func (v value) settings() Settings {
-	o := v.object("contact", "asking", "erasure")
+	o := v.object("contact", "asking", "erasure", "approvals")
 	c := o.get("contact").object("caps", "quiet_hours", "reach", "keep")
 	a := o.get("asking").object("lease", "again")
 	e := o.get("erasure").object("epoch_every", "key_backup_days")
@@ -128,6 +138,8 @@ func (v value) settings() Settings {
 		Contact: ContactSettings{Caps: c.get("caps").caps(), Quiet: c.get("quiet_hours").quietHours(), Keep: c.get("keep").period()},
 		Asking:  Asking{Lease: a.get("lease").period(), Again: a.get("again").period()},
 		Erasure: Erasure{EpochEvery: e.get("epoch_every").period(), KeyBackupDays: e.get("key_backup_days").count()},
+
+		Approvals: oneOf(o.get("approvals"), []Approvals{ByDirection}),
 	}
 	for _, item := range c.get("reach").list() {
 		i := item.object("medium", "field")
@@ -274,6 +286,7 @@ func (s *Settings) members() []member {
 		}},
 		{"asking", []member{{"lease", period(s.Asking.Lease)}, {"again", period(s.Asking.Again)}}},
 		{"erasure", []member{{"epoch_every", period(s.Erasure.EpochEvery)}, {"key_backup_days", s.Erasure.KeyBackupDays}}},
+		{"approvals", string(s.Approvals)},
 	}
 }
 

@@ -33,6 +33,8 @@ func (e *effects) settings(c Change, key string) (bool, string) {
 		return false, "is about asking people, and releases nothing"
 	case "erasure":
 		return e.erasure(rest)
+	case "approvals":
+		return false, "changes are approved by direction, said or not"
 	}
 	return true, whyUnknown
 }

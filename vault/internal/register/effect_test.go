@@ -18,6 +18,7 @@ func TestWhichChangesOfARegisterWiden(t *testing.T) {
 		widens bool
 		why    string
 	}{
+		"what is so anyway":         {[]string{"settings:\n", "settings:\n  approvals: direction\n"}, false, "said or not"},
 		"words":                     {[]string{"Early access to sales", "Sales first"}, false, "to read"},
 		"a telephone's country":     {[]string{"country: DE", "country: AT"}, true, "telephone numbers"},
 		"a retention ends earlier":  {[]string{"mask: partial, retention: P3Y", "mask: partial, retention: P35M"}, false, "earlier"},
