@@ -364,3 +364,20 @@ func TestSayingYesForAnAddressIsGoneOnWith(t *testing.T) {
 		v.As("mail").For("news").Read(address).Released(map[string]any{"email": "a@example.org", "given_name": "Anahita"})
 	}
 }
+
+// Somebody left Ana's address at the desk and said yes to the news; then Ana
+// herself comes, verified. The address finds her from then on. The yes was not
+// hers and does not come with it; a no that came with the address does.
+func TestAVerifiedClaimTakesNoYesOver(t *testing.T) {
+	v := newCrowd(t)
+	stranger := v.As("desk").Capture(told("email", "ana@example.org", "given_name", "Stranger"))
+	v.As("desk").For("news").Consent(stranger, privacy.StatusGiven)
+	v.As("web").For("fraud").Consent(stranger, privacy.StatusObjected)
+	v.As("mail").For("news").Read(vaulttest.By("email", "ana@example.org"), "given_name").Released(told("given_name", "Stranger"))
+
+	ana := verified(t, v, "web", told("email", "ana@example.org", "given_name", "Ana"), "email")
+	finds(t, v, vaulttest.By("email", "ana@example.org"), "Ana")
+	v.As("mail").For("news").Read(ana).Denied(privacy.CodeNoConsent)
+	v.As("mail").For("news").Read(vaulttest.By("email", "ana@example.org")).Denied(privacy.CodeNoConsent)
+	v.As("web").For("fraud").Read(ana).Denied(privacy.CodeNoConsent)
+}

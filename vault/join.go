@@ -185,6 +185,9 @@ func before(a, b *consent.Value) bool {
 // yes later.
 func inherit(p, from *consent.Standing) {
 	for _, no := range from.Consents {
+		if !no.Status.Narrows() {
+			continue // a yes is theirs alone
+		}
 		if have := p.Consent(no.Purpose); have != nil && have.Status == privacy.StatusGiven && have.At.After(no.Narrowed) {
 			continue
 		}
