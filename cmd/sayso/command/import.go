@@ -171,11 +171,12 @@ func (o *importOptions) begin(ctx context.Context, i *importing, mapping [sha256
 	if err != nil {
 		return err
 	}
+	same := begun != nil && begun.File == note.File && begun.Mapping == note.Mapping
 	switch {
+	case same && (!o.again || begun.Again != ""): // the same command goes on
+		note = *begun
 	case o.again:
 		note = newNote(i.survey.sum, mapping, anotherTime())
-	case begun != nil && begun.File == note.File && begun.Mapping == note.Mapping:
-		note = *begun
 	case begun != nil:
 		if err := o.refuseChanged(ctx, i, begun, note); err != nil {
 			return err

@@ -28,6 +28,7 @@ import (
 type shop struct {
 	t        *testing.T
 	url      string
+	officer  *client.Client
 	channels map[privacy.ChannelID]*client.Client
 	secrets  map[privacy.ChannelID]string
 }
@@ -66,7 +67,8 @@ func openShop(t *testing.T, register []byte) *shop {
 			t.Errorf("stopping: %v", err)
 		}
 	})
-	applied, err := s.client(officer.ClientID, officer.ClientSecret).Apply(t.Context(), register, nil)
+	s.officer = s.client(officer.ClientID, officer.ClientSecret)
+	applied, err := s.officer.Apply(t.Context(), register, nil)
 	if err != nil {
 		t.Fatalf("applying the register: %v", err)
 	}

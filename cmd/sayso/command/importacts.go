@@ -64,12 +64,15 @@ func (c *mappedConsent) statuses() []string {
 const noAct = "none"
 
 func (r *mappingReader) condition(what string, n *yaml.Node) *condition {
-	_, m := r.members(n, what, "column", "is")
+	_, m := r.members(n, what, "column", "is", "filled")
 	if m["column"] == nil {
 		r.problem(n, "%s.column is missing", what)
 		return nil
 	}
 	c := &condition{source: source{where: r.place(n), columns: r.column(what+".column", m["column"])}}
+	if f := m["filled"]; f != nil && (f.Value != "true" || m["is"] != nil) {
+		r.problem(f, "%s.filled: expected true, and no is beside it", what)
+	}
 	switch is := m["is"]; {
 	case is == nil:
 	case is.Kind == yaml.ScalarNode:

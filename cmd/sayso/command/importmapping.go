@@ -54,7 +54,8 @@ type part struct {
 // column says so.
 type vouched struct {
 	name privacy.FieldName
-	when *source // nil: always
+	when *condition // nil: always, unless says
+	says *source    // a yes or a no
 }
 
 // place is where something stands in the mapping file.
@@ -269,10 +270,13 @@ func (r *mappingReader) verified(n *yaml.Node, fields map[string]*yaml.Node, m *
 		if fields[name] == nil {
 			r.problem(when[name], "verified: %s is not among the fields", name)
 		}
-		if s, ok := r.source("verified."+name, when[name]); ok {
-			s.as = asBoolean
-			m.verified = append(m.verified, vouched{privacy.FieldName(name), &s})
+		v := vouched{name: privacy.FieldName(name)}
+		if slices.ContainsFunc(when[name].Content, func(c *yaml.Node) bool { return c.Value == "is" || c.Value == "filled" }) {
+			v.when = r.condition("verified."+name, when[name])
+		} else if s, ok := r.source("verified."+name, when[name]); ok {
+			v.says = &s
 		}
+		m.verified = append(m.verified, v)
 	}
 }
 

@@ -314,8 +314,11 @@ func (f *filling) verified(b []byte) []byte {
 		if !f.c.filled[at] {
 			continue
 		}
-		if v.when != nil {
-			text, wrong := f.r.text(v.when)
+		if !f.r.holds(v.when) {
+			continue
+		}
+		if v.says != nil {
+			text, wrong := f.r.text(v.says)
 			yes := false
 			if wrong == nil && text != "" {
 				yes, wrong = truth(text)
