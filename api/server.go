@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sayso-vault/sayso/api/authn"
+	"github.com/sayso-vault/sayso/api/lane"
 	"github.com/sayso-vault/sayso/vault"
 )
 
@@ -46,10 +49,14 @@ type Server struct {
 	arrivals sync.Pool // of *arrival
 	answers  sync.Pool // of *[]byte: what reads were answered in
 	handler  http.Handler
+	lane     []lane.Route
 	openapi  []byte
 	docs     *docs
 	now      func() time.Time // measures how long something took
 }
+
+// inLane are the routes of the lane.
+var inLane = []string{"POST /v1/reads", "POST /oauth/token"}
 
 // New returns a Server, or an error that says what is wrong with the
 // configuration.
@@ -79,6 +86,11 @@ func newServer(d door, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("documenting the routes: %w", err)
 	}
 	s.handler = s.arriving(s.mux(table))
+	for i := range table {
+		if rt := &table[i]; slices.Contains(inLane, rt.method+" "+rt.pattern) {
+			s.lane = append(s.lane, lane.Route{Method: rt.method, Path: rt.pattern, Handler: s.arriving(s.serve(rt))})
+		}
+	}
 	return s, nil
 }
 
@@ -98,6 +110,14 @@ func (s *Server) HTTP() *http.Server {
 		// What net/http says of broken connections names addresses of clients.
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
+}
+
+// Lane puts a lane for what channels ask again and again, tokens and reads,
+// between a listener and a server that HTTP returned, which then serves the lane:
+// see package lane. It is for connections in the clear; over TLS the server serves
+// them all.
+func (s *Server) Lane(l net.Listener, server *http.Server) *lane.Lane {
+	return lane.New(l, lane.Config{Routes: s.lane, Server: server})
 }
 
 // mux binds the table to the standard ServeMux, and what is not in the table to

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
@@ -43,8 +44,15 @@ func open(t *testing.T) *shop {
 		t.Fatal(err)
 	}
 	front.Config = srv.HTTP()
+	reads := srv.Lane(front.Listener, front.Config) // as serve does
+	front.Listener = reads
 	front.Start()
-	t.Cleanup(front.Close)
+	t.Cleanup(func() {
+		front.Close()
+		if err := reads.Drain(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
 	for _, channel := range []privacy.ChannelID{"web", "sms", "store"} {
 		c, err := s.NewSecret(t.Context(), s.Officer, channel)
 		if err != nil {

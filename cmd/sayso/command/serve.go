@@ -194,16 +194,18 @@ func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) err
 		f.watched.metrics.Watch(sources)
 	}
 	server := routes.HTTP()
+	drained := func(context.Context) error { return nil }
+	if how.cert != nil {
+		l = tls.NewListener(l, how.cert.config())
+	} else {
+		reads := routes.Lane(l, server)
+		l, drained = reads, reads.Drain
+	}
 	ended := make(chan error, 1)
-	go func() {
-		if how.cert != nil {
-			l = tls.NewListener(l, how.cert.config())
-		}
-		ended <- server.Serve(l)
-	}()
+	go func() { ended <- server.Serve(l) }()
 	if how.ready != nil {
 		if err := how.ready(); err != nil {
-			return errors.Join(err, server.Close())
+			return errors.Join(err, server.Close(), drained(ctx))
 		}
 	}
 	select {
@@ -217,6 +219,7 @@ func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) err
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close()
 	}
+	_ = drained(stopping) // who is not answered by then is cut off, as by the server
 	if e := <-ended; !errors.Is(e, http.ErrServerClosed) {
 		err = errors.Join(err, e)
 	}
