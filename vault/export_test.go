@@ -153,3 +153,64 @@ func (v *Vault) Completed(ctx context.Context, id privacy.RequestID) error {
 		}
 	}
 }
+
+// Reads tries to read somebody's values as whoever has these files would who
+// knows this program and keeps to none of its rules: the standing of the data is
+// believed, whatever log and ledger say. It returns the values that open.
+func Reads(ctx context.Context, data interface {
+	View(ctx context.Context, fn func(store.Snapshot) error) error
+}, deks store.Engine, ring *keys.Keyring, id privacy.SubjectID) (opened []string) {
+	v := newVault(Config{Keys: deks, Keyring: ring})
+	var err error
+	if v.nobody, err = v.loadKeys(ctx, privacy.Nobody); v.nobody == nil || err != nil {
+		return nil
+	}
+	_ = data.View(ctx, func(s store.Snapshot) error {
+		p, err := v.loadKeys(ctx, id)
+		if p == nil || err != nil {
+			return err
+		}
+		row, err := bucketStanding.get(s, p.at)
+		if row == nil || err != nil {
+			return err
+		}
+		if p.standing, err = v.openStanding(s, p, row); err != nil {
+			return err
+		}
+		values, err := v.valuesOf(s, p)
+		if err != nil {
+			return err
+		}
+		for i := range p.standing.Values {
+			if value, err := values.open(&p.standing.Values[i]); err == nil {
+				opened = append(opened, string(p.standing.Values[i].Field)+" "+string(value.Reveal()))
+			}
+		}
+		return nil
+	})
+	return opened
+}
+
+// Guesses tries whether an identifier was anybody's, as whoever has data and
+// keyring can without any other key.
+func Guesses(ctx context.Context, data interface {
+	View(ctx context.Context, fn func(store.Snapshot) error) error
+}, ring *keys.Keyring, field privacy.FieldName, lookup string) (found bool) {
+	_ = data.View(ctx, func(s store.Snapshot) error {
+		for _, epoch := range ring.IndexEpochs() {
+			index, err := ring.BlindIndexAt(epoch, field, lookup)
+			if err != nil {
+				return err
+			}
+			err = s.Scan(indexBucket(epoch), index[:16], after(index[:16]), func([]byte, []byte) error {
+				found = true
+				return store.ErrStop
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return found
+}

@@ -476,6 +476,9 @@ func (r *replaying) make(ctx context.Context, at inForceAt, b *both) error {
 		}
 		return err
 	})
+	if errors.Is(err, errIntegrity) { // a restore from an older copy undid it
+		return fmt.Errorf("%w: register revision %d, rules %s: %w", errNotReplayable, at.register, at.policy, err)
+	}
 	if err != nil {
 		return err
 	}

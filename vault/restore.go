@@ -94,7 +94,8 @@ type restore struct {
 	carry  carried
 	undone *undone
 	// unknown are people whom the data does not know, and whose keys are removed.
-	unknown []privacy.SubjectID
+	unknown  []privacy.SubjectID
+	ledgered uint64 // acts of the ledger that the data has
 }
 
 func (r *restore) run(ctx context.Context) error {
@@ -200,6 +201,9 @@ func (r *restore) settle(ctx context.Context) error {
 			return err
 		}
 	}
+	if r.ledgered, err = count(ctx, v.cfg.Store, bucketLedgered); err != nil {
+		return err
+	}
 	if err := r.people(ctx); err != nil {
 		return err
 	}
@@ -222,10 +226,6 @@ func (r *restore) finish(ctx context.Context) error {
 	}
 	cfg := v.cfg
 	cfg.Keyring = v.keyring()
-	before, err := count(ctx, cfg.Store, bucketLedgered)
-	if err != nil {
-		return err
-	}
 	opened, err := Open(ctx, cfg)
 	if err != nil {
 		return err
@@ -235,7 +235,7 @@ func (r *restore) finish(ctx context.Context) error {
 		err = opened.close(ctx, r.unknown)
 	}
 	if err == nil {
-		r.report.Reapplied = after - before
+		r.report.Reapplied = after - r.ledgered
 		_, err = opened.VerifyLog(ctx, r.from.Progress)
 	}
 	if people, countErr := count(ctx, cfg.Store, bucketStanding.all()); countErr == nil && people > 0 {

@@ -195,6 +195,16 @@ withhold contains {"field": "phone_number", "reason": "not now"} if input.purpos
 		t.Errorf("a decision on a standing that was undone: got %v, want gone", err)
 	}
 
+	// The decisions of then cannot be made again, and keep nobody from trying rules.
+	draft, err := r.DraftPolicy(t.Context(), r.Officer, map[string]string{"rules.rego": "package sayso.rules\n"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	replayed, err := r.ReplayPolicy(t.Context(), r.Officer, draft.ID, vault.ReplayRequest{}, nil)
+	if err != nil || replayed.NotReplayable == 0 {
+		t.Errorf("rules tried on what is recorded: got %+v, %v, want some that are not replayable", replayed, err)
+	}
+
 	// A newer row of then, which somebody kept, is not the newest again.
 	stolen := rowOf(t, v, ana)
 	r.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)

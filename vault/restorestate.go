@@ -22,6 +22,7 @@ type undone struct {
 	from       uint64 // index in the old log of the first such act
 	standings  map[privacy.SubjectID]uint64
 	governance uint64
+	revision   uint64                     // of registers, the last that was numbered
 	keyless    map[privacy.SubjectID]bool // whom it is about and who have no keys
 }
 
@@ -94,6 +95,7 @@ func (r *restore) undo(ctx context.Context, e *log.Entry, told map[privacy.ID]bo
 		r.undone.governance = max(r.undone.governance, record.Governance.Version)
 		switch e.Kind {
 		case log.Register:
+			r.undone.revision = max(r.undone.revision, record.Revision)
 			r.report.Changes = append(r.report.Changes, fmt.Sprintf("register revision %d was applied", record.Revision))
 		case log.Policy:
 			r.report.Changes = append(r.report.Changes, fmt.Sprintf("rules %s: %s", record.Policy, record.Act))
@@ -175,6 +177,7 @@ func (r *restore) govern(ctx context.Context) error {
 	return v.update(ctx, func(tx store.Tx) error {
 		digest, err := v.govern(tx, func(gov *governance) error {
 			gov.Version = max(gov.Version, r.undone.governance)
+			gov.Numbered = max(gov.Numbered, r.undone.revision) // decisions name it, and must not get another
 			if !record.Lapsed.IsZero() {
 				gov.Lapsed = record.Lapsed
 			}
