@@ -139,6 +139,7 @@ func examine(ctx context.Context, v *Vault, o ExamineOptions, open bool) (*Exami
 	}{
 		{"format", needStore, e.format},
 		{"ledger", needLedger, e.readLedger},
+		{"backup", needLedger, e.backups},
 		{"log-whole", needStore | needLedger, e.logWhole},
 		{"log-head", needStore | needLedger | needKeyring, e.logHead},
 		{"clock", needStore | needLedger, e.clockNow},

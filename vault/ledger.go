@@ -120,6 +120,7 @@ func parseLedgerEntry(b []byte) (e ledgerEntry, err error) {
 type ledger struct {
 	v       *Vault
 	pending []ledgerEntry // acts found at start, oldest first
+	begun   time.Time     // when the first entry was written
 
 	mu     sync.Mutex  // guards all below
 	seen   ledgerEntry // the furthest head, and the time of the last
@@ -136,6 +137,9 @@ func openLedger(v *Vault) (*ledger, error) {
 		e, err := parseLedgerEntry(b)
 		if err != nil {
 			return err
+		}
+		if l.begun.IsZero() {
+			l.begun = e.Written
 		}
 		if e.Kind.isAct() {
 			l.pending = append(l.pending, e)

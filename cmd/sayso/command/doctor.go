@@ -39,15 +39,16 @@ It exits with 0 if there is no problem (warnings are none) and with 1 otherwise.
 	}
 	cmd.Flags().StringVar(&d.dir, "dir", "", "folder of the vault")
 	cmd.Flags().StringVar(&d.passphraseFile, "passphrase-file", "", "file that holds the passphrase (default: SAYSO_PASSPHRASE, else what needs it is left out)")
+	cmd.Flags().StringVar(&d.backups, "backups", "", "folder of backups to look through as well, for copies of the keys that ended")
 	cmd.Flags().BoolVar(&d.deep, "deep", false, "verify the whole log and read every page")
 	return cmd
 }
 
 // doctor looks at one folder.
 type doctor struct {
-	dir, passphraseFile string
-	deep                bool
-	now                 func() time.Time
+	dir, passphraseFile, backups string
+	deep                         bool
+	now                          func() time.Time
 
 	*vault.Examination
 	progress func(stage string, done, of uint64)
@@ -126,6 +127,9 @@ func (d *doctor) look(ctx context.Context, root keys.Root) error {
 	d.disk()
 	d.fileTimes()
 	keyring, why := d.keyring(root)
+	if err := d.keptBackups(ctx); err != nil {
+		return err
+	}
 	if d.served {
 		defer func() { _ = s.Close() }()
 		return d.ask(ctx, s)
