@@ -6,9 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/contact"
-	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -206,27 +204,20 @@ func (v *Vault) recordRefusedFields(ctx context.Context, by Caller, req AskReque
 		if err := w.regime.stillInForce(tx); err != nil {
 			return err
 		}
-		p, err := v.find(ctx, tx, &reference{id: req.Subject})
+		p, err := v.partner(ctx, tx, &reference{id: req.Subject})
 		if err != nil {
 			return err
-		}
-		if p == nil || p.standing.Phase != consent.Active {
-			record.Unknown = true
-			if err := v.note(tx, log.Touch, privacy.NewID(now), record); err != nil {
-				return err
-			}
-			return by.Once.keep(tx, nil)
 		}
 		d, err := v.dealings(tx, p)
 		if err != nil {
 			return err
 		}
 		d.Refuse(req.Purpose, req.Fields, now)
-		record.Unknown = false
+		record.Unknown = !p.known()
 		if err := v.saveDealings(tx, w.regime.register, p, d, now, record); err != nil {
 			return err
 		}
-		return by.Once.keep(tx, nil, p.id)
+		return by.Once.keep(tx, nil, p.others()...)
 	})
 }
 

@@ -58,7 +58,9 @@ func (v *Vault) readDealings(s store.Snapshot, p *person, a *answer) (err error)
 		return nil
 	}
 	a.conditions = append(a.conditions, s.Unchanged(bucketDealings.all(), p.at.key))
-	p.dealings, err = v.dealings(s, p)
+	if p.dealings, err = v.dealings(s, p); !p.known() {
+		p.dealings = &contact.Dealings{} // what is recorded of nobody is about nobody
+	}
 	return err
 }
 

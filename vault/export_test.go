@@ -214,3 +214,15 @@ func Guesses(ctx context.Context, data interface {
 	})
 	return found
 }
+
+// QuietContact likewise, of the question whether to contact somebody.
+func (v *Vault) QuietContact(ctx context.Context, by Caller, req TouchRequest) (bool, error) {
+	a, err := v.decide(ctx, by, req.read(), contacts)
+	return a.quiet, err
+}
+
+// QuietAsk likewise, of the question whether to ask somebody.
+func (v *Vault) QuietAsk(ctx context.Context, by Caller, id privacy.SubjectID, purpose privacy.PurposeID, fields ...privacy.FieldName) (bool, error) {
+	a, err := v.decide(ctx, by, ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose, Fields: fields}, asking)
+	return a.quiet, err
+}

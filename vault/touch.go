@@ -9,7 +9,6 @@ import (
 
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/contact"
-	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -183,17 +182,9 @@ func (v *Vault) recordTouch(ctx context.Context, by Caller, req TouchRequest) (*
 		if err := w.regime.stillInForce(tx); err != nil {
 			return err
 		}
-		p, err := v.find(ctx, tx, w.ref)
+		p, err := v.partner(ctx, tx, w.ref)
 		if err != nil {
 			return err
-		}
-		if p == nil || p.standing.Phase != consent.Active {
-			record := req.record(w.channel.ID, at, now)
-			record.Unknown = true
-			if err := v.note(tx, log.Touch, privacy.NewID(now), record); err != nil {
-				return err
-			}
-			return by.Once.keep(tx, res)
 		}
 		d, err := v.dealings(tx, p)
 		if err != nil {
@@ -202,8 +193,27 @@ func (v *Vault) recordTouch(ctx context.Context, by Caller, req TouchRequest) (*
 		if err := v.addTouch(tx, w.regime.register, w.channel.ID, p, d, &req, at, now); err != nil {
 			return err
 		}
-		return by.Once.keep(tx, res, p.id)
+		return by.Once.keep(tx, res, p.others()...)
 	})
+}
+
+// partner returns whom a channel has to do with: the vault's own self where that is
+// nobody, so that what is recorded takes the same steps. Nobody reads it.
+func (v *Vault) partner(ctx context.Context, tx store.Tx, ref *reference) (*person, error) {
+	p, err := v.find(ctx, tx, ref)
+	if err != nil || p != nil && p.standing.Phase == consent.Active {
+		return p, err
+	}
+	p, err = v.load(ctx, tx, privacy.Nobody)
+	return p, errors.Join(err, missing(p, privacy.Nobody))
+}
+
+// others is the person, unless that is the vault itself.
+func (p *person) others() []privacy.SubjectID {
+	if !p.known() {
+		return nil
+	}
+	return []privacy.SubjectID{p.id}
 }
 
 // checkHeld refuses a purpose that the channel does not hold; none is fine.
@@ -224,7 +234,9 @@ func checkHeld(r *regime, ch *register.Channel, by Caller, id privacy.PurposeID)
 func (v *Vault) addTouch(tx store.Tx, reg *register.Register, ch privacy.ChannelID, p *person, d *contact.Dealings, req *TouchRequest, at, now time.Time) error {
 	d.Add(contact.Touch{Kind: req.Kind, Topic: req.Topic, Medium: req.Medium, Purpose: req.Purpose, Ref: req.Ref, Channel: ch,
 		At: at, Recorded: now, Expires: expiry(req.Expires)}, req.Ended)
-	return v.saveDealings(tx, reg, p, d, now, req.record(ch, at, now))
+	record := req.record(ch, at, now)
+	record.Unknown = !p.known()
+	return v.saveDealings(tx, reg, p, d, now, record)
 }
 
 func (req *TouchRequest) record(ch privacy.ChannelID, at, now time.Time) touchRecord {

@@ -239,6 +239,32 @@ func TestContactingNobodyLooksLikeNoSaySo(t *testing.T) {
 	}
 }
 
+// What may not show who it is about leaves on the beat, however much is known of
+// them; the rest does not wait.
+func TestWhatIsQuietAboutContacts(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: desks, Now: march})
+	yes, no := saysYes(v, told("email", "ana@example.org", "phone_number", "+49 30 901820")), v.As("web").Capture(told("email", "ben@example.org"))
+	for range 20 {
+		v.As("web").Touch(no, vault.TouchRequest{Kind: vault.TouchOrder, Topic: "tv"})
+	}
+	for _, c := range []struct {
+		story   string
+		purpose privacy.PurposeID
+		who     vaulttest.Person
+		want    bool
+	}{
+		{"said yes", "sms-marketing", yes, false}, {"never asked", "sms-marketing", no, true}, {"unknown", "sms-marketing", vaulttest.ID(privacy.NewSubjectID()), true},
+		{"a contract", "order-fulfilment", no, false}, {"unknown for a contract", "order-fulfilment", vaulttest.ID(privacy.NewSubjectID()), false},
+	} {
+		by := v.As("d4").Caller
+		contact, err := v.QuietContact(t.Context(), by, vault.TouchRequest{Subject: c.who, Purpose: c.purpose, Kind: vault.TouchOffer, Topic: "tv"})
+		ask, err2 := v.QuietAsk(t.Context(), by, c.who.ID, c.purpose, "phone_number")
+		if err != nil || err2 != nil || contact != c.want || ask != c.want {
+			t.Errorf("%s: quiet %v and %v, %v, %v, want %v", c.story, contact, ask, err, err2, c.want)
+		}
+	}
+}
+
 // A bad touch is refused with its member, before anybody is looked up.
 func TestATouchThatCannotBeIsRefused(t *testing.T) {
 	v := vaulttest.New(t, &vaulttest.Options{Register: conversing, Now: march})
