@@ -160,6 +160,23 @@ func TestALeaseEndsWithTheAnswer(t *testing.T) {
 	}
 }
 
+// What she would not tell and then tells after all is told: when it has grown old,
+// she is asked again, and not half a year later.
+func TestWhoTellsAfterAllIsAskedAgain(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: strings.Replace(desks, "type: phone,", "type: phone, max_age: P1D,", 1), Now: march})
+	ana := comes(v, 1)
+	if err := v.RecordRefusal(t.Context(), v.As("d1").Caller, vault.AskRequest{Subject: ana.ID, Purpose: "order-fulfilment", Fields: []privacy.FieldName{"phone_number"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := captures(t, v, "web", &ana, told("phone_number", "+49 30 901820"), nil); err != nil {
+		t.Fatal(err)
+	}
+	v.Tick(25 * time.Hour)
+	if got := missing(t, v, "d1", ana, "order-fulfilment"); got != "phone_number stale, address absent" {
+		t.Errorf("missing: got %q, want her number, too old", got)
+	}
+}
+
 // A channel asks only for what it may capture, for a purpose it holds; each
 // asking is recorded; and of people unknown, or who said no, nothing is to be
 // asked, as of somebody of whom everything is known.

@@ -44,6 +44,7 @@ func TestAMomentPasses(t *testing.T) {
 	v := vaulttest.New(t, &vaulttest.Options{Register: guessing, Now: march})
 	ana := v.As("app").Capture(told("email", "ana@example.org", "given_name", "Anahita", "looking_for", "shoes"))
 	advice := v.As("app").For("advice")
+	kept := getRow(t, v, "profiles", ana.ID[:])
 	v.Tick(10 * time.Minute)
 	observed := v.Now()
 	if _, err := captures(t, v, "app", &ana, told("looking_for", "boots"), func(r *vault.CaptureRequest) { r.ObservedAt, r.Observed = observed, []privacy.FieldName{"looking_for"} }); err != nil {
@@ -51,7 +52,6 @@ func TestAMomentPasses(t *testing.T) {
 	}
 	v.Tick(observed.Add(15*time.Minute).Sub(v.Now()) - time.Millisecond)
 	advice.Read(ana, "looking_for").Released(told("looking_for", "boots"))
-	kept := getRow(t, v, "profiles", ana.ID[:])
 	v.Tick(2 * time.Millisecond)
 	if got := advice.Read(ana, "looking_for", "given_name"); len(got.Result.Missing) != 1 || got.Result.Missing[0].Field != "looking_for" || len(got.Result.Fields) != 1 {
 		t.Errorf("a moment later: got %+v, want it missing", got.Result)

@@ -151,6 +151,47 @@ func TestNoTwoSlipUnderACap(t *testing.T) {
 	}
 }
 
+// What changes after it was decided that she may be contacted, or asked, and
+// before that is recorded, counts: her withdrawal, another rule, a suspension.
+func TestWhatChangesBeforeAContactIsRecordedCounts(t *testing.T) {
+	w := &watched{}
+	v := vaulttest.New(t, &vaulttest.Options{Register: desks, Now: march, Store: w.wrap})
+	ana := saysYes(v, told("email", "ana@example.org", "phone_number", "+49 30 901820"))
+	d4 := v.As("d4")
+	meanwhile := func(change func()) {
+		w.set(func(w *watched) {
+			w.onTx = func() error {
+				w.set(func(w *watched) { w.onTx = nil })
+				change()
+				return nil
+			}
+		})
+	}
+	meanwhile(func() { v.As("store").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn) })
+	d4.For("sms-marketing").Do(ana, offer("a")).No("no_consent", time.Time{})
+	v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)
+
+	meanwhile(func() { v.Apply(strings.Replace(desks, "{count: 3, per: P30D}", "{count: 1, per: P30D}", 1)) })
+	d4.For("sms-marketing").Do(ana, offer("a")).Yes()
+	meanwhile(func() { v.Apply(desks) })
+	d4.For("sms-marketing").Do(ana, offer("b")).No("contact_cap", d4.For("sms-marketing").May(ana, offer("b")).Result.Until)
+
+	meanwhile(func() { v.As("d4").For("order-fulfilment").Ground(ana, vault.GroundEnded) })
+	_, err := d4.For("order-fulfilment").Ask(ana, "address")
+	refusedWith(t, err, vault.CodeAlreadyAnswered)
+	v.As("d4").For("order-fulfilment").Ground(ana, vault.GroundBegun)
+	meanwhile(func() {
+		if _, err := v.SuspendChannel(t.Context(), v.Officer, "d4"); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err = d4.For("order-fulfilment").Ask(ana, "address")
+	refusedWith(t, err, vault.CodeChannelSuspended)
+	if d := entries(t, v, "dealings"); len(d) != 1 {
+		t.Errorf("dealings: got %d rows, want Anahita's", len(d))
+	}
+}
+
 // A campaign of hundreds is replayed through the vault, with the times it had:
 // refused is what is beyond the third in thirty days, and nothing else.
 func TestAReplayedCampaignLosesWhatIsBeyondTheThird(t *testing.T) {

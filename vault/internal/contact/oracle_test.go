@@ -173,6 +173,19 @@ func TestWhatIsDroppedIsAskedForByNoRule(t *testing.T) {
 	})
 }
 
+// A cap over three months remembers three months.
+func TestALongCapRemembersForLong(t *testing.T) {
+	p := known(t, northgate)
+	for range 5 {
+		p.touch(contact.Contact, "news", "a")
+	}
+	p.later(89*day).Prune(p.reg, p.now)
+	p.wants(p.plan(contact.Contact, "news", "email", "a"), contact.CodeCap, day)
+	if p.later(day).Prune(p.reg, p.now); len(p.Touches) != 0 {
+		t.Errorf("after three months: got %v, want nothing", p.Touches)
+	}
+}
+
 // A channel that floods a person with contacts, or with orders, pushes out no
 // contact that a cap needs, and the record stays small.
 func TestAFloodHoldsNoCapOpen(t *testing.T) {
