@@ -235,19 +235,29 @@ func TestAPageThatPointsNowhereIsDamaged(t *testing.T) {
 	_ = db.View(func(tx *bbolt.Tx) error { root = uint64(tx.Bucket([]byte("people")).Root()); return nil })
 	db.Close()
 	le := binary.LittleEndian
-	for what, change := range map[string][2][]byte{
-		"the root of a bucket": {
-			append([]byte("people"), le.AppendUint64(nil, root)...),
-			append([]byte("people"), le.AppendUint64(nil, 1<<20)...),
+	value := le.AppendUint32(le.AppendUint32(nil, 4), 100) // of a key of 4 bytes, 100 long
+	for what, change := range map[string]func([]byte) []byte{
+		"the root of a bucket": func(b []byte) []byte {
+			name := []byte("people")
+			return bytes.ReplaceAll(b, le.AppendUint64(name, root), le.AppendUint64(name, 1<<20))
 		},
-		"the length of values": {
-			le.AppendUint32(le.AppendUint32(nil, 4), 100),
-			le.AppendUint32(le.AppendUint32(nil, 4), 1<<30),
+		"the length of values": func(b []byte) []byte {
+			return bytes.ReplaceAll(b, value, le.AppendUint32(le.AppendUint32(nil, 4), 1<<30))
+		},
+		"the place of values": func(b []byte) []byte {
+			for at := 0; ; at += len(value) {
+				next := bytes.Index(b[at:], value)
+				if next < 0 {
+					return b
+				}
+				at += next
+				le.PutUint32(b[at-4:], 1<<30)
+			}
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			d := d.clone(t)
-			edit(t, d.config().Path, func(b []byte) []byte { return bytes.ReplaceAll(b, change[0], change[1]) })
+			edit(t, d.config().Path, change)
 			db, err := Open(d.config())
 			if err != nil {
 				t.Fatal(err)
@@ -257,7 +267,15 @@ func TestAPageThatPointsNowhereIsDamaged(t *testing.T) {
 				if _, err := r.Get("people", []byte("0005")); !errors.Is(err, store.ErrDamaged) {
 					t.Errorf("get: got %v, want ErrDamaged", err)
 				}
-				err := r.Scan("people", nil, nil, func(k, v []byte) error { return nil })
+				sum := byte(0)
+				err := r.Scan("people", nil, nil, func(k, v []byte) error {
+					for _, b := range [][]byte{k, v} {
+						for _, c := range b {
+							sum += c
+						}
+					}
+					return nil
+				})
 				if !errors.Is(err, store.ErrDamaged) {
 					t.Errorf("scan: got %v, want ErrDamaged", err)
 				}

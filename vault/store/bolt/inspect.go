@@ -141,8 +141,9 @@ func (db *DB) buckets(ctx context.Context) (names []store.Bucket, err error) {
 			return errOver
 		}
 		defer damage(&err)()
+		root := v.s.tx.Cursor().Bucket()
 		return v.s.tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
-			v.s.mem.whole(name)
+			v.s.mem.whole(root, name)
 			if b := store.Bucket(name); validBucket(b) {
 				names = append(names, b)
 			}

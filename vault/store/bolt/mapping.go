@@ -20,6 +20,9 @@ type mapping struct {
 	base, limit uintptr // of the file's pages in memory
 	pages       []byte  // the same
 	pageSize    uint64
+	// only is whether all that is read lies there, but for buckets that lie in
+	// another's page: so it is until something is written.
+	only bool
 }
 
 func mappingOf(tx *bbolt.Tx) mapping {
@@ -30,15 +33,24 @@ func mappingOf(tx *bbolt.Tx) mapping {
 	return mapping{
 		base: info.Data, limit: info.Data + uintptr(tx.Size()),
 		pages: unsafe.Slice((*byte)(at), tx.Size()), pageSize: uint64(info.PageSize),
+		only: true,
 	}
 }
 
-// whole panics, for damage to catch, if b begins in the mapped file and does not
-// end there. What bbolt copied to the heap lies elsewhere.
-func (m mapping) whole(b []byte) {
+// whole panics, for damage to catch, if b, which was read from a bucket, begins
+// in the mapped file and does not end there, or begins outside though nothing of
+// this bucket can lie there. What bbolt copied to the heap does.
+func (m mapping) whole(in *bbolt.Bucket, b []byte) {
+	if len(b) == 0 {
+		return
+	}
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-	if at >= m.base && at < m.limit && uintptr(len(b)) > m.limit-at {
-		panic("a value reaches past the end of the file")
+	if at >= m.base && at < m.limit {
+		if uintptr(len(b)) > m.limit-at {
+			panic("a value reaches past the end of the file")
+		}
+	} else if m.only && in.Root() != 0 {
+		panic("a value lies outside the file")
 	}
 }
 
@@ -48,11 +60,11 @@ func (m mapping) get(b *bbolt.Bucket, key []byte) []byte {
 		return nil
 	}
 	k, v := b.Cursor().Seek(key)
-	m.whole(k)
+	m.whole(b, k)
 	if !bytes.Equal(k, key) {
 		return nil
 	}
-	m.whole(v)
+	m.whole(b, v)
 	return full(v)
 }
 
@@ -77,16 +89,16 @@ func (m mapping) seek(bucket func(store.Bucket) *bbolt.Bucket, name store.Bucket
 	} else {
 		k, v = c.Seek(from)
 	}
-	m.whole(k)
-	m.whole(v)
+	m.whole(b, k)
+	m.whole(b, v)
 	return c, k, full(v), nil
 }
 
 func (m mapping) step(c *bbolt.Cursor) (k, v []byte, err error) {
 	defer damage(&err)()
 	k, v = c.Next()
-	m.whole(k)
-	m.whole(v)
+	m.whole(c.Bucket(), k)
+	m.whole(c.Bucket(), v)
 	return k, full(v), nil
 }
 

@@ -193,6 +193,7 @@ func (db *DB) commitBatch(b *batch, first *job) error {
 				db.abandon(btx)
 				return err
 			}
+			mem.only = false
 			b.kept = append(b.kept, j)
 			b.txs = append(b.txs, t)
 			b.entries = append(b.entries, t.record...)
