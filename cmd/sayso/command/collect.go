@@ -11,7 +11,7 @@ import (
 // it is little – the store is mapped, not held – so that the usual percentage
 // would collect all the time; with a fixed larger one, what a big batch holds
 // would be multiplied.
-const garbageRoom = 96 << 20
+const garbageRoom = 160 << 20
 
 // collectLater paces the collector by that room, unless whoever runs the program
 // paced it by GOGC.

@@ -28,16 +28,16 @@ type Config struct {
 	// HistoryKey returns a person's history key, or ErrErased if it was
 	// destroyed. It is called for each person of a run, so it should remember.
 	HistoryKey func(context.Context, privacy.SubjectID) (*keys.DEK, error)
-	// Every is the pause between looks for new entries, at most a second. Half
-	// of one by default: longer runs cost less per entry.
+	// Every is the pause between looks for new entries, at most a second and by
+	// default one: longer runs cost less per entry.
 	Every time.Duration
 	// Logger hears of runs that failed. The default discards.
 	Logger *slog.Logger
 }
 
 // maxRun bounds the entries of one update, so that other writers do not wait
-// long for it.
-const maxRun = 8192
+// long for it: some tens of milliseconds.
+const maxRun = 16384
 
 // maxBehind is how old a look at the log may be before Checkpoint looks itself.
 const maxBehind = time.Second
@@ -77,7 +77,7 @@ type head struct {
 // another tree, and store.ErrDamaged if the log is shorter than it.
 func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 	if cfg.Every <= 0 || cfg.Every > time.Second {
-		cfg.Every = time.Second / 2
+		cfg.Every = time.Second
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
