@@ -29,6 +29,7 @@ type person struct {
 	kept     []byte            // shares of values from before that DEK, sealed under it; mostly none
 	ring     *keys.Keyring     // that wrapped it; nil: the vault's
 	dealings *contact.Dealings // if they were read
+	room     [128]byte         // for wrapped
 }
 
 func (p *person) known() bool { return p.id != privacy.Nobody }
@@ -155,7 +156,7 @@ func (v *Vault) loadKeys(ctx context.Context, id privacy.SubjectID) (*person, er
 }
 
 func (v *Vault) loadKeysAt(ctx context.Context, id privacy.SubjectID, at place) (*person, error) {
-	var p *person
+	p := &person{id: id, at: at}
 	err := v.cfg.Keys.View(ctx, func(s store.Snapshot) error {
 		row, err := bucketDEKs.get(s, at)
 		if row == nil || err != nil {
@@ -165,16 +166,17 @@ func (v *Vault) loadKeysAt(ctx context.Context, id privacy.SubjectID, at place) 
 		if err != nil {
 			return err
 		}
-		ring := v.keyring() // it turns no further while this snapshot is open
-		dek, err := ring.Unwrap(d.wrapped, id, keys.History)
-		if err != nil {
+		p.ring = v.keyring() // it turns no further while this snapshot is open
+		if p.history, err = p.ring.Unwrap(d.wrapped, id, keys.History); err != nil {
 			return fmt.Errorf("opening the history key of %s: %w", id, err)
 		}
-		d = deks{bytes.Clone(d.wrapped), bytes.Clone(d.kept)}
-		p = &person{id: id, at: at, history: dek, wrapped: d.wrapped, kept: d.kept, ring: ring}
+		p.wrapped, p.kept = append(p.room[:0], d.wrapped...), bytes.Clone(d.kept)
 		return nil
 	})
-	return p, err
+	if err != nil || p.history == nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // load returns the subject as the reader sees it, or nil if there is none.
@@ -370,20 +372,26 @@ type valuesOf struct {
 
 func (v *Vault) valuesOf(r store.Reader, p *person) (*valuesOf, error) {
 	o := &valuesOf{v: v, p: p}
+	return o, o.read(r)
+}
+
+// read reads what is sealed of the person.
+func (o *valuesOf) read(r store.Reader) error {
+	p := o.p
 	row, err := bucketProfiles.get(r, p.at)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if row != nil {
 		o.room = make([]byte, 0, len(row)+maxBinding)
 		if o.sealed, err = keys.ParseList(row); err != nil {
-			return nil, fmt.Errorf("reading the profile of %s: %w: %w", p.id, errIntegrity, err)
+			return fmt.Errorf("reading the profile of %s: %w: %w", p.id, errIntegrity, err)
 		}
 	}
 	if o.sealed.Len() != len(p.standing.Values) {
-		return nil, fmt.Errorf("the profile of %s has %d values, their standing names %d: %w", p.id, o.sealed.Len(), len(p.standing.Values), errIntegrity)
+		return fmt.Errorf("the profile of %s has %d values, their standing names %d: %w", p.id, o.sealed.Len(), len(p.standing.Values), errIntegrity)
 	}
-	return o, nil
+	return nil
 }
 
 // open opens one value that the standing names. That it is not there, of

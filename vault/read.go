@@ -180,6 +180,11 @@ type answer struct {
 	dealing    *dealing // of a question that goes on to change the person's dealings
 	about      place    // of whom it was decided about, and on which standing
 	version    uint64
+
+	// What lies here for the answer's sake alone, in one piece with it.
+	made   ReadResult
+	at     [2]time.Time
+	opened valuesOf
 }
 
 // look is what a question about a person wants to know. Only values opens any.
@@ -276,7 +281,8 @@ func (v *Vault) movedOn(ctx context.Context, a *answer) bool {
 // answer decides about one person and prepares what to say and to record.
 func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *person, req ReadRequest, want look, a *answer) error {
 	t, believed, other := v.clock.now()
-	at := moments{t, other}
+	a.at = [...]time.Time{t, other}
+	at := moments(a.at[:])
 	if believed {
 		at = at[:1]
 	}
@@ -291,10 +297,12 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 		return err
 	}
 	id := privacy.NewDecisionID(t)
-	res := &ReadResult{Decision: id, Subject: p.id, Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision}
-	opened := &valuesOf{v: v, p: p}
+	res := &a.made
+	*res = ReadResult{Decision: id, Subject: p.id, Purpose: q.purpose, Policy: q.regime.gov.Policy, Register: q.regime.register.Revision}
+	opened := &a.opened
+	*opened = valuesOf{v: v, p: p}
 	if want == values {
-		if opened, err = v.valuesOf(s, p); err != nil {
+		if err := opened.read(s); err != nil {
 			return err
 		}
 	}

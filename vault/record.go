@@ -59,19 +59,21 @@ func digestOf(version uint64, row []byte) rowDigest {
 	return rowDigest{Version: version, Hash: sum[:]}
 }
 
-// spareEntry returns what an entry was written in, to be used again, or nil.
+// entryRoom is enough for the record of most reads.
+const entryRoom = 1 << 10
+
+// spareEntry returns what an entry was written in, to be used again.
 func (v *Vault) spareEntry() []byte {
-	b, _ := v.entries.Get().(*[]byte)
-	if b == nil {
-		return make([]byte, 0, 1<<10)
+	if b, ok := v.entries.Get().(*[entryRoom]byte); ok {
+		return b[:0]
 	}
-	return *b
+	return make([]byte, 0, entryRoom)
 }
 
 // spare takes back what an entry was written in that is in the log by now.
 func (v *Vault) spare(entry []byte) {
-	if cap(entry) <= 1<<12 {
-		v.entries.Put(&entry)
+	if cap(entry) == entryRoom {
+		v.entries.Put((*[entryRoom]byte)(entry[:entryRoom]))
 	}
 }
 

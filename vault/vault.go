@@ -122,7 +122,7 @@ type Vault struct {
 	checking  chan struct{} // one place: what officers try takes one processor at most
 	registers sync.Map      // revision → *revision, immutable once made
 	inputs    sync.Pool     // of *policy.Input
-	entries   sync.Pool     // of *[]byte: what entries of the log were written in
+	entries   sync.Pool     // of *[entryRoom]byte: what entries of the log were written in
 	second    atomic.Pointer[second]
 	notices   sync.Map  // purpose of a register revision → its notice's hash
 	running   running   // writes with an idempotency key
