@@ -290,6 +290,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			return err
 		}
 	}
+	p.standing.Values = slices.Grow(p.standing.Values, len(c.values))
 	plain := map[privacy.FieldName]privacy.Sensitive{} // current values, for the facts derived from them
 	sealed := map[privacy.FieldName][]byte{}           // of them, those that stay as they are
 	for i := range p.standing.Values {

@@ -91,8 +91,8 @@ func (o *importOptions) run(cmd *cobra.Command) (err error) {
 	if o.mapping == "" {
 		return misuse("--mapping is missing: which column fills which field?")
 	}
-	if o.atOnce < 1 || o.atOnce > pieceRows {
-		return misuse("--rows-at-once is 1 to %d", pieceRows)
+	if o.atOnce < 1 || o.atOnce > mostRows {
+		return misuse("--rows-at-once is 1 to %d", mostRows)
 	}
 	for name, path := range map[string]*string{".rejects.csv": &o.rejects, ".import": &o.state} {
 		if *path == "" {
