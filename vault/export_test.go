@@ -117,16 +117,6 @@ func (c Clock) Confirm() { c.c.confirm() }
 // An error of it ends the rotation there, as a crash would.
 func (v *Vault) OnRotation(fn func(step string) error) { v.rotating.fault = fn }
 
-// OnErasure has fn called at every step of an erasure, outside of transactions. An
-// error of it ends the erasure there, as a crash would.
-func (v *Vault) OnErasure(fn func(step string) error) {
-	if fn == nil {
-		v.erasures.fault.Store(nil)
-		return
-	}
-	v.erasures.fault.Store(&fn)
-}
-
 // OnTheBeat waits for the beat.
 var OnTheBeat = onTheBeat
 
@@ -135,23 +125,6 @@ var OnTheBeat = onTheBeat
 func (v *Vault) Quiet(ctx context.Context, by Caller, req ReadRequest) (bool, error) {
 	a, err := v.decide(ctx, by, req, values)
 	return a.quiet, err
-}
-
-// Completed returns when a request is. It helps where the background would wait.
-func (v *Vault) Completed(ctx context.Context, id privacy.RequestID) error {
-	for {
-		var q *requestRecord
-		err := v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
-			q, err = v.requestOf(s, id)
-			return err
-		})
-		if err != nil || q == nil || !q.open() {
-			return err
-		}
-		if _, err := v.pursue(ctx); err != nil {
-			return err
-		}
-	}
 }
 
 // Reads tries to read somebody's values as whoever has these files would who

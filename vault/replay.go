@@ -351,6 +351,9 @@ func (r *replaying) decision(ctx context.Context, p *person, of standings, e ent
 		if err != nil {
 			return err
 		}
+		if seen := at.seenFor(record.Purpose); seen != nil {
+			at = *seen
+		}
 	}
 	d, err := r.again(ctx, &at, &record)
 	switch {

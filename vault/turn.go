@@ -66,6 +66,11 @@ func (v *Vault) pursue(ctx context.Context) (next time.Duration, err error) {
 	if err != nil || want == (Rotation{}) {
 		return lookEvery, err
 	}
+	if begun, err := v.unfinished(ctx); err != nil {
+		return 0, err
+	} else if begun != nil { // a turn that was cut off is this one
+		due = time.Time{}
+	}
 	now, believed, _ := v.clock.now()
 	if !believed { // nothing is destroyed
 		return lookEvery, nil

@@ -149,10 +149,10 @@ func TestAllMistakesAreToldInTheOrderOfTheText(t *testing.T) {
 // believe in it.
 func TestAKeyThatIsNotEnforcedIsRefusedByName(t *testing.T) {
 	for key, text := range map[string]string{
-		"history":   edit(t, "mask: initial, ", "mask: initial, history: P90D, "),
-		"sessions":  edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
-		"bulk":      edit(t, "{id: web, kind: web,", "{id: web, kind: web, bulk: {audiences: true},"),
-		"webhooks":  edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),
+		"history":  edit(t, "mask: initial, ", "mask: initial, history: P90D, "),
+		"sessions": edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
+		"bulk":     edit(t, "{id: web, kind: web,", "{id: web, kind: web, bulk: {audiences: true},"),
+		"webhooks": edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),
 	} {
 		got := problems(t, text)
 		if len(got) != 1 || !strings.HasSuffix(got[0].Key, key) || !strings.Contains(got[0].Detail, key+" is not enforced by this version") {

@@ -1,0 +1,57 @@
+package vault
+
+import (
+	"context"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store"
+)
+
+// OnErasure has fn called at every step of an erasure, outside of transactions. An
+// error of it ends the erasure there, as a crash would.
+func (v *Vault) OnErasure(fn func(step string) error) {
+	if fn == nil {
+		v.erasures.fault.Store(nil)
+		return
+	}
+	v.erasures.fault.Store(&fn)
+}
+
+// Completed returns when a request is. It helps where the background would wait.
+func (v *Vault) Completed(ctx context.Context, id privacy.RequestID) error {
+	for {
+		var q *requestRecord
+		err := v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
+			q, err = v.requestOf(s, id)
+			return err
+		})
+		if err != nil || q == nil || !q.open() {
+			return err
+		}
+		if _, err := v.pursue(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// Pursue does what can be done for all open erasures now.
+func (v *Vault) Pursue(ctx context.Context) error {
+	_, err := v.pursue(ctx)
+	return err
+}
+
+// Forgotten returns when nothing of whom a request is about is left in the vault's
+// own files but what stays.
+func (v *Vault) Forgotten(ctx context.Context, id privacy.RequestID) error {
+	return v.erasures.advanceNow(ctx, v, id)
+}
+
+// HashesOf returns under which keyed hashes somebody can be known, by what keeps
+// them.
+func (v *Vault) HashesOf(id privacy.SubjectID) map[string][]byte {
+	asked, ledger := (&reference{id: id}).hash(v), v.ledger.subject(id)
+	return map[string][]byte{"erased": v.tombKey(id), "asked": asked[:], "ledger": ledger[:]}
+}
+
+// Place returns what the keys of somebody's rows begin with.
+func (v *Vault) Place(id privacy.SubjectID) []byte { return v.place(id).key }
