@@ -114,5 +114,8 @@ func (v *Vault) update(ctx context.Context, fn func(store.Tx) error) error {
 		now, _, _ := v.clock.now()
 		return tx.Put(bucketMeta, keyClock, v.clock.commit(now))
 	})
+	if err == nil && v.ledger != nil {
+		err = v.ledger.noteClients(ctx)
+	}
 	return err
 }

@@ -200,10 +200,15 @@ func (v *Vault) govern(tx store.Tx, change func(*governance) error) (rowDigest, 
 	if err != nil {
 		return rowDigest{}, err
 	}
+	before, err := v.openGovernance(raw)
+	if err != nil {
+		return rowDigest{}, err
+	}
 	if err := change(gov); err != nil {
 		return rowDigest{}, err
 	}
 	gov.Version++
+	v.ledger.willNote(gov.Version, ended(before, gov))
 	return v.putGovernance(tx, gov)
 }
 

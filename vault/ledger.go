@@ -31,6 +31,10 @@ const (
 	ledgerErasure  // the entry's ID is the request's
 	ledgerHeld     // the hold's
 	ledgerReleased // the entry's purpose is a keyed hash of the hold's ID
+	ledgerSuspended
+	ledgerRevoked // the entry's purpose is a keyed hash of the secret's ID
+	ledgerRemoved
+	lastLedgerAct = ledgerRemoved
 )
 
 // What the ledger notes beside acts.
@@ -41,7 +45,7 @@ const (
 )
 
 func (k ledgerKind) known() bool {
-	return k >= ledgerHead && k <= ledgerReleased || k >= ledgerLogAnew && k <= ledgerDataCopied
+	return k >= ledgerHead && k <= lastLedgerAct || k >= ledgerLogAnew && k <= ledgerDataCopied
 }
 
 // isAct reports whether an entry is about an act, which is to be done.
@@ -126,6 +130,11 @@ type ledger struct {
 	seen   ledgerEntry // the furthest head, and the time of the last
 	copied copied
 	log    string // name of the log that was seen
+
+	// ending is what changes of what is in force end, by the version they make,
+	// until they are committed. Not while finishing.
+	ending    map[uint64][]clientAct
+	finishing bool // the start-up's
 }
 
 // headEvery is how often a growing log's head is noted.
@@ -340,19 +349,27 @@ func (l *ledger) checkHead(ctx context.Context, under log.Checkpoint) error {
 // lets less out.
 func (l *ledger) finish(ctx context.Context) error {
 	lacking := map[[16]byte][]ledgerEntry{}
+	var clients []ledgerEntry
 	err := l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		for _, e := range l.pending {
 			done, err := s.Get(bucketLedgered, e.ID[:])
 			if err != nil {
 				return err
 			}
-			if done == nil {
+			switch {
+			case done != nil:
+			case e.Kind >= ledgerSuspended && e.Kind <= ledgerRemoved:
+				clients = append(clients, e)
+			default:
 				lacking[e.Subject] = append(lacking[e.Subject], e)
 			}
 		}
 		return nil
 	})
 	l.pending = nil
+	if err == nil {
+		err = l.finishClients(ctx, clients)
+	}
 	if err != nil || len(lacking) == 0 {
 		return err
 	}

@@ -602,3 +602,59 @@ settings: {erasure: {epoch_every: PT1S}}
 		r.As("web").For("invoices").Read(ana, "city").Released(told("city", "Köln"))
 	}
 }
+
+// What was taken from a client after the backup is not given back: a suspended
+// channel, a revoked secret, an officer who left.
+func TestWhatClientsLostIsNotGivenBack(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	beatrix, err := v.AddOfficer(t.Context(), v.Officer, "beatrix")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := v.NewSecret(t.Context(), v.Officer, "store")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := copyOf(t, v)
+	if _, err := v.SuspendChannel(t.Context(), v.Officer, "sms"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.RevokeSecret(t.Context(), v.Officer, "store", second.SecretID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.MendRemoveOfficer(t.Context(), "beatrix"); err != nil {
+		t.Fatal(err)
+	}
+	v.Stop()
+	for story, live := range map[string]string{"with the log": filepath.Join(v.Dir, "log"), "without": ""} {
+		t.Run(story, func(t *testing.T) {
+			from := remainsOf(v.Dir, old)
+			from.live = live
+			r, report := mustRestore(t, v, from)
+			for range 2 {
+				if _, err := r.Caller("sms"); err == nil {
+					t.Error("a suspended channel authenticates")
+				}
+				if _, err := r.Authenticate(second.ClientID, second.ClientSecret); err == nil {
+					t.Error("a revoked secret is good")
+				}
+				if _, err := r.Authenticate(beatrix.Credentials.ClientID, beatrix.Credentials.ClientSecret); err == nil {
+					t.Error("an officer who left is back")
+				}
+				r.As("store").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+				restart(t, r)
+			}
+			if report.Reapplied != 3 {
+				t.Errorf("report: got %+v, want three acts done again", report)
+			}
+			if _, err := r.ResumeChannel(t.Context(), r.Officer, "sms"); err != nil {
+				t.Fatal(err)
+			}
+			restart(t, r)
+			if _, err := r.Caller("sms"); err != nil {
+				t.Errorf("resumed, and then the vault was restarted: %v", err)
+			}
+		})
+	}
+}

@@ -100,6 +100,9 @@ func (r *restore) undo(ctx context.Context, e *log.Entry, told map[privacy.ID]bo
 		case log.Policy:
 			r.report.Changes = append(r.report.Changes, fmt.Sprintf("rules %s: %s", record.Policy, record.Act))
 		case log.Client:
+			if record.Act == ledgerSuspended.word() || record.Act == ledgerRevoked.word() || record.Act == ledgerRemoved.word() {
+				break // the ledger knows
+			}
 			r.report.Changes = append(r.report.Changes, fmt.Sprintf("credentials of %s: %s", record.Client, record.Act))
 		}
 		return nil
