@@ -294,7 +294,7 @@ func (r *replaying) standings(ctx context.Context, id privacy.SubjectID) (p *per
 		p, err = r.v.load(ctx, s, id)
 		return err
 	})
-	if errors.Is(err, errIntegrity) || p != nil && p.standing.Phase != consent.Active {
+	if errors.Is(err, errIntegrity) {
 		return nil, nil, nil
 	}
 	if err != nil || p == nil {
@@ -355,7 +355,12 @@ func (r *replaying) decision(ctx context.Context, p *person, of standings, e ent
 			at = *seen
 		}
 	}
-	d, err := r.again(ctx, &at, &record)
+	var d replay.Decision
+	if seen := at.seenFor(record.Purpose); seen != nil {
+		d, err = r.again(ctx, seen, &record)
+	} else {
+		err = errNotReplayable
+	}
 	switch {
 	case err == nil:
 		t.Add(d)

@@ -13,7 +13,6 @@ import (
 	"github.com/sayso-vault/sayso/policy/replay"
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
-	"github.com/sayso-vault/sayso/vault/store"
 	"github.com/sayso-vault/sayso/vault/vaulttest"
 )
 
@@ -262,7 +261,7 @@ func TestAReplayPredictsWhatWouldHaveBeen(t *testing.T) {
 	}
 }
 
-// Of somebody whose keys were destroyed nothing is guessed; what was refused before
+// Of somebody who was erased nothing is guessed; what was refused before
 // anybody was looked up, and questions that asked only whether, are left out.
 func TestAReplayCountsWhatItCannotKnow(t *testing.T) {
 	v := vaulttest.New(t, nil)
@@ -276,9 +275,7 @@ func TestAReplayCountsWhatItCannotKnow(t *testing.T) {
 	if _, err := v.ConsentState(t.Context(), v.As("web").Caller, ben.ID, "order-fulfilment"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Keys.Update(t.Context(), func(tx store.Tx) error { return tx.Delete("deks", v.RowKey("deks", mina.ID[:])) }); err != nil {
-		t.Fatal(err)
-	}
+	erase(t, v, mina)
 	got, err := v.ReplayPolicy(t.Context(), v.Officer, draft(t, v, map[string]string{"rules.rego": noEmail}), vault.ReplayRequest{}, nil)
 	if err != nil || got.Decisions != 1 || got.NotReplayable != 3 || got.Changed != 1 || got.People != 1 || got.Losing != 1 || got.Gaining != 0 {
 		t.Errorf("got %+v, %v", got, err)
