@@ -33,7 +33,9 @@ type DecisionView struct {
 	Reasons  []policy.Outcome    `json:"reasons"`
 	Missing  []privacy.FieldName `json:"missing,omitempty"`
 	Facts    *policy.Input       `json:"facts,omitempty"`
+	Fields   []FieldExplained    `json:"fields"` // each of the reasons, from fact to fact
 	Remedies []Remedy            `json:"remedies"`
+	Untried  []privacy.FieldName `json:"untried,omitempty"` // withheld fields of which no remedy was looked for: they are too many
 }
 
 // Decision tells an officer of a past decision. It is gone with the erasure of
@@ -86,9 +88,13 @@ func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionV
 		return nil, fmt.Errorf("reading the record of %s: %w", id, errIntegrity)
 	}
 	view := &DecisionView{Decision: id, At: r.At, LogIndex: index, Channel: r.Channel, Officer: r.Officer, Reason: r.Reason, Purpose: r.Purpose,
-		Policy: r.Policy, Register: r.Register, Standing: r.Standing, Refused: r.Refused, Missing: r.Missing, Reasons: []policy.Outcome{}, Remedies: []Remedy{}}
+		Policy: r.Policy, Register: r.Register, Standing: r.Standing, Refused: r.Refused, Missing: r.Missing, Reasons: []policy.Outcome{}, Fields: []FieldExplained{}, Remedies: []Remedy{}}
 	if p.known() {
 		view.Subject = &p.id
+	}
+	if r.Refused == CodePurposeNotGranted {
+		view.Remedies, err = v.grants(ctx, &r)
+		return view, err
 	}
 	if r.Refused != "" || r.Officer != "" {
 		return view, nil
@@ -104,9 +110,13 @@ func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionV
 // standing, the register and the rules of that moment.
 func (v *Vault) explain(ctx context.Context, p *person, r *accessRecord, view *DecisionView) error {
 	var q *question
+	var modules map[string]string
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		then, err := v.regimeAt(ctx, s, r.Register, r.Policy)
 		if err != nil {
+			return err
+		}
+		if modules, err = v.modules(s, r.Policy); err != nil {
 			return err
 		}
 		current, err := v.load(ctx, s, p.id)
@@ -135,17 +145,35 @@ func (v *Vault) explain(ctx context.Context, p *person, r *accessRecord, view *D
 	if err != nil {
 		return err
 	}
-	view.Facts = q.input(p, r.At)
-	if r.Touches != nil { // which are not kept in all versions, as standings are
-		view.Facts.Touches = *r.Touches
-	}
-	decided, err := q.regime.rules.Decide(ctx, view.Facts)
+	w := whatIf{q: *q, p: p, at: r.At, touches: r.Touches} // touches are not kept in all versions, as standings are
+	view.Facts = w.facts()
+	trace, err := q.regime.rules.Trace(ctx, view.Facts)
 	if err != nil {
 		return fmt.Errorf("deciding again: %w", err)
 	}
-	view.Reasons = decided.Outcomes
-	view.Remedies, err = v.remedies(ctx, q, view.Facts, decided)
+	view.Reasons = trace.Decision.Outcomes
+	view.Fields = w.explained(trace, modules)
+	view.Remedies, view.Untried, err = w.remedies(ctx, view.Reasons)
 	return err
+}
+
+// grants finds what would let in a question that was refused because of its
+// purpose.
+func (v *Vault) grants(ctx context.Context, r *accessRecord) ([]Remedy, error) {
+	var then *regime
+	err := v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
+		then, err = v.regimeAt(ctx, s, r.Register, r.Policy)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	channel, ok := then.register.Channel(r.Channel)
+	if !ok {
+		return nil, fmt.Errorf("register revision %d lacks the channel that asked: %w", r.Register, errIntegrity)
+	}
+	w := whatIf{q: question{channel: channel, regime: then, purpose: r.Purpose, fields: r.Asked}, p: v.nobody, at: r.At}
+	return w.granting(r.Granted), nil
 }
 
 // regimeAt returns what was in force at a register revision and a rule set.
