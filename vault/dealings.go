@@ -76,7 +76,7 @@ func (v *Vault) saveDealings(tx store.Tx, reg *register.Register, p *person, d *
 			return err
 		}
 	}
-	due := time.Time{}
+	var due time.Time
 	if _, believed, _ := v.clock.now(); believed {
 		_, due = d.Prune(reg, now)
 	} else { // nothing is deleted; the sweep looks again

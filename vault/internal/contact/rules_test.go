@@ -45,6 +45,7 @@ type person struct {
 }
 
 func known(t testing.TB, register string) *person {
+	t.Helper()
 	return &person{t: t, reg: parse(t, register), now: noon, wall: berlin}
 }
 
