@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/vaulttest"
@@ -63,7 +64,7 @@ func TestHostileRulesHurtNobody(t *testing.T) {
 		}
 		return
 	}
-	v := vaulttest.New(t, nil)
+	v := vaulttest.New(t, &vaulttest.Options{DecisionDeadline: 100 * time.Millisecond})
 	mina := v.As("web").Capture(map[string]any{"email": "mina@example.org"})
 	read := func() *vaulttest.Outcome { return v.As("web").For("order-fulfilment").Read(mina, "email") }
 	for range 5 {

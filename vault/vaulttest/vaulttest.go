@@ -63,7 +63,7 @@ type Options struct {
 	// Synced is told the path of each file that was synced, while nobody writes
 	// to it: what it holds is what a power cut would leave.
 	Synced func(path string)
-	// DecisionDeadline bounds one evaluation of the rules. Default: a minute, so
+	// DecisionDeadline bounds one evaluation of the rules. Default: ten seconds, so
 	// that no machine is too busy for a test; the vault's own is shorter.
 	DecisionDeadline time.Duration
 	// Now starts the vault's clock. Default: the real time.
@@ -174,7 +174,7 @@ func (v *Vault) engines(create bool) (vault.Config, error) {
 		ledger = v.opts.Ledger(file)
 	}
 	return vault.Config{Store: v.Store, Keys: v.Keys, Ledger: ledger, Keyring: v.Keyring, Now: v.Now, Logger: v.opts.Logger,
-		DecisionDeadline: cmp.Or(v.opts.DecisionDeadline, time.Minute), Observer: v.opts.Observer, SaveKeyring: v.SaveKeyring}, nil
+		DecisionDeadline: cmp.Or(v.opts.DecisionDeadline, 10*time.Second), Observer: v.opts.Observer, SaveKeyring: v.SaveKeyring}, nil
 }
 
 // SaveKeyring keeps the keyring in its file, sealed under Root, and for Reopen.
