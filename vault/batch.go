@@ -363,7 +363,9 @@ func (c *capture) rehearse(ctx context.Context, r *rehearsal) error {
 		if c.given != privacy.Nobody {
 			c.fresh, err = c.v.keysOf(ctx, c.given)
 		} else {
-			c.fresh, c.keyRow, err = c.v.newSubject()
+			if c.fresh, c.keyRow, err = c.v.newSubject(); err == nil {
+				c.notes.anew = c.fresh.at.key
+			}
 		}
 		if p = c.begin(); p != nil {
 			r.make(p)

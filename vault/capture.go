@@ -183,7 +183,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 		wrong = append(wrong, FieldError{Field: field, Code: code, Detail: fmt.Sprintf(format, args...)})
 	}
 	reg := c.regime.register
-	fields := slices.Clone(req.Fields)
+	fields := slices.Clip(req.Fields)
 	if req.Subject != nil {
 		c.given = req.Subject.ID
 		if req.Subject.Field != "" { // an identifier says who, and is captured like any other

@@ -27,6 +27,7 @@ type rehearsal struct {
 
 // rehearsed is one act: what it rests on, and what it does.
 type rehearsed struct {
+	anew    []byte // what the keys of somebody begin with whom the act makes: nobody else can have rows there
 	gets    []noted
 	scans   []span
 	writes  []noted // nil values are to be deleted; each key once
@@ -99,6 +100,9 @@ func (r *rehearsal) keep() {
 func (r *rehearsal) Get(b store.Bucket, key []byte) ([]byte, error) {
 	if at := indexOf(r.act.writes, b, key); at >= 0 {
 		return r.act.writes[at].value, nil
+	}
+	if len(r.act.anew) > 0 && bytes.HasPrefix(key, r.act.anew) {
+		return nil, nil
 	}
 	if at := indexOf(r.act.gets, b, key); at >= 0 {
 		return r.act.gets[at].value, nil

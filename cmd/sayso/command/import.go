@@ -183,7 +183,7 @@ func (o *importOptions) begin(ctx context.Context, i *importing, mapping [sha256
 		}
 	}
 	i.before, err = i.vault.Import(ctx, note.Import)
-	if isRefused(err, "not_found") {
+	if notBegun(err) {
 		i.before, err = nil, nil
 	}
 	if err != nil {
@@ -207,7 +207,7 @@ func (o *importOptions) begin(ctx context.Context, i *importing, mapping [sha256
 // refuseChanged refuses what is not what was begun, unless that is done.
 func (o *importOptions) refuseChanged(ctx context.Context, i *importing, begun *importNote, note importNote) error {
 	then, err := i.vault.Import(ctx, begun.Import)
-	if isRefused(err, "not_found") {
+	if notBegun(err) {
 		return nil
 	}
 	if err != nil {

@@ -68,7 +68,18 @@ func (l *lines) fits(m *mapping, rows int) error {
 // maxLine bounds one row of JSON, in bytes.
 const maxLine = 1 << 20
 
-const badJSON = "expected one JSON object on the line, in UTF-8 and without a member twice"
+func badLine(line int) *reject {
+	return &reject{line: line, code: rejectJSON, detail: "expected one JSON object on the line, in UTF-8 and without a member twice"}
+}
+
+// whole reads a line, and reports whether it is an object and nothing else.
+func (l *lines) whole() bool {
+	if l.json.PeekKind() != '{' || l.object(l.want) != nil {
+		return false
+	}
+	_, err := l.json.ReadToken()
+	return errors.Is(err, io.EOF)
+}
 
 // next implements rows. Empty lines are passed over.
 func (l *lines) next() (*row, *reject, error) {
@@ -87,11 +98,8 @@ func (l *lines) next() (*row, *reject, error) {
 		clear(l.row.cells)
 		l.row.line = l.line
 		l.json.Reset(bytes.NewReader(text))
-		if l.json.PeekKind() != '{' || l.object(l.want) != nil || l.json.PeekKind() != 0 {
-			return nil, &reject{line: l.line, code: rejectJSON, detail: badJSON}, nil
-		}
-		if _, err := l.json.ReadToken(); !errors.Is(err, io.EOF) {
-			return nil, &reject{line: l.line, code: rejectJSON, detail: badJSON}, nil
+		if !l.whole() {
+			return nil, badLine(l.line), nil
 		}
 		for i := range l.row.cells {
 			if c := &l.row.cells[i]; !c.empty() {

@@ -109,7 +109,7 @@ func (m *mapping) pieces(ctx context.Context, in rows, t *tally, identifiers []b
 		}
 		var line []byte
 		var all []reject
-		at := 0
+		var at int
 		if wrong != nil {
 			all, at = []reject{*wrong}, wrong.line
 		} else {

@@ -21,7 +21,6 @@ type importing struct {
 	was      os.FileInfo
 	survey   survey
 	before   *wire.Import // how far it was when this run began; nil: nothing is in
-	now      *wire.Import // how far it is, as far as is known here
 	rejects  *rejectsFile
 	report   *importReport
 	bar      *bar
@@ -151,7 +150,7 @@ var errBack = errors.New("the vault has fewer rows of this import than it had: w
 // sendRest brings what is not in of a piece.
 func (i *importing) sendRest(ctx context.Context, s *sending) error {
 	now, err := i.vault.Import(ctx, i.id)
-	if isRefused(err, "not_found") {
+	if notBegun(err) {
 		now, err = &wire.Import{}, nil
 	}
 	switch {
@@ -186,9 +185,10 @@ func mayTry(err error) (wait time.Duration, again bool) {
 	return 0, false
 }
 
-func isRefused(err error, code string) bool {
+// notBegun reports whether the vault knows no row of an import.
+func notBegun(err error) bool {
 	var refused *client.Error
-	return errors.As(err, &refused) && refused.Code == code
+	return errors.As(err, &refused) && refused.Code == "not_found"
 }
 
 // keptRejects gives rejects that the vault keeps, in the order of their rows.
@@ -220,7 +220,7 @@ func (k *keptRejects) upTo(ctx context.Context, vault *client.Client, id string,
 func (i *importing) settle(p *piece, rejects []wire.Reject) error {
 	own := p.rejects
 	for len(own) > 0 || len(rejects) > 0 {
-		one := rowReject{}
+		var one rowReject
 		if len(rejects) == 0 || len(own) > 0 && own[0].row <= rejects[0].Row {
 			one, own = own[0], own[1:]
 		} else {
@@ -271,7 +271,7 @@ func (i *importing) check(ctx context.Context, in rows, t *tally, identifiers []
 func (i *importing) soFar(ctx context.Context) string {
 	now, err := i.vault.Import(context.WithoutCancel(ctx), i.id)
 	switch {
-	case isRefused(err, "not_found"):
+	case notBegun(err):
 		return "nothing was imported"
 	case err != nil:
 		return fmt.Sprintf("%d of %s were done with when the vault last answered; run the same command again to go on", i.report.done, count(i.survey.rows, "row"))

@@ -91,7 +91,7 @@ func dialled(s string) (possible, sure bool) {
 		if err != nil {
 			return false, false
 		}
-		number := &phonenumbers.PhoneNumber{CountryCode: proto.Int32(int32(code)), NationalNumber: &value}
+		number := &phonenumbers.PhoneNumber{CountryCode: proto.Int32(int32(code)), NationalNumber: &value} //nolint:gosec // of at most three digits
 		return phonenumbers.IsPossibleNumberWithReason(number) == phonenumbers.IS_POSSIBLE, true
 	}
 	return false, false

@@ -144,7 +144,7 @@ func (t *tx) set(b store.Bucket, key []byte, w write) error {
 		o = &overlay{at: map[string]int32{}, ascending: true}
 		t.writes[b] = o
 	}
-	w.key = unsafe.String(unsafe.SliceData(key), len(key)) // which the caller leaves unchanged
+	w.key = unsafe.String(unsafe.SliceData(key), len(key)) //nolint:gosec // the caller leaves the key unchanged
 	t.bytes += len(w.key) + len(w.value)
 	if at, there := o.at[w.key]; there {
 		o.rows[at].value, o.rows[at].deleted = w.value, w.deleted
@@ -252,7 +252,7 @@ func (t *tx) apply() (err error) {
 			bucket.FillPercent = fillAscending
 		}
 		for _, w := range o.rows {
-			key := unsafe.Slice(unsafe.StringData(w.key), len(w.key)) // bbolt changes none
+			key := unsafe.Slice(unsafe.StringData(w.key), len(w.key)) //nolint:gosec // bbolt changes no key
 			if w.deleted {
 				err = bucket.Delete(key)
 			} else {
