@@ -171,6 +171,19 @@ func (w *aimed) begin(ctx context.Context, tx store.Tx) (*person, error) {
 	return &p, nil
 }
 
+// noteIdentifiers returns what finds one of those whom the act is about.
+func (w *aimed) noteIdentifiers(ctx context.Context, act privacy.ID, id privacy.SubjectID) []byte {
+	var own *person
+	if w.fresh != nil && w.fresh.id == id {
+		own = w.fresh
+	}
+	var given []captured
+	if w.ref.field != nil {
+		given = append(given, captured{field: w.ref.field, value: w.ref.value})
+	}
+	return w.v.noteIdentifiers(ctx, act, id, own, given)
+}
+
 // close drops keys that were made for nobody.
 func (w *aimed) close(ctx context.Context) {
 	if w.fresh != nil && !w.used {

@@ -282,7 +282,9 @@ func (b *batch) promise(ctx context.Context) error {
 		}
 		for _, a := range c.acts {
 			if a.req.Status.Narrows() {
-				entries = append(entries, b.v.ledger.entryOf(a, c.rehearsed.about))
+				e := b.v.ledger.entryOf(a, c.rehearsed.about)
+				e.Sealed = b.v.noteIdentifiers(ctx, e.ID, c.rehearsed.about, c.ownKeys(), c.values)
+				entries = append(entries, e)
 			}
 		}
 		for whom, a := range c.reached {
@@ -293,6 +295,14 @@ func (b *batch) promise(ctx context.Context) error {
 		}
 	}
 	return b.v.ledger.append(ctx, entries...)
+}
+
+// ownKeys returns the keys of whom the capture is about if it makes them.
+func (c *capture) ownKeys() *person {
+	if c.fresh != nil && c.fresh.id == c.rehearsed.about {
+		return c.fresh
+	}
+	return nil
 }
 
 // narrows reports whether anything in the batch does.

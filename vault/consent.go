@@ -103,7 +103,11 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 			other.id = privacy.NewConsentID(now)
 			acts = append(acts, &other)
 		}
-		if err := v.ledger.promise(ctx, acts[i], id); err != nil {
+		var sealed []byte
+		if a.req.Status.Narrows() {
+			sealed = w.noteIdentifiers(ctx, privacy.ID(acts[i].id), id)
+		}
+		if err := v.ledger.promise(ctx, acts[i], id, sealed); err != nil {
 			return nil, err
 		}
 	}

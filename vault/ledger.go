@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -69,10 +70,11 @@ func (k ledgerKind) status() (privacy.ConsentStatus, bool) {
 // are keyed hashes. On disk, all of it big endian:
 //
 //	0x01 kind id(16) written(8, µs) at(8, µs) subject(16) purpose(16) size(8) tree(8) root(32)
+//	0x02 the same, and an envelope
 //
 // at is when the act was made, written when the vault noted it. size is the
 // log's durable head at that moment, tree and root the last part of it that
-// was hashed.
+// was hashed. The envelope is of what finds the person: see [foundBy].
 type ledgerEntry struct {
 	Kind    ledgerKind
 	ID      privacy.ID
@@ -83,16 +85,22 @@ type ledgerEntry struct {
 	Size    uint64
 	Tree    uint64
 	Root    tlog.Hash
+	Sealed  []byte
 }
 
 const (
 	ledgerFormat = 1
+	ledgerNoted  = 2 // with an envelope
 	ledgerSize   = 1 + 1 + 16 + 8 + 8 + 16 + 16 + 8 + 8 + 32
 )
 
 func (e ledgerEntry) marshal() []byte {
-	b := make([]byte, 0, ledgerSize)
-	b = append(b, ledgerFormat, byte(e.Kind))
+	b := make([]byte, 0, ledgerSize+len(e.Sealed))
+	format := byte(ledgerFormat)
+	if len(e.Sealed) > 0 {
+		format = ledgerNoted
+	}
+	b = append(b, format, byte(e.Kind))
 	b = append(b, e.ID[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Written.UnixMicro()))
 	b = binary.BigEndian.AppendUint64(b, uint64(e.At.UnixMicro()))
@@ -100,11 +108,12 @@ func (e ledgerEntry) marshal() []byte {
 	b = append(b, e.Purpose[:]...)
 	b = binary.BigEndian.AppendUint64(b, e.Size)
 	b = binary.BigEndian.AppendUint64(b, e.Tree)
-	return append(b, e.Root[:]...)
+	return append(append(b, e.Root[:]...), e.Sealed...)
 }
 
 func parseLedgerEntry(b []byte) (e ledgerEntry, err error) {
-	if len(b) != ledgerSize || b[0] != ledgerFormat || !ledgerKind(b[1]).known() {
+	noted := len(b) > ledgerSize && b[0] == ledgerNoted
+	if !noted && (len(b) != ledgerSize || b[0] != ledgerFormat) || !ledgerKind(b[1]).known() {
 		return e, fmt.Errorf("reading the ledger: %w", errIntegrity)
 	}
 	e.Kind, b = ledgerKind(b[1]), b[2:]
@@ -115,6 +124,7 @@ func parseLedgerEntry(b []byte) (e ledgerEntry, err error) {
 	copy(e.Purpose[:], b[48:])
 	e.Size, e.Tree = binary.BigEndian.Uint64(b[64:]), binary.BigEndian.Uint64(b[72:])
 	copy(e.Root[:], b[80:])
+	e.Sealed = bytes.Clone(b[112:])
 	return e, nil
 }
 
@@ -222,12 +232,15 @@ func (l *ledger) advance(e ledgerEntry) {
 	}
 }
 
-// promise notes a narrowing act before it is done. A given is not noted.
-func (l *ledger) promise(ctx context.Context, a *act, subject privacy.SubjectID) error {
+// promise notes a narrowing act before it is done, with what finds the person. A
+// given is not noted.
+func (l *ledger) promise(ctx context.Context, a *act, subject privacy.SubjectID, sealed []byte) error {
 	if !a.req.Status.Narrows() {
 		return nil
 	}
-	return l.append(ctx, l.entryOf(a, subject))
+	e := l.entryOf(a, subject)
+	e.Sealed = sealed
+	return l.append(ctx, e)
 }
 
 // entryOf is what promises a narrowing act.

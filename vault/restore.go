@@ -44,6 +44,7 @@ type RestoreReport struct {
 	Reindexed bool       `json:"reindexed"`         // identifiers were indexed anew
 	People    uint64     `json:"people"`            // known now
 	Dropped   uint64     `json:"dropped"`           // people whose records nothing opens any more
+	Recalled  uint64     `json:"recalled"`          // people whom the data does not know, remembered for what they said no to
 	Tidied    uint64     `json:"tidied"`            // keys of people whom the data does not know
 	LapsedAt  *time.Time `json:"lapsed,omitempty"`  // consents from before count as none
 	At        time.Time  `json:"at"`
@@ -95,6 +96,7 @@ type restore struct {
 	undone *undone
 	// unknown are people whom the data does not know, and whose keys are removed.
 	unknown  []privacy.SubjectID
+	recalled []recalled
 	ledgered uint64 // acts of the ledger that the data has
 }
 
@@ -208,6 +210,9 @@ func (r *restore) settle(ctx context.Context) error {
 		return err
 	}
 	if err := r.reindex(ctx); err != nil {
+		return err
+	}
+	if err := r.remember(ctx); err != nil {
 		return err
 	}
 	if err := r.outgrow(ctx); err != nil {

@@ -658,3 +658,81 @@ func TestWhatClientsLostIsNotGivenBack(t *testing.T) {
 		})
 	}
 }
+
+// Somebody sends STOP from a number that nobody knows, and somebody who came
+// today says no: after the backup, so that the data of the backup knows neither.
+// Restored, the vault remembers both: whoever captures the number or the address
+// next finds the no. Whoever was erased since is not remembered.
+func TestANoFromSomebodyTheCopyDoesNotKnowBinds(t *testing.T) {
+	const optOut = `  - {id: offers, title: Offers, benefit: Offers, dpv: "dpv:DirectMarketing", basis: opt_out, jurisdictions: [DE], fields: [given_name, phone_number], retention: P1Y, consent: {notice: {version: "1", text: Offers.}}}
+channels:`
+	reg := strings.Replace(crowd, "channels:", optOut, 1)
+	reg = strings.Replace(reg, "{id: mail, kind: mail, purposes: [news]}", "{id: mail, kind: mail, purposes: [news, offers]}", 1)
+	reg = strings.Replace(reg, "  - {name: card,", "  - {name: address, type: address, category: \"pd:PhysicalAddress\"}\n  - {name: card,", 1)
+	reg = strings.Replace(reg, "captures: [given_name, email, card, phone_number]}\n  - {id: app", "captures: [given_name, email, card, phone_number, address]}\n  - {id: app", 1)
+	berlin := func(values map[string]any) map[string]any {
+		values["address"] = map[string]any{"country": "DE", "locality": "Berlin"}
+		return values
+	}
+	v := vaulttest.New(t, &vaulttest.Options{Register: reg})
+	v.As("web").Capture(berlin(told("email", "a@example.org", "given_name", "Anahita", "phone_number", "+49 30 901820")))
+	old := copyOf(t, v)
+	mail := v.As("mail").For("offers")
+	mail.Consent(vaulttest.By("phone_number", "+49 30 901821"), privacy.StatusOptedOut) // nobody's
+	ben := v.As("web").Capture(berlin(told("email", "b@example.org", "given_name", "Ben", "phone_number", "+49 30 901822")))
+	mail.Consent(ben, privacy.StatusOptedOut)
+	cid := v.As("web").Capture(berlin(told("email", "c@example.org", "given_name", "Cid", "phone_number", "+49 30 901823")))
+	mail.Consent(cid, privacy.StatusOptedOut)
+	req := vaulttest.CaptureRequest(t, berlin(told("email", "d@example.org", "given_name", "Dan", "phone_number", "+49 30 901824")))
+	req.Consents = []vault.ConsentRequest{{Purpose: "fraud", Status: privacy.StatusObjected, Method: "web_form"}}
+	if _, err := v.Capture(t.Context(), v.As("web").Caller, req); err != nil {
+		t.Fatal(err)
+	}
+	completed(t, v, erase(t, v, cid).ID)
+	v.Stop()
+
+	for story, live := range map[string]string{"with the log": filepath.Join(v.Dir, "log"), "without": ""} {
+		t.Run(story, func(t *testing.T) {
+			from := remainsOf(v.Dir, old)
+			from.live = live
+			r, report := mustRestore(t, v, from)
+			if report.Recalled != 3 {
+				t.Errorf("report: got %+v, want three people remembered", report)
+			}
+			restart(t, r)
+			next := func(email, name, number string) vaulttest.Person {
+				return r.As("web").Capture(berlin(told("email", email, "given_name", name, "phone_number", number)))
+			}
+			eva := next("e@example.org", "Eva", "+49 30 901821") // the number that said STOP
+			r.As("mail").For("offers").Read(eva).Denied(privacy.CodeNoConsent)
+			again := next("b@example.org", "Ben", "+49 30 901822")
+			if again.ID != ben.ID {
+				t.Error("Ben, captured again, is somebody else")
+			}
+			r.As("mail").For("offers").Read(again).Denied(privacy.CodeNoConsent)
+			dan := next("d@example.org", "Dan", "+49 30 901824")
+			r.As("web").For("fraud").Read(dan).Denied(privacy.CodeNoConsent)
+			r.As("mail").For("offers").Read(dan, "given_name").Released(told("given_name", "Dan"))
+			anew := next("c@example.org", "Cid", "+49 30 901823") // erased, and so forgotten
+			if anew.ID == cid.ID {
+				t.Error("Cid came back under his old ID")
+			}
+			r.As("mail").For("offers").Read(anew, "given_name").Released(told("given_name", "Cid"))
+			fay := next("f@example.org", "Fay", "+49 30 901825")
+			r.As("mail").For("offers").Read(fay, "given_name").Released(told("given_name", "Fay"))
+			if _, err := r.VerifyLog(t.Context(), nil); err != nil {
+				t.Errorf("verifying the log: %v", err)
+			}
+		})
+	}
+	// The ledger names nobody.
+	b, err := os.ReadFile(filepath.Join(v.Dir, "ledger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"901821", "example.org", "offers", ben.ID.String()} {
+		if bytes.Contains(b, []byte(word)) {
+			t.Errorf("the ledger holds %q", word)
+		}
+	}
+}

@@ -40,6 +40,9 @@ func (r *restore) people(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if unknown, err = r.recall(ctx, unknown); err != nil {
+		return err
+	}
 	r.report.Tidied = uint64(len(unknown))
 	vanished, err := r.vanished(ctx)
 	if err != nil {
