@@ -52,7 +52,7 @@ func (v *Vault) Decision(ctx context.Context, by Caller, id privacy.DecisionID) 
 }
 
 func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionView, error) {
-	if err := v.follower.CatchUp(ctx, v.cfg.Store.Size()); err != nil {
+	if err := v.follower.CatchUpTree(ctx, v.cfg.Store.Size()); err != nil {
 		return nil, err
 	}
 	index, err := v.follower.Find(ctx, privacy.ID(id))

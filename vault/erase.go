@@ -589,7 +589,10 @@ func (v *Vault) removeData(ctx context.Context, q *requestRecord) error {
 // index, which the follower must not write again, the standing, and whom the
 // request is about. From here on, who comes under the same ID is somebody new.
 func (v *Vault) closeErasure(ctx context.Context, q *requestRecord) error {
-	index, err := v.follower.Find(ctx, privacy.ID(q.ID)) // and all before it is followed
+	index, err := v.follower.Find(ctx, privacy.ID(q.ID))
+	if err == nil {
+		err = v.follower.CatchUp(ctx, index+1) // and no run writes the row again
+	}
 	if err != nil {
 		return err
 	}

@@ -310,7 +310,7 @@ func (l *ledger) noteHead(ctx context.Context) error {
 	if size == seen {
 		return nil
 	}
-	if err := l.v.follower.CatchUp(ctx, size); err != nil {
+	if err := l.v.follower.CatchUpTree(ctx, size); err != nil {
 		l.v.cfg.Logger.Warn("noting a head of the log that is not hashed yet", "err", err)
 	}
 	now, believed, _ := l.v.clock.now()

@@ -199,7 +199,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("following the log: %w", err)
 	}
-	err = v.follower.CatchUp(ctx, v.ledger.seen.Tree)
+	err = v.follower.CatchUpTree(ctx, v.ledger.seen.Tree)
 	if err == nil {
 		err = v.ledger.checkHead(ctx, v.follower.Head())
 	}

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
 
@@ -26,16 +27,8 @@ func (v *verifier) compare(ctx context.Context, from uint64, batch []seen) error
 					return bad(index, "its place in the index of people", err)
 				}
 			}
-			switch {
-			case e.frees == nil:
-			case hashed:
-				if was, ok := v.latest[*e.frees]; ok && v.restores.Shift(index) > 0 {
-					v.freed[*e.frees] = was
-				}
-				delete(v.latest, *e.frees)
-				v.forgotten[*e.frees] = struct{}{}
-			default:
-				v.late[*e.frees] = struct{}{}
+			if e.frees != nil {
+				v.free(index, *e.frees)
 			}
 			err := v.tree.add(e.leaf, func(level int, n uint64, h tlog.Hash) error {
 				if !hashed || level%tileHeight != 0 {
@@ -53,6 +46,22 @@ func (v *verifier) compare(ctx context.Context, from uint64, batch []seen) error
 		}
 		return nil
 	})
+}
+
+// free takes note that everything so far about a person was orphaned.
+func (v *verifier) free(index uint64, s privacy.SubjectID) {
+	if index < v.report.Hashed {
+		if was, ok := v.latest[s]; ok && v.restores.Shift(index) > 0 {
+			v.freed[s] = was
+		}
+		delete(v.latest, s)
+	}
+	if index < v.rowsTo[shareOf(s)] {
+		delete(v.rows, s)
+		v.forgotten[s] = struct{}{}
+	} else {
+		v.late[s] = struct{}{}
+	}
 }
 
 func hasRow(r store.Reader, b store.Bucket, want row) error {
@@ -87,6 +96,9 @@ func (v *verifier) hasCell(r store.Reader, index uint64, e seen) error {
 		want = none
 	}
 	v.latest[e.subject] = index
+	if index < v.rowsTo[shareOf(e.subject)] {
+		v.rows[e.subject] = index
+	}
 	switch {
 	case before != want:
 		return errors.New("leads to another entry")

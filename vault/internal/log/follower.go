@@ -1,6 +1,7 @@
 package log
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -33,6 +34,8 @@ type Config struct {
 	Every time.Duration
 	// Logger hears of runs that failed. The default discards.
 	Logger *slog.Logger
+
+	maxDue, atRest int // instead of the constants; for tests of this package
 }
 
 // maxRun bounds the entries of one update, so that other writers do not wait
@@ -54,8 +57,15 @@ type Follower struct {
 	// run is used by the follower's goroutine alone.
 	run run
 
-	mu     sync.Mutex // guards all below
+	// shares is written by that goroutine alone, and under mu.
+	shares  [shares]share
+	waiting int // entries due to all of them
+	next    int // the share whose turn it is
+
+	mu     sync.Mutex // guards all below, and shares for everybody else
 	head   head
+	rowed  uint64        // how far all people's rows are written
+	whole  bool          // somebody waits for that
 	looked time.Time     // when the last look began that followed all it saw
 	looks  int           // finished
 	failed error         // of the last look
@@ -82,6 +92,7 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	cfg.maxDue, cfg.atRest = cmp.Or(cfg.maxDue, maxDue), cmp.Or(cfg.atRest, atRest)
 	signer, vkey, err := newSigner(cfg.Origin, cfg.Signer)
 	if err != nil {
 		return nil, err
@@ -94,7 +105,7 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 		return nil, fmt.Errorf("loading the log's tree: %w", err)
 	}
 	if f.head.signed == nil {
-		if err := f.step(ctx, 0); err != nil {
+		if err := f.step(ctx, 0, false, false); err != nil {
 			return nil, fmt.Errorf("signing the first checkpoint: %w", err)
 		}
 	}
@@ -107,8 +118,8 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 // VerifierKey returns the C2SP verifier key of the log.
 func (f *Follower) VerifierKey() string { return f.vkey }
 
-// Close ends the follower after the run it is in. What is not followed yet is
-// followed after the next Follow.
+// Close ends the follower after the run it is in. What is not followed yet, or
+// due to people's rows, is found in the log by the next Follow.
 func (f *Follower) Close() error {
 	f.end()
 	<-f.done
@@ -150,10 +161,19 @@ func (f *Follower) look(ctx context.Context) error {
 			return err
 		}
 	}
+	f.mu.Lock()
+	whole := f.whole
+	f.whole = false
+	f.mu.Unlock()
+	resting := f.run.edge.size == size
 	for f.run.edge.size < size {
-		if err := f.step(ctx, min(size, f.run.edge.size+maxRun)); err != nil {
+		to := min(size, f.run.edge.size+maxRun)
+		if err := f.step(ctx, to, false, false); err != nil {
 			return err
 		}
+	}
+	if f.waiting > 0 && (whole || resting) {
+		return f.step(ctx, size, whole, resting)
 	}
 	return nil
 }
@@ -172,11 +192,14 @@ func (f *Follower) finish(began time.Time, err error) {
 	f.wake()
 }
 
-// show publishes a checkpoint that was kept.
-func (f *Follower) show(h head) {
+// show publishes a checkpoint that was kept, and that the rows of the chosen shares
+// were written as of before.
+func (f *Follower) show(h head, chosen []int, before uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.head = h
+	f.wrote(chosen, before, f.run.due)
+	f.run.due = f.run.due[:0]
+	f.head, f.rowed = h, f.rowsTo(h.Size)
 	f.wake()
 }
 
@@ -186,16 +209,28 @@ func (f *Follower) wake() {
 	f.round = make(chan struct{})
 }
 
-// CatchUp returns when the first size entries are in the tree, in the index and
-// under a checkpoint. It is ErrNotFound to ask for more than is durable, and
-// store.ErrClosed after Close.
-func (f *Follower) CatchUp(ctx context.Context, size uint64) error {
+// CatchUp returns when the first size entries are in the tree, in the index, in
+// their persons' rows and trails, and under a checkpoint. It is ErrNotFound to ask
+// for more than is durable, and store.ErrClosed after Close.
+func (f *Follower) CatchUp(ctx context.Context, size uint64) error { return f.catchUp(ctx, size, true) }
+
+// CatchUpTree is CatchUp for those who need no person's row: it is cheaper, since
+// rows are written when there are many to write.
+func (f *Follower) CatchUpTree(ctx context.Context, size uint64) error {
+	return f.catchUp(ctx, size, false)
+}
+
+func (f *Follower) catchUp(ctx context.Context, size uint64, rows bool) error {
 	if size > f.cfg.Store.Size() {
 		return ErrNotFound
 	}
 	for first := -1; ; {
 		f.mu.Lock()
 		followed, round, looks, failed, closed := f.head.Size, f.round, f.looks, f.failed, f.closed
+		if rows {
+			followed = f.rowed
+			f.whole = f.whole || followed < size
+		}
 		f.mu.Unlock()
 		if first < 0 {
 			first = looks
@@ -226,6 +261,7 @@ func (f *Follower) load(ctx context.Context) error {
 	var h head
 	var e *edge
 	var block []byte
+	var to [shares]uint64
 	err := f.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		var err error
 		if h, err = readHead(s, f.vkey); err != nil {
@@ -233,6 +269,11 @@ func (f *Follower) load(ctx context.Context) error {
 		}
 		if e, err = loadEdge(s, h.Size); err != nil {
 			return err
+		}
+		if h.signed != nil {
+			if to, err = readPeople(s, h.Size); err != nil {
+				return err
+			}
 		}
 		block, err = loadBlock(s, h.Size)
 		return err
@@ -255,8 +296,11 @@ func (f *Follower) load(ctx context.Context) error {
 	if shown := f.Head(); h.Size < shown.Size {
 		return fmt.Errorf("a checkpoint of %d entries was shown, one of %d is kept: %w", shown.Size, h.Size, store.ErrDamaged)
 	}
+	if err := f.recall(ctx, to, h.Size); err != nil {
+		return fmt.Errorf("looking for what people's rows do not know of yet: %w", err)
+	}
 	f.run.edge, f.run.block = e, block
-	f.show(h)
+	f.show(h, nil, h.Size)
 	return nil
 }
 

@@ -111,7 +111,7 @@ func loadBlock(r store.Reader, size uint64) ([]byte, error) {
 // Find returns the index of the first entry with this ID, or ErrNotFound. It
 // sees every entry that was durable when it was called.
 func (f *Follower) Find(ctx context.Context, id privacy.ID) (uint64, error) {
-	if err := f.CatchUp(ctx, f.cfg.Store.Size()); err != nil {
+	if err := f.CatchUpTree(ctx, f.cfg.Store.Size()); err != nil {
 		return 0, err
 	}
 	index := uint64(none)
@@ -154,7 +154,7 @@ const Newest = math.MaxUint64
 // ended with; any other is ErrNotFound. It sees every entry that was durable
 // when it was called.
 func (f *Follower) BySubject(ctx context.Context, s privacy.SubjectID, before uint64, limit int) ([]Found, error) {
-	if err := f.CatchUp(ctx, f.cfg.Store.Size()); err != nil {
+	if err := f.CatchUpTree(ctx, f.cfg.Store.Size()); err != nil {
 		return nil, err
 	}
 	if before != Newest {
@@ -167,14 +167,17 @@ func (f *Follower) BySubject(ctx context.Context, s privacy.SubjectID, before ui
 		}
 	}
 	var indexes []uint64
-	err := f.cfg.Store.View(ctx, func(snap store.Snapshot) (err error) {
-		indexes = indexes[:0]
-		var next uint64
-		if before == Newest {
-			next, err = latest(snap, s)
-		} else {
-			next, _, err = readCell(snap, before)
+	var err error
+	if before == Newest {
+		if before, err = f.latestOf(ctx, s); before != none {
+			indexes = append(indexes, before)
 		}
+		if err != nil || before == none || limit == 0 {
+			return nil, err
+		}
+	}
+	err = f.cfg.Store.View(ctx, func(snap store.Snapshot) error {
+		next, _, err := readCell(snap, before)
 		for err == nil && next != none && len(indexes) < limit {
 			indexes = append(indexes, next)
 			next, _, err = readCell(snap, next)

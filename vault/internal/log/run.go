@@ -30,12 +30,14 @@ type run struct {
 	tiles    []put
 	blocks   []put
 	persons  []put
+	due      []due // the entries of this run
 }
 
-// step follows the entries up to size: it hashes them, and keeps tiles, index,
-// trails and the signed checkpoint in one update. Only then the checkpoint is
-// shown.
-func (f *Follower) step(ctx context.Context, size uint64) (err error) {
+// step follows the entries up to size: it hashes them, and keeps tiles, index, the
+// rows of some people and the signed checkpoint in one update. Only then the
+// checkpoint is shown. all has it write the rows of everybody; resting, of a few
+// although nothing is new.
+func (f *Follower) step(ctx context.Context, size uint64, all, resting bool) (err error) {
 	r := &f.run
 	defer func() {
 		if err != nil {
@@ -51,10 +53,15 @@ func (f *Follower) step(ctx context.Context, size uint64) (err error) {
 	slices.SortFunc(r.tiles, func(a, b put) int { return bytes.Compare(a.key, b.key) })
 	slices.SortFunc(r.ids, compareRows)
 	slices.SortFunc(r.subjects, compareRows)
-	if err := f.advancePeople(ctx, from); err != nil {
+	if err := f.link(ctx, from); err != nil {
 		return err
 	}
 	rest := r.cutBlocks(from)
+	chosen := f.choose(all, resting)
+	if err := f.rows(ctx, chosen); err != nil {
+		return err
+	}
+	people := f.people(chosen, from) // those of this run wait
 
 	root, err := r.edge.root()
 	if err != nil {
@@ -73,13 +80,13 @@ func (f *Follower) step(ctx context.Context, size uint64) (err error) {
 		if !bytes.Equal(kept, before) {
 			return errMoved
 		}
-		return r.write(tx, h.signed)
+		return r.write(tx, h.signed, people)
 	})
 	if err != nil {
 		return fmt.Errorf("keeping %d entries: %w", size-from, err)
 	}
 	r.block = append(r.block[:0:0], rest...)
-	f.show(h)
+	f.show(h, chosen, from)
 	return nil
 }
 
@@ -125,7 +132,7 @@ func (r *run) collect(ctx context.Context, s store.LogEngine, from, to uint64) e
 }
 
 // write puts everything, bucket by bucket in order of keys.
-func (r *run) write(tx store.Tx, signed []byte) error {
+func (r *run) write(tx store.Tx, signed, people []byte) error {
 	for i := range r.tiles {
 		if err := tx.Put(tileBucket, r.tiles[i].key, r.tiles[i].value); err != nil {
 			return err
@@ -146,6 +153,9 @@ func (r *run) write(tx store.Tx, signed []byte) error {
 			return err
 		}
 	}
+	if err := tx.Put(stateBucket, peopleKey, people); err != nil {
+		return err
+	}
 	return tx.Put(stateBucket, checkpointKey, signed)
 }
 
@@ -165,90 +175,89 @@ func (r *run) cutBlocks(from uint64) (rest []byte) {
 	return rest
 }
 
-// person is what the run says of one: the rows, and the row in the index so far.
+// person is what is due to one person's row, and the row so far, which knows of
+// the entries before from.
 type person struct {
-	rows []row
+	due  []due
+	from uint64
 	kept []byte
 }
 
-// advancePeople links the run's entries, which are sorted by person, to those
-// before them, and extends the trails. Keys are asked for outside the snapshot:
-// whoever gives them may need one of their own.
-func (f *Follower) advancePeople(ctx context.Context, from uint64) error {
+// link writes the cells of the run's entries, which are sorted by person: each
+// leads to the one before about the same person. Once they are kept they are due to
+// the person's row.
+func (f *Follower) link(ctx context.Context, from uint64) error {
 	r := &f.run
-	r.people, r.persons = r.people[:0], r.persons[:0]
 	r.cells = slices.Grow(r.cells[:0], len(r.subjects)*cellSize)[:len(r.subjects)*cellSize]
-	for i := 0; i < len(r.subjects); {
-		first := i
-		for i < len(r.subjects) && bytes.Equal(r.subjects[i].of(), r.subjects[first].of()) {
-			i++
-		}
-		r.people = append(r.people, person{rows: r.subjects[first:i]})
-	}
 	err := f.cfg.Store.View(ctx, func(s store.Snapshot) error {
-		r.kept = r.kept[:0]
-		for i := range r.people {
-			value, err := s.Get(personBucket, r.people[i].rows[0].of())
-			if err != nil {
-				return err
+		last := uint64(none)
+		for i := range r.subjects {
+			e := &r.subjects[i]
+			if i == 0 || !bytes.Equal(e.of(), r.subjects[i-1].of()) {
+				var err error
+				if last, err = f.lastBefore(s, privacy.SubjectID(e.of()), from); err != nil {
+					return err
+				}
 			}
-			at := len(r.kept)
-			r.kept = append(r.kept, value...)
-			r.people[i].kept = r.kept[at:len(r.kept):len(r.kept)]
+			putCell(r.cells[(e.index()-from)*cellSize:], last, e.kind())
+			last = e.index()
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("reading rows of people: %w", err)
 	}
-	for i := range r.people {
-		value, err := f.advance(ctx, &r.people[i], from)
-		if err != nil {
-			return err
-		}
-		if value != nil {
-			r.persons = append(r.persons, put{r.people[i].rows[0].of(), value})
-		}
+	r.due = r.due[:0]
+	for i := range r.subjects {
+		r.due = append(r.due, due{r.subjects[i], r.leaves[r.subjects[i].index()-from]})
 	}
 	return nil
 }
 
-// advance links one person's entries and returns the new row. A damaged row is
-// left as it is, for Verify to name, and so is a damaged trail.
-func (f *Follower) advance(ctx context.Context, p *person, from uint64) (row []byte, err error) {
-	s := privacy.SubjectID(p.rows[0].of())
-	last, trail := uint64(none), []byte(nil)
+// lastBefore returns the latest entry about a person before a run. A damaged row
+// leads nowhere; it is left as it is, for Verify to name.
+func (f *Follower) lastBefore(r store.Reader, s privacy.SubjectID, from uint64) (uint64, error) {
+	if last, waits := f.shares[shareOf(s)].last[s]; waits {
+		return last, nil
+	}
+	row, err := r.Get(personBucket, s[:])
+	if err != nil || row == nil {
+		return none, err
+	}
+	last, _, err := parsePerson(row)
+	if err != nil || last >= from {
+		return none, nil //nolint:nilerr // it is told when the row is to be written
+	}
+	return last, nil
+}
+
+// advance returns the new row of a person. A damaged row is left as it is, for
+// Verify to name, and so is a damaged trail.
+func (f *Follower) advance(ctx context.Context, p *person) (row []byte, err error) {
+	s := privacy.SubjectID(p.due[0].of())
+	var trail []byte
 	if len(p.kept) > 0 {
+		var last uint64
 		last, trail, err = parsePerson(p.kept)
-		if err == nil && last >= from {
+		if err == nil && last >= p.from {
 			err = fmt.Errorf("row of a person points behind: %w", store.ErrDamaged)
 		}
 		if err != nil {
 			f.cfg.Logger.Error("row of a person is left as it is", "subject", s, "err", err)
-			last = none
+			return nil, nil //nolint:nilerr // told
 		}
 	}
-	trailed := false
-	for i := range p.rows {
-		index, kind := p.rows[i].index(), p.rows[i].kind()
-		putCell(f.run.cells[(index-from)*cellSize:], last, kind)
-		last = index
-		trailed = trailed || kind.Trailed()
-	}
-	if err != nil {
-		return nil, nil //nolint:nilerr // told above; the row stays
-	}
-	if trailed {
-		if trail, err = f.extend(ctx, s, trail, p.rows, from); err != nil {
+	if slices.ContainsFunc(p.due, func(d due) bool { return d.kind().Trailed() }) {
+		if trail, err = f.extend(ctx, s, trail, p.due); err != nil {
 			return nil, fmt.Errorf("extending a trail: %w", err)
 		}
 	}
-	return makePerson(last, trail), nil
+	return makePerson(p.due[len(p.due)-1].index(), trail), nil
 }
 
-// extend returns a sealed trail with the rows' access records added. Of the
+// extend returns a sealed trail with the access records among the entries added. Of the
 // erased there is none.
-func (f *Follower) extend(ctx context.Context, s privacy.SubjectID, sealed []byte, rows []row, from uint64) ([]byte, error) {
+func (f *Follower) extend(ctx context.Context, s privacy.SubjectID, sealed []byte, all []due) ([]byte, error) {
 	dek, err := f.cfg.HistoryKey(ctx, s)
 	if errors.Is(err, ErrErased) {
 		return nil, nil
@@ -264,9 +273,9 @@ func (f *Follower) extend(ctx context.Context, s privacy.SubjectID, sealed []byt
 	if err != nil {
 		return nil, err
 	}
-	for i := range rows {
-		if rows[i].kind().Trailed() {
-			t.next(rows[i].index(), &f.run.leaves[rows[i].index()-from])
+	for i := range all {
+		if all[i].kind().Trailed() {
+			t.next(all[i].index(), &all[i].leaf)
 		}
 	}
 	return t.seal(dek, f.cfg.Vault, s)

@@ -20,7 +20,7 @@ func (f *Follower) Checkpoint(ctx context.Context) ([]byte, error) {
 	late := f.head.Size < size && time.Since(f.looked) > maxBehind
 	f.mu.Unlock()
 	if late {
-		if err := f.CatchUp(ctx, size); err != nil {
+		if err := f.CatchUpTree(ctx, size); err != nil {
 			return nil, err
 		}
 	}

@@ -96,7 +96,7 @@ func Verify(ctx context.Context, cfg VerifyConfig, progress func(Progress)) (Rep
 	if progress == nil {
 		progress = func(Progress) {}
 	}
-	v := &verifier{cfg: cfg, progress: progress, roots: map[uint64]tlog.Hash{}, latest: map[privacy.SubjectID]uint64{},
+	v := &verifier{cfg: cfg, progress: progress, roots: map[uint64]tlog.Hash{}, latest: map[privacy.SubjectID]uint64{}, rows: map[privacy.SubjectID]uint64{},
 		orphans: map[privacy.SubjectID]*orphan{}, freed: map[privacy.SubjectID]uint64{}, forgotten: map[privacy.SubjectID]struct{}{}, late: map[privacy.SubjectID]struct{}{}}
 	if err := v.heads(ctx); err != nil {
 		return v.report, fmt.Errorf("verifying the log: %w", err)
@@ -116,7 +116,9 @@ type verifier struct {
 	known    []Checkpoint         // the log's own first
 	roots    map[uint64]tlog.Hash // computed, at the sizes of those known
 	tree     frontier
+	rowsTo   [shares]uint64               // how far people's rows are written, at least
 	latest   map[privacy.SubjectID]uint64 // of the hashed entries about a person
+	rows     map[privacy.SubjectID]uint64 // of those that the person's row must know of
 	restores Restores
 	freed    map[privacy.SubjectID]uint64 // the latest about somebody when they were erased
 	orphans  map[privacy.SubjectID]*orphan
@@ -134,6 +136,9 @@ func (v *verifier) heads(ctx context.Context) error {
 			err = fmt.Errorf("%w: none was kept", ErrCheckpoint)
 		}
 		v.report.Checkpoint = h.Checkpoint
+		if err == nil {
+			v.rowsTo, err = readPeople(s, h.Size)
+		}
 		return err
 	})
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 type walk struct {
 	subject privacy.SubjectID
 	row     []byte
-	until   uint64 // how far the log was followed when the row was read
+	until   uint64 // how far rows of their share were written when this one was read
 }
 
 // people holds every person's row against the entries: it leads to the latest,
 // and its trail is what the leaves say. A log in use moves on meanwhile, so a
 // row can know of more than the entries that were walked.
 func (v *verifier) people(ctx context.Context) error {
-	of := uint64(len(v.latest))
+	of := uint64(len(v.rows))
 	var cursor []byte
 	for done, more := uint64(0), true; more; {
 		page, next, err := v.page(ctx, cursor)
@@ -39,7 +39,7 @@ func (v *verifier) people(ctx context.Context) error {
 		v.progress(Progress{Stage: "people", Done: min(done, of), Of: of})
 	}
 	first := uint64(none)
-	for s, index := range v.latest { // those of whom no row was seen
+	for s, index := range v.rows { // those of whom no row was seen
 		if _, erased := v.late[s]; erased {
 			continue
 		}
@@ -64,6 +64,10 @@ func (v *verifier) page(ctx context.Context, cursor []byte) (page []walk, next [
 		if err != nil {
 			return err
 		}
+		to, err := readPeople(s, head.Size)
+		if err != nil {
+			return err
+		}
 		return s.Scan(personBucket, cursor, nil, func(key, value []byte) error {
 			if len(key) != len(privacy.SubjectID{}) {
 				return fmt.Errorf("key of a person in the log's index: %w", store.ErrDamaged)
@@ -72,7 +76,7 @@ func (v *verifier) page(ctx context.Context, cursor []byte) (page []walk, next [
 				next = append([]byte(nil), key...)
 				return store.ErrStop
 			}
-			page = append(page, walk{privacy.SubjectID(key), append([]byte(nil), value...), head.Size})
+			page = append(page, walk{privacy.SubjectID(key), append([]byte(nil), value...), to[shareOf([16]byte(key))]})
 			return nil
 		})
 	})
@@ -82,9 +86,9 @@ func (v *verifier) page(ctx context.Context, cursor []byte) (page []walk, next [
 // person checks one row. The cells of the entries that were walked are known to
 // lead back rightly from the latest about each person.
 func (v *verifier) person(ctx context.Context, w walk) error {
-	latest, known := v.latest[w.subject]
+	latest, known := v.rows[w.subject]
 	if _, erased := v.late[w.subject]; erased {
-		delete(v.latest, w.subject)
+		delete(v.rows, w.subject)
 		return nil
 	}
 	if !known {
@@ -95,7 +99,7 @@ func (v *verifier) person(ctx context.Context, w walk) error {
 			}
 		}
 	}
-	delete(v.latest, w.subject)
+	delete(v.rows, w.subject)
 	last, sealed, err := parsePerson(w.row)
 	switch {
 	case err != nil:
@@ -113,7 +117,7 @@ func (v *verifier) person(ctx context.Context, w walk) error {
 		if index > last {
 			missed = index
 		}
-		if index < v.report.Hashed && entered == none {
+		if index < v.rowsTo[shareOf(w.subject)] && entered == none {
 			entered = index
 		}
 		if k.Trailed() {
