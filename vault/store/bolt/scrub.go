@@ -27,7 +27,6 @@ const (
 	scrubTurn = 4 << 20               // written or looked at while updates wait
 	scrubRun  = 256 << 10             // written at once
 	drainFor  = 50 * time.Millisecond // for views of older states, in one turn
-	drainRest = 5 * time.Millisecond  // before the next
 )
 
 // Scrub implements store.Engine.
@@ -60,11 +59,9 @@ func (db *DB) Scrub(ctx context.Context, progress func(done, of uint64)) error {
 			progress(of, of)
 			return nil
 		}
-		if !drained {
-			select {
-			case <-time.After(drainRest):
-			case <-ctx.Done():
-				return ctx.Err()
+		if !drained { // somebody looks for long, at a copy perhaps: others write meanwhile
+			if err := db.snapshots.settle(ctx); err != nil {
+				return err
 			}
 		}
 	}

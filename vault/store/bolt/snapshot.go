@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"maps"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -32,11 +34,11 @@ type snapshots struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	current *snapshot
-	older   int // snapshots before it that views still see
+	older   map[*snapshot]struct{} // those before it that views still see
 	closed  bool
 }
 
-func (ss *snapshots) init() { ss.changed.L = &ss.mu }
+func (ss *snapshots) init() { ss.changed.L, ss.older = &ss.mu, map[*snapshot]struct{}{} }
 
 // acquire returns the current snapshot. It waits only while the engine has none,
 // which is when the file outgrows its mapping.
@@ -58,7 +60,7 @@ func (ss *snapshots) release(s *snapshot) {
 	s.refs--
 	last := s.refs == 0
 	if last {
-		ss.older--
+		delete(ss.older, s)
 		ss.changed.Broadcast()
 	}
 	ss.mu.Unlock()
@@ -74,7 +76,7 @@ func (ss *snapshots) install(tx *bbolt.Tx) {
 	old := ss.current
 	ss.current = nil
 	if old != nil {
-		ss.older++
+		ss.older[old] = struct{}{}
 	}
 	if tx != nil {
 		ss.current = &snapshot{tx: tx, mem: mappingOf(tx), id: uint64(tx.ID()), refs: 1}
@@ -109,10 +111,31 @@ func (ss *snapshots) drain(within time.Duration) bool {
 	defer alarm.Stop()
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
-	for ss.older > 0 && !late && !ss.closed {
+	for len(ss.older) > 0 && !late && !ss.closed {
 		ss.changed.Wait()
 	}
-	return ss.older == 0
+	return len(ss.older) == 0
+}
+
+// settle waits until nobody sees the states any more that are older ones now.
+// Others may become older meanwhile.
+func (ss *snapshots) settle(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() {
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		ss.changed.Broadcast()
+	})()
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	waits := maps.Clone(ss.older)
+	for len(waits) > 0 && !ss.closed {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		ss.changed.Wait()
+		maps.DeleteFunc(waits, func(s *snapshot, _ struct{}) bool { _, still := ss.older[s]; return !still })
+	}
+	return ctx.Err()
 }
 
 // end refuses all later views and drops the engine's own hold.
@@ -122,7 +145,7 @@ func (ss *snapshots) end() {
 	old := ss.current
 	ss.current = nil
 	if old != nil {
-		ss.older++
+		ss.older[old] = struct{}{}
 	}
 	ss.changed.Broadcast()
 	ss.mu.Unlock()
