@@ -320,7 +320,7 @@ func freshID() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 	var id [24]byte
 	for half := 0; half < len(id); half += 12 {
-		n := rand.Uint64() //nolint:gosec // see above
+		n := rand.Uint64() //nolint:gosec,forbidigo // see above
 		for i := range 12 {
 			id[half+i] = letters[n>>(5*i)&31]
 		}

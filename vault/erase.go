@@ -521,7 +521,7 @@ func (v *Vault) destroyKey(ctx context.Context, q *requestRecord) error {
 		return err
 	}
 	kek := v.keyring().KEKEpoch() // after it: nothing was wrapped under a later one
-	return v.updateRequest(ctx, q.ID, stepDecided, func(tx store.Tx, q *requestRecord) error {
+	return v.updateRequest(ctx, q.ID, stepDecided, func(_ store.Tx, q *requestRecord) error {
 		q.Step, q.KEKEpoch = stepKeys, max(q.KEKEpoch, kek)
 		return nil
 	})

@@ -75,7 +75,7 @@ type certificate struct {
 // published keys.
 func certified(t *testing.T, v *vaulttest.Vault, compact string) certificate {
 	t.Helper()
-	signed, err := jose.ParseSigned(compact, []jose.SignatureAlgorithm{jose.EdDSA})
+	signed, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
 		t.Fatalf("parsing the certificate: %v", err)
 	}

@@ -354,7 +354,8 @@ func (v *Vault) shown(r store.Reader, now *regime, id privacy.PurposeID, version
 	}
 	var earliest *register.Purpose
 	var number uint64
-	for n, before := now.gov.Register, uint64(0); n > 0; n = before {
+	var before uint64
+	for n := now.gov.Register; n > 0; n = before {
 		rev, err := v.revision(r, n)
 		if err != nil {
 			return nil, 0, err

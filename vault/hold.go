@@ -74,7 +74,7 @@ func (v *Vault) placeHold(ctx context.Context, by Caller, subject SubjectRef, re
 		if err := v.ledger.kept(tx, privacy.ID(hold.ID)); err != nil {
 			return err
 		}
-		if err := v.hold(ctx, tx, p, hold); err != nil {
+		if err := v.hold(tx, p, hold); err != nil {
 			return err
 		}
 		return by.Once.keep(tx, view, id)
@@ -106,7 +106,7 @@ func (v *Vault) whoever(ctx context.Context, subject SubjectRef) (id privacy.Sub
 }
 
 // hold puts a hold on a person, and blocks the request that runs for them.
-func (v *Vault) hold(ctx context.Context, tx store.Tx, p *person, hold consent.Hold) error {
+func (v *Vault) hold(tx store.Tx, p *person, hold consent.Hold) error {
 	p.standing.Holds = append(p.standing.Holds, hold)
 	if err := v.saveHolds(tx, p, holdNote{Act: "placed", Hold: hold.ID, Officer: hold.By, Reason: hold.Reason}); err != nil {
 		return err

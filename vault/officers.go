@@ -88,7 +88,7 @@ func (v *Vault) AddOfficer(ctx context.Context, by Caller, name string) (*Office
 // where there are two, that is the one who is removed, and who asks for the own
 // removal has approved it. The last one stays.
 func (v *Vault) RemoveOfficer(ctx context.Context, by Caller, name string) (*OfficerChange, error) {
-	return v.changeOfficers(ctx, by, func(tx store.Tx, gov *governance, event *clientEvent) (*OfficerChange, error) {
+	return v.changeOfficers(ctx, by, func(_ store.Tx, gov *governance, event *clientEvent) (*OfficerChange, error) {
 		switch {
 		case gov.Officers[name] == nil:
 			return nil, refuse(CodeNotFound, "there is no officer of this name")
@@ -169,7 +169,7 @@ func (v *Vault) NewOfficerSecret(ctx context.Context, by Caller, name string) (*
 // with it. The last one stays.
 func (v *Vault) RevokeOfficerSecret(ctx context.Context, by Caller, name, secretID string) error {
 	now := micro(v.cfg.Now())
-	_, err := v.changeOfficers(ctx, by, func(tx store.Tx, gov *governance, event *clientEvent) (*OfficerChange, error) {
+	_, err := v.changeOfficers(ctx, by, func(_ store.Tx, gov *governance, event *clientEvent) (*OfficerChange, error) {
 		record, err := gov.own(by, name)
 		if err != nil {
 			return nil, err

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -58,6 +57,3 @@ func (v *Vault) personAt(key []byte) (privacy.SubjectID, error) {
 	}
 	return id, nil
 }
-
-// placeIn returns the place that a key begins with.
-func placeIn(key []byte) place { return place{key[:min(len(key), keys.PlaceLen(key))]} }

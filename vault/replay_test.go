@@ -70,6 +70,7 @@ var twinRegisters = []string{
 }
 
 func newTwins(t testing.TB, seed uint64, tried string) *twins {
+	t.Helper()
 	o := &vaulttest.Options{Now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), DecisionDeadline: time.Minute}
 	w := &twins{random: rand.New(rand.NewPCG(seed, 1)), real: vaulttest.New(t, o), other: vaulttest.New(t, o), rows: map[kind]*tallied{}, changed: map[int]bool{}}
 	w.other.Activate(tried)

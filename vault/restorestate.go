@@ -73,7 +73,7 @@ func (r *restore) undo(ctx context.Context, e *log.Entry, told map[privacy.ID]bo
 	}
 	o, err := e.Open(dek, r.v.id)
 	if errors.Is(err, keys.ErrIntegrity) {
-		return nil //nolint:nilerr // the carried log is verified once it is one
+		return nil // the carried log is verified once it is one
 	}
 	if err != nil {
 		return err

@@ -146,8 +146,8 @@ func (c *conn) tell(p any) {
 	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 		return
 	}
-	if log := c.lane.cfg.Server.ErrorLog; log != nil {
-		log.Printf("a handler panicked with %T\n%s", p, debug.Stack())
+	if errorLog := c.lane.cfg.Server.ErrorLog; errorLog != nil {
+		errorLog.Printf("a handler panicked with %T\n%s", p, debug.Stack())
 	}
 }
 

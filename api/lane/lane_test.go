@@ -241,6 +241,7 @@ func TestAConnectionIsPassedOnUnseen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer r.Body.Close()
 		body, err := io.ReadAll(r.Body)
 		if err != nil || string(body) != want || r.Header.Get("X-Lane") != strconv.FormatBool(inLane) {
 			t.Errorf("got %q, %v, in the lane %s, want %q and %v", body, err, r.Header.Get("X-Lane"), want, inLane)
@@ -295,6 +296,7 @@ func TestAnswersAreThoseOfTheServer(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
+			defer r.Body.Close()
 			body, err := io.ReadAll(r.Body)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -391,11 +393,11 @@ func TestWhoTakesNoAnswerIsHungUpOn(t *testing.T) {
 // A server that stops answers what it was asked, and lets go of who only waits.
 func TestStoppingAnswersFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked, go_on := make(chan struct{}), make(chan struct{})
+		asked, goOn := make(chan struct{}), make(chan struct{})
 		p := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 		f := serve(t, p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			close(asked)
-			<-go_on
+			<-goOn
 			told(w, r)
 		}))
 		busy, waiting, half := p.dial(), p.dial(), p.dial()
@@ -419,13 +421,14 @@ func TestStoppingAnswersFirst(t *testing.T) {
 		default:
 		}
 		asked = make(chan struct{})
-		close(go_on)
+		close(goOn)
 		for nc, rest := range map[net.Conn]string{busy: "", half: request[60:]} {
 			go func() { _, _ = io.WriteString(nc, rest) }()
 			r, err := http.ReadResponse(bufio.NewReader(nc), nil)
 			if err != nil || r.StatusCode != http.StatusOK {
-				t.Errorf("got %v, %v, want the answer", r, err)
+				t.Fatalf("got %v, %v, want the answer", r, err)
 			}
+			r.Body.Close()
 			_, _ = io.Copy(io.Discard, nc)
 		}
 		if err := <-stopped; err != nil {

@@ -19,8 +19,8 @@ type PersonRequest struct {
 }
 
 // MarshalJSONTo writes the kind, the person as subject, and the reason.
-func (r PersonRequest) MarshalJSONTo(enc *jsontext.Encoder) error {
-	return about(enc, r.Kind, r.Subject, r.Reason)
+func (a PersonRequest) MarshalJSONTo(enc *jsontext.Encoder) error {
+	return about(enc, a.Kind, a.Subject, a.Reason)
 }
 
 // UnmarshalJSONFrom reads the kind, the reason, and the person in either form.

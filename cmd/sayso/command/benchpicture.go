@@ -49,6 +49,7 @@ func (r *growthReport) picture() []byte {
 	var b bytes.Buffer
 	width, height := 2*panelWidth+panelGap, 2*panelHeight+panelGap
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, sans-serif" font-size="11">`+"\n", width, height, width, height)
+	//nolint:misspell // CSS
 	b.WriteString(`<title>What becomes of a vault as it grows</title>
 <style>svg{background:#fff;color:#1b1f24}text{fill:currentColor}.a{fill:#2563eb}.b{fill:#93b4f5}.ina{fill:#fff}.inb{fill:#1b1f24}.axis{stroke:currentColor;stroke-width:.5}.budget{stroke:#b91c1c;stroke-dasharray:4 3}.over{fill:#b91c1c}
 @media(prefers-color-scheme:dark){svg{background:#0d1117;color:#e6edf3}.a{fill:#60a5fa}.b{fill:#1e4f9c}.ina{fill:#0d1117}.inb{fill:#e6edf3}.budget{stroke:#f87171}.over{fill:#f87171}}</style>

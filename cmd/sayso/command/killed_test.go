@@ -47,7 +47,7 @@ func rounds(t *testing.T, killed func(t *testing.T, step int) bool) {
 	for round := range n {
 		step := round + 1
 		if steps > 0 {
-			step = 1 + rand.IntN(steps) //nolint:forbidigo // which step is no secret
+			step = 1 + rand.IntN(steps) // which step is no secret
 		}
 		if !killed(t, step) {
 			steps = step - 1
@@ -160,8 +160,8 @@ func TestARestoreThatIsKilledGoesOn(t *testing.T) {
 		} else if err != nil {
 			restored(t, dir)
 		}
-		if rand.IntN(3) == 0 { //nolint:forbidigo // killed again where it goes on
-			killedAt(t, 1+rand.IntN(8), "restore", dir, place) //nolint:forbidigo // likewise
+		if rand.IntN(3) == 0 { // killed again where it goes on
+			killedAt(t, 1+rand.IntN(8), "restore", dir, place) // likewise
 		}
 		if _, err := os.Stat(filepath.Join(dir, "restore")); err == nil {
 			killedAt(t, 0, "restore", dir, place)

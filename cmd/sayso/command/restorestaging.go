@@ -194,11 +194,11 @@ func (s *staging) mark() error {
 	if err := removeIfThere(s.new(fileCopied)); err != nil {
 		return err
 	}
-	err := filepath.WalkDir(s.path("new"), func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.path("new"), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		f, err := os.Open(path)
+		f, err := os.Open(path) //nolint:gosec // the staging folder is the owner's alone
 		if err != nil {
 			return err
 		}

@@ -452,5 +452,5 @@ func list[T ~string](r *reader) []T {
 	for i := range l {
 		l[i] = r.text()
 	}
-	return *(*[]T)(unsafe.Pointer(&l))
+	return *(*[]T)(unsafe.Pointer(&l)) //nolint:gosec // T is a string by another name
 }

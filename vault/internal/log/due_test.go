@@ -148,7 +148,10 @@ func TestARowThatWasPutBackIsFoundWhileOthersWait(t *testing.T) {
 		}
 		_ = memoryTx{m}.Put(b, key, value)
 	}
-	get := func(m *memory, b store.Bucket, key []byte) []byte { v, _ := memoryTx{m}.Get(b, key); return bytes.Clone(v) }
+	get := func(m *memory, b store.Bucket, key []byte) []byte {
+		v, _ := memoryTx{m}.Get(b, key)
+		return bytes.Clone(v)
+	}
 	old := get(h.mem(), personBucket, ana[:])
 	h.happen(60)
 	h.settle()

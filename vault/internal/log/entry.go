@@ -199,6 +199,7 @@ func (e *Entry) bindingIn(space []byte, vault keys.VaultID) keys.Binding {
 	field = append(field, e.Kind.String()...)
 	field = append(field, '/')
 	field = hex.AppendEncode(field, e.ID[:])
+	//nolint:gosec // field is whole, and nobody writes to it any more
 	return keys.Binding{Vault: vault, Subject: e.Subject, Field: unsafe.String(unsafe.SliceData(field), len(field))}
 }
 

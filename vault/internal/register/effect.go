@@ -60,9 +60,9 @@ func (e *effects) of(c Change) (widens bool, why string) {
 	case "controller":
 		return e.controller(rest)
 	case "fields":
-		return e.field(c, privacy.FieldName(name), key)
+		return e.field(privacy.FieldName(name), key)
 	case "context":
-		return e.context(c, name, key)
+		return e.context(name, key)
 	case "purposes":
 		return e.purpose(c, privacy.PurposeID(name), key)
 	case "channels":
@@ -85,7 +85,7 @@ func (e *effects) controller(key string) (bool, string) {
 	return true, whyUnknown
 }
 
-func (e *effects) field(c Change, name privacy.FieldName, key string) (bool, string) {
+func (e *effects) field(name privacy.FieldName, key string) (bool, string) {
 	before, after := e.old.fields[name], e.new.fields[name]
 	switch {
 	case after == nil:
@@ -167,7 +167,7 @@ func notLonger(a, b privacy.Period) bool {
 	return most <= least
 }
 
-func (e *effects) context(c Change, name, key string) (bool, string) {
+func (e *effects) context(name, key string) (bool, string) {
 	switch {
 	case key == "":
 		return false, "no rule in force can look at it"

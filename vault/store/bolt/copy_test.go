@@ -149,9 +149,8 @@ func TestAStoreIsGivenANewLog(t *testing.T) {
 // named.
 func TestWhatIsLeftOfALogIsRead(t *testing.T) {
 	d := twoSegments(t)
-	first := uint64(0)
 	db := openDisk(t, d)
-	first = db.log.segs[1].first
+	first := db.log.segs[1].first
 	closeDB(t, db)
 	for what, c := range map[string]struct {
 		harm func(d *disk) error

@@ -251,7 +251,7 @@ func SalvageLedger(path string, fn func(entry []byte) error) error {
 	for {
 		frame, err := in.next()
 		if err != nil {
-			return nil //nolint:nilerr // it ends here
+			return nil // it ends here
 		}
 		if frame.kind == kindSeal {
 			continue

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -164,7 +165,7 @@ func renewFile(path string, id logID, s state, empty []store.Bucket) error {
 	err = db.Update(func(tx *bbolt.Tx) (err error) {
 		defer damage(&err)()
 		for _, name := range append([]store.Bucket{store.Bucket(bucketOutbox)}, empty...) {
-			if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bbolt.ErrBucketNotFound) {
+			if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bbolterrors.ErrBucketNotFound) {
 				return err
 			}
 		}
