@@ -34,9 +34,13 @@ func (q *question) checkAsking(want look) error {
 	}
 	var wrong []FieldError
 	for _, f := range q.fields {
+		name := string(f)
+		if _, declared := q.regime.register.Field(f); !declared {
+			name = "fields" // what is none may be anything
+		}
 		switch {
 		case !contains(q.asked.Fields, f):
-			wrong = append(wrong, FieldError{Field: string(f), Code: string(privacy.CodeFieldNotInPurpose), Detail: details[privacy.CodeFieldNotInPurpose]})
+			wrong = append(wrong, FieldError{Field: name, Code: string(privacy.CodeFieldNotInPurpose), Detail: details[privacy.CodeFieldNotInPurpose]})
 		case !contains(q.channel.Captures, f):
 			wrong = append(wrong, fieldNotCapturable(f))
 		}

@@ -273,3 +273,25 @@ func TestAuditorsSeeWhatWasFinishedFromTheLedger(t *testing.T) {
 		t.Errorf("got %+v", all)
 	}
 }
+
+// Who asked whether to contact somebody, and was told no, stands there too, and
+// not about what: a channel's names may say anything.
+func TestAuditorsSeeWhoAskedToContact(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: desks, Now: march})
+	ana := saysYes(v, told("email", "ana@example.org", "phone_number", "+49 30 901820"))
+	sms := v.As("sms").For("sms-marketing")
+	sms.May(ana, offer("gigabit-for-ana")).Yes()
+	v.As("web").Touch(ana, vault.TouchRequest{Kind: vault.TouchOrder, Topic: "gigabit-for-ana", Ref: "order-of-ana"})
+	sms.Do(ana, offer("gigabit-for-ana")).No("already_ordered", time.Time{})
+	if _, err := v.As("d1").For("order-fulfilment").Ask(ana, "address"); err != nil {
+		t.Fatal(err)
+	}
+	lines, _ := decisionsOf(t, v, vault.ExportRequest{})
+	if len(lines) != 3 || lines[0].Touch != "offer" || lines[0].Outcome != vault.LineAllowed || !lines[0].Peek || lines[1].Touch != "offer" || lines[1].Outcome != vault.LineDenied ||
+		lines[1].Code != "already_ordered" || lines[2].Touch != "ask" || lines[2].Outcome != vault.LineAllowed {
+		t.Errorf("got %+v, want an offer allowed, one denied, and a question", lines)
+	}
+	if told, _ := json.Marshal(lines); strings.Contains(string(told), "ana") {
+		t.Errorf("the export holds what was made up: %s", told)
+	}
+}

@@ -30,7 +30,7 @@ import (
 var personal = []string{
 	"Anahita", "Quintero", "Ana.Quintero@Example.org", "ana.quintero@example.org", "+4930901820", "030 901820", "30901820", "Torstrasse 12", "Torstrasse",
 	"1987-05-04", "Zacharias", "zacharias.first@example.org", "+4930555123", "Order of the Torstrasse", "called from Torstrasse", "stop.me@example.org",
-	`"Anahita"`, `"1987-05-04"`, "Mutter Quintero",
+	`"Anahita"`, `"1987-05-04"`, "Mutter Quintero", "Quintero-gigabit", "Contract of Quintero",
 }
 
 // disguises are what somebody could take for hiding.
@@ -141,6 +141,17 @@ func TestNothingPersonalIsLeftInTheClear(t *testing.T) {
 	v.As("sms").For("sms-marketing").Consent(vaulttest.By("email", "stop.me@example.org"), privacy.StatusWithdrawn)
 	if err := v.RecordGround(t.Context(), v.As("web").Caller, vault.GroundRequest{Subject: ana, Purpose: "order-fulfilment", Status: vault.GroundBegun, Ref: "Order of the Torstrasse"}); err != nil {
 		t.Fatal(err)
+	}
+	for _, who := range []vaulttest.Person{ana, vaulttest.By("phone_number", "030 555123"), vaulttest.By("email", "zacharias.first@example.org")} {
+		touch := vault.TouchRequest{Kind: vault.TouchOrder, Topic: "Quintero-gigabit", Ref: "Contract of Quintero"}
+		v.As("web").Touch(who, touch)
+		for _, topic := range []string{"Quintero-gigabit", "Anahita Quintero"} {
+			touch.Topic, touch.Kind = topic, vault.TouchOffer
+			told(v.As("store").For("sms-marketing").Do(who, touch).Err)
+			told(v.As("store").For("order-fulfilment").May(who, touch).Err)
+		}
+		_, err := v.As("store").For("order-fulfilment").Ask(who, "address", "Anahita")
+		told(err)
 	}
 	for _, who := range []vaulttest.Person{ana, vaulttest.By("email", "Ana.Quintero@Example.org"), vaulttest.By("phone_number", "030 555123"), vaulttest.By("email", "zacharias.first@example.org"),
 		vaulttest.By("given_name", "Anahita"), vaulttest.By("email", "Anahita Quintero"), vaulttest.By("Torstrasse", "Torstrasse")} {

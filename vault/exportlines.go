@@ -117,8 +117,9 @@ type DecisionLine struct {
 	Subject  *privacy.SubjectID                 `json:"subject,omitempty" doc:"absent: nobody was known by the reference"`
 	Purpose  privacy.PurposeID                  `json:"purpose,omitempty"`
 	Outcome  string                             `json:"outcome,omitempty" enum:"allowed,denied,refused"`
-	Code     string                             `json:"code,omitempty" doc:"why it was refused"`
+	Code     string                             `json:"code,omitempty" doc:"why it was refused, or a contact denied"`
 	Peek     bool                               `json:"peek,omitzero" doc:"asked only whether; no value was opened"`
+	Touch    string                             `json:"touch,omitempty" enum:"contact,offer,order,answer,event,ask" doc:"whether what: to contact the person, or to ask them"`
 	Released []privacy.FieldName                `json:"released,omitempty"`
 	Masked   map[privacy.FieldName]privacy.Mask `json:"masked,omitempty"`
 	Withheld map[privacy.FieldName]privacy.Code `json:"withheld,omitempty"`
@@ -215,6 +216,9 @@ func decisionLine(e entry, o *log.Opening) (*DecisionLine, error) {
 	l.At, l.Channel, l.Officer, l.Subject, l.Purpose = r.At, r.Channel, r.Officer, known(e.Subject), r.Purpose
 	l.Policy, l.Register, l.Standing, l.Peek, l.Code = r.Policy, r.Register, r.Standing, r.Peek, r.Refused
 	l.Released, l.Masked, l.Withheld, l.Missing = r.Released, r.Masked, r.Withheld, r.Missing
+	if r.Dealt != nil {
+		l.Touch = r.Dealt.Kind
+	}
 	if r.Refused == CodeUnknownPurpose {
 		l.Purpose = "" // what the client called it may be anything
 	}
@@ -222,6 +226,8 @@ func decisionLine(e entry, o *log.Opening) (*DecisionLine, error) {
 	case e.Kind == log.Lookup:
 	case r.Refused != "":
 		l.Outcome = LineRefused
+	case r.Dealt != nil && r.Dealt.Code != "":
+		l.Outcome, l.Code = LineDenied, r.Dealt.Code
 	case len(r.Withheld) < len(r.Asked):
 		l.Outcome = LineAllowed
 	default:

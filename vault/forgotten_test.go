@@ -22,6 +22,8 @@ import (
 // lives is a shop that has to keep its books, and texts people; its keys turn
 // every second, if they must.
 var lives = strings.NewReplacer(
+	"purposes:\n", "  - {name: basket, type: string, category: \"pd:Interest\", ttl: PT2H}\npurposes:\n",
+	"captures: [given_name, phone_number, address]", "captures: [given_name, phone_number, address, basket]",
 	"channels:\n", "settings: {erasure: {epoch_every: PT1S}}\nchannels:\n  - {id: books, kind: books, purposes: [invoices], captures: [family_name, address]}\n",
 	`basis: consent, fields: [given_name, phone_number], retention: P1Y,`, `basis: consent, fields: [given_name, phone_number], retention: P1Y, contact: {caps: [{count: 3, per: P30D}]},`,
 	"  - {id: sms-marketing,", `  - {id: invoices, title: Keep our books, benefit: None, dpv: "dpv:LegalCompliance", basis: legal_obligation, fields: [family_name, address], retention: P10Y}
@@ -63,7 +65,7 @@ func live(t *testing.T, v *vaulttest.Vault, n int) *life {
 			t.Fatal(err)
 		}
 	}
-	req := vaulttest.CaptureRequest(t, map[string]any{"phone_number": phone, "address": anahita["address"]})
+	req := vaulttest.CaptureRequest(t, map[string]any{"phone_number": phone, "address": anahita["address"], "basket": "Rubber boots"})
 	req.Subject = &l.who
 	if _, err := v.Capture(ctx, shop.Caller, req); err != nil {
 		t.Fatal(err)
@@ -219,7 +221,7 @@ func TestNothingOfTheErasedIsLeft(t *testing.T) {
 	twin := v.As("web").Capture(told("given_name", "Twin", "phone_number", "+49 30 901801")) // a possible match
 	v.Stop()
 	before := ana.found(t, v)
-	for _, bucket := range []string{"standing", "standings", "profiles", "history", "index", "consents", "receipts", "matches", "answers/of", "dealings", "dealings/due", "log/person", "deks"} {
+	for _, bucket := range []string{"standing", "standings", "profiles", "history", "index", "consents", "receipts", "matches", "answers/of", "dealings", "dealings/due", "values/due", "log/person", "deks"} {
 		if before[bucket] == 0 {
 			t.Errorf("before: bucket %s holds nothing of her, so the story does not show that it is forgotten", bucket)
 		}
