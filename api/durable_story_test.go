@@ -152,6 +152,7 @@ func TestNoByteLeavesBeforeItsRecordIsDurable(t *testing.T) {
 					close(came)
 					return
 				}
+				defer r.Body.Close()
 				body, err := io.ReadAll(r.Body)
 				if err != nil {
 					t.Errorf("%s: %v", c.story, err)

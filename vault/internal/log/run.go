@@ -244,7 +244,7 @@ func (f *Follower) advance(ctx context.Context, p *person) (row []byte, err erro
 		}
 		if err != nil {
 			f.cfg.Logger.Error("row of a person is left as it is", "subject", s, "err", err)
-			return nil, nil //nolint:nilerr // told
+			return nil, nil // told
 		}
 	}
 	if slices.ContainsFunc(p.due, func(d due) bool { return d.kind().Trailed() }) {
