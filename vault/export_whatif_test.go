@@ -119,3 +119,6 @@ func (t *Tried) Turns(ctx context.Context, f privacy.FieldName, moves []Move) (b
 	}
 	return false, fmt.Errorf("%s was not asked for", f)
 }
+
+// WalkInLittleMemory lets walks over people hold so few entries at once.
+func (v *Vault) WalkInLittleMemory(entries int) { v.walkRefs = entries }

@@ -24,9 +24,7 @@ const (
 	quiet      = 100 * time.Millisecond // without a read: nobody reads
 )
 
-func (r *replaying) pace(worker int) *pace {
-	return &pace{v: r.v, worker: worker, seen: r.v.asked.Load()}
-}
+func (v *Vault) newPace(worker int) *pace { return &pace{v: v, worker: worker, seen: v.asked.Load()} }
 
 // rest is called after each piece of work, and ends with ctx.
 func (p *pace) rest(ctx context.Context, worked time.Duration) error {

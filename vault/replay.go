@@ -58,15 +58,17 @@ func (v *Vault) ReplayPolicy(ctx context.Context, by Caller, id string, req Repl
 	if err := v.checkModules(ctx, now, set.Modules); err != nil {
 		return nil, err
 	}
-	r := &replaying{v: v, by: by, now: now, modules: set.Modules, span: ExportRequest{From: req.From, To: req.To}, end: v.cfg.Store.Size(),
-		most: replayRefs, regimes: map[inForceAt]*both{}, progress: progress}
-	if r.progress == nil {
-		r.progress = func(uint64, uint64) {}
-	}
-	report, err := r.run(ctx)
-	if err != nil {
+	r := &replaying{v: v, now: now, modules: set.Modules, regimes: map[inForceAt]*both{}, tallies: make([]replay.Tally, runtime.GOMAXPROCS(0))}
+	r.walk = &peopleWalk{v: v, by: by, span: ExportRequest{From: req.From, To: req.To}, kinds: []log.Kind{log.Access}, workers: len(r.tallies),
+		nobody: r.nobody, person: r.person, progress: progress}
+	r.tallies[0].Person(false)
+	if err := r.walk.run(ctx); err != nil {
 		return nil, v.refusal(err)
 	}
+	for i := range r.tallies[1:] {
+		r.tallies[0].Merge(&r.tallies[1+i])
+	}
+	report := r.tallies[0].Report()
 	out := &PolicyReplay{Policy: set.ID, Report: report}
 	out.Status, err = v.step(ctx, by, set.ID, PolicyStep{Act: actReplayed, Replay: &ReplaySummary{From: req.From, To: req.To,
 		Decisions: report.Decisions, Changed: report.Changed, People: report.People, NotReplayable: report.NotReplayable}})
@@ -83,31 +85,21 @@ type ReplaySummary struct {
 	NotReplayable int       `json:"not_replayable"`
 }
 
-// replayRefs bounds how many decisions a replay holds in memory at once, at 24
-// bytes each.
-const replayRefs = 2 << 20
-
 // mostFailures is how often rules may give no decision before a replay ends.
 const mostFailures = 64
 
 // replaying is a replay on its way.
 type replaying struct {
-	v        *Vault
-	by       Caller
-	now      *regime
-	modules  map[string]string
-	span     ExportRequest
-	end      uint64
-	most     int
-	progress func(done, of uint64)
+	v       *Vault
+	now     *regime
+	modules map[string]string
+	walk    *peopleWalk
+	tallies []replay.Tally // one a worker
 
-	seen     atomic.Uint64 // decisions looked at
-	of       atomic.Uint64 // of how many, as far as that is known
 	failures atomic.Int64
 
-	mu      sync.Mutex // guards regimes and progress
+	mu      sync.Mutex // guards regimes
 	regimes map[inForceAt]*both
-	told    time.Time
 }
 
 type inForceAt struct {
@@ -125,141 +117,14 @@ type both struct {
 	reason error
 }
 
-// ref is where a decision about somebody stands in the log.
-type ref struct {
-	subject privacy.SubjectID
-	index   uint64
-}
-
-// run goes through the log person by person, so that nobody has to be remembered:
-// once over it to find the decisions of as many people as memory holds, then on to
-// the next people.
-func (r *replaying) run(ctx context.Context) (replay.Report, error) {
-	var total replay.Tally
-	from := privacy.SubjectID{}
-	for first := true; ; first = false {
-		refs, next, err := r.find(ctx, from, first, &total)
-		if err != nil {
-			return replay.Report{}, err
-		}
-		slices.SortFunc(refs, func(a, b ref) int {
-			if c := slices.Compare(a.subject[:], b.subject[:]); c != 0 {
-				return c
-			}
-			return int(min(max(int64(a.index)-int64(b.index), -1), 1))
-		})
-		r.of.Store(r.seen.Load() + uint64(len(refs)))
-		if err := r.people(ctx, refs, &total); err != nil {
-			return replay.Report{}, err
-		}
-		if next == nil {
-			r.progress(r.seen.Load(), r.of.Load())
-			return total.Report(), nil
-		}
-		from = *next
-	}
-}
-
-// find scans the log for the decisions about people from one on. If there are too
-// many it keeps those of the first of them, and says who is next. What nobody was
-// found for is decided on the way, the first time: it needs no memory.
-func (r *replaying) find(ctx context.Context, from privacy.SubjectID, first bool, total *replay.Tally) (refs []ref, next *privacy.SubjectID, err error) {
-	if first {
-		total.Person(false)
-	}
-	pace := r.pace(0)
-	for at := uint64(0); at < r.end; {
-		began := time.Now()
-		page, after, err := r.v.exportPage(ctx, r.span, at, r.end, []log.Kind{log.Access})
-		if err != nil {
-			return nil, nil, err
-		}
-		for _, e := range page {
-			switch {
-			case e.Subject == privacy.Nobody:
-				if first {
-					if err := r.decision(ctx, r.v.nobody, nil, e, total); err != nil {
-						return nil, nil, err
-					}
-					r.looked(1)
-				}
-			case slices.Compare(e.Subject[:], from[:]) >= 0 && (next == nil || slices.Compare(e.Subject[:], next[:]) < 0):
-				refs = append(refs, ref{e.Subject, e.index})
-			}
-		}
-		r.looked(0)
-		if len(refs) > r.most {
-			refs, next = halve(refs, next)
-		}
-		at = after
-		if err := pace.rest(ctx, time.Since(began)); err != nil {
-			return nil, nil, err
-		}
-	}
-	return refs, next, nil
-}
-
-// halve keeps the decisions of the first half of the people, and says who is the
-// first of the others. One person alone is kept whole.
-func halve(refs []ref, next *privacy.SubjectID) ([]ref, *privacy.SubjectID) {
-	slices.SortFunc(refs, func(a, b ref) int { return slices.Compare(a.subject[:], b.subject[:]) })
-	middle := refs[len(refs)/2].subject
-	cut := slices.IndexFunc(refs, func(x ref) bool { return x.subject == middle })
-	if cut == 0 { // the first person has half of all
-		if cut = slices.IndexFunc(refs, func(x ref) bool { return x.subject != middle }); cut < 0 {
-			return refs, next
-		}
-	}
-	return refs[:cut:cut], &refs[cut].subject
-}
-
-// people decides again what was decided about people, several at a time.
-func (r *replaying) people(ctx context.Context, refs []ref, total *replay.Tally) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	workers := runtime.GOMAXPROCS(0)
-	work := make(chan []ref)
-	tallies, failed := make([]replay.Tally, workers), make([]error, workers)
-	var wait sync.WaitGroup
-	for i := range workers {
-		wait.Go(func() {
-			pace := r.pace(i)
-			for of := range work {
-				if failed[i] == nil {
-					if failed[i] = r.person(ctx, of, &tallies[i], pace); failed[i] != nil {
-						stop()
-					}
-				}
-			}
-		})
-	}
-	for len(refs) > 0 {
-		n := slices.IndexFunc(refs, func(x ref) bool { return x.subject != refs[0].subject })
-		if n < 0 {
-			n = len(refs)
-		}
-		work <- refs[:n]
-		refs = refs[n:]
-	}
-	close(work)
-	wait.Wait()
-	for i := range tallies {
-		total.Merge(&tallies[i])
-	}
-	for _, err := range failed { // the first to fail stopped the others
-		if err != nil && !errors.Is(err, context.Canceled) {
-			return err
-		}
-	}
-	return errors.Join(failed...)
+// nobody decides again what was decided about nobody, before anybody else's turn.
+func (r *replaying) nobody(ctx context.Context, e entry) error {
+	return r.decision(ctx, r.v.nobody, nil, e, &r.tallies[0])
 }
 
 // person decides again what was decided about one person.
-func (r *replaying) person(ctx context.Context, of []ref, t *replay.Tally, pace *pace) error {
-	began := time.Now()
-	if err := r.v.stillOfficer(r.by); err != nil {
-		return err
-	}
+func (r *replaying) person(ctx context.Context, worker int, of []ref, rest func() error) error {
+	t := &r.tallies[worker]
 	p, standings, err := r.standings(ctx, of[0].subject)
 	if err != nil {
 		return err
@@ -267,22 +132,19 @@ func (r *replaying) person(ctx context.Context, of []ref, t *replay.Tally, pace 
 	t.Person(true)
 	if p == nil {
 		t.Lost(len(of))
-		r.looked(len(of))
-		return pace.rest(ctx, time.Since(began))
+		return nil
 	}
 	for _, x := range of {
 		e, err := r.v.follower.Entry(ctx, x.index)
 		if err == nil {
 			err = r.decision(ctx, p, standings, entry{Entry: e, index: x.index}, t)
 		}
+		if err == nil {
+			err = rest()
+		}
 		if err != nil {
 			return err
 		}
-		r.looked(1)
-		if err := pace.rest(ctx, time.Since(began)); err != nil {
-			return err
-		}
-		began = time.Now()
 	}
 	return nil
 }
@@ -520,15 +382,4 @@ func union[T any, N comparable](a, b []T, name func(T) N) []T {
 		}
 	}
 	return a
-}
-
-// looked tells how far the replay is, a few times a second.
-func (r *replaying) looked(n int) {
-	seen := r.seen.Add(uint64(n))
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.told) > 100*time.Millisecond {
-		r.told = time.Now()
-		r.progress(seen, max(seen, r.of.Load()))
-	}
 }

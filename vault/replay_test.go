@@ -360,3 +360,18 @@ func TestAReplayCanBeCancelled(t *testing.T) {
 		t.Errorf("an officer who was removed: got %v", err)
 	}
 }
+
+// However little memory there is, everybody is counted once.
+func TestAReplayIsTheSameInLittleMemory(t *testing.T) {
+	w := newTwins(t, 5, noEmail)
+	for range 6 {
+		w.capture()
+	}
+	for range 60 {
+		w.read()
+	}
+	for _, entries := range []int{1, 7, 1000} {
+		w.real.WalkInLittleMemory(entries)
+		w.predicts(t, w.replays(t, noEmail))
+	}
+}

@@ -120,6 +120,7 @@ type Vault struct {
 	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
 	compiling sync.Mutex    // guards the making of regimes
 	checking  chan struct{} // one place: what officers try takes one processor at most
+	walkRefs  int           // how many entries a walk over people holds at once
 	registers sync.Map      // revision → *revision, immutable once made
 	inputs    sync.Pool     // of *policy.Input
 	entries   sync.Pool     // of *[entryRoom]byte: what entries of the log were written in
@@ -156,7 +157,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	v := newVault(cfg)
 	v.deciding = make(chan struct{}, runtime.GOMAXPROCS(0))
 	v.erasures.kick = make(chan struct{}, 1)
-	v.checking = make(chan struct{}, 1)
+	v.checking, v.walkRefs = make(chan struct{}, 1), walkRefs
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}
