@@ -333,3 +333,29 @@ func TestAReplayIsToldWhileItRuns(t *testing.T) {
 		t.Errorf("broken off: %d %q", a.status, told)
 	}
 }
+
+// Reports are objects, or tables that no spreadsheet takes for formulas.
+func TestReportsAreObjectsOrTables(t *testing.T) {
+	b := newBench(t)
+	a := b.call("GET", "/v1/reports/processing-activities", "", "officer")
+	if a.status != 200 || a.json["register"] != 7.0 || !strings.Contains(a.raw, `"article":"Art. 6(1)(b)"`) {
+		t.Errorf("activities: %d %s", a.status, a.raw)
+	}
+	a = b.call("GET", "/v1/reports/processing-activities?format=csv", "", "officer")
+	if rows := strings.Split(strings.TrimSpace(a.raw), "\n"); a.status != 200 || a.header.Get("Content-Type") != mediaCSV || len(rows) != 2 || !strings.HasPrefix(rows[1], "delivery,'=Deliver,") {
+		t.Errorf("as a table: %d %s", a.status, a.raw)
+	}
+	a = b.call("GET", "/v1/reports/breach?channel=web&from=2026-03-01", "", "officer")
+	if a.status != 200 || a.json["people"] != 1.0 || !slices.Contains(b.calls, "breach web 2026-03-01") {
+		t.Errorf("breach: %d %s %v", a.status, a.raw, b.calls)
+	}
+	a = b.call("GET", "/v1/reports/breach?channel=web&format=csv", "", "officer")
+	if rows := strings.Split(strings.TrimSpace(a.raw), "\n"); len(rows) != 3 || !strings.HasPrefix(rows[1], "1,"+ana.String()+",2,") || !strings.HasPrefix(rows[2], "end,1,main/57") {
+		t.Errorf("its people: %d %s", a.status, a.raw)
+	}
+	for _, path := range []string{"/v1/reports/breach", "/v1/reports/breach?channel=web&from=yesterday", "/v1/reports/processing-activities?format=xml"} {
+		if a := b.call("GET", path, "", "officer"); a.status != 422 {
+			t.Errorf("%s: got %d %s, want 422", path, a.status, a.raw)
+		}
+	}
+}

@@ -43,6 +43,8 @@ type door interface {
 	ApplyRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
 	ApproveRegister(ctx context.Context, c vault.Caller, number uint64) (*vault.Applied, error)
 	RejectRegister(ctx context.Context, c vault.Caller, number uint64, reason string) (*vault.Applied, error)
+	ProcessingActivities(context.Context, vault.Caller) (*vault.ProcessingActivities, error)
+	Breach(ctx context.Context, c vault.Caller, req vault.BreachRequest, some func([]vault.BreachLine) error) (*vault.BreachReport, error)
 	Officers(context.Context, vault.Caller) ([]vault.OfficerView, error)
 	AddOfficer(ctx context.Context, c vault.Caller, name string) (*vault.OfficerChange, error)
 	RemoveOfficer(ctx context.Context, c vault.Caller, name string) (*vault.OfficerChange, error)

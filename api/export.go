@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -144,13 +143,8 @@ func (s *sheet[Line]) line(l *Line) error {
 // row writes a row of a table (RFC 4180). A cell that a spreadsheet would take
 // for a formula is marked as text.
 func (s *sheet[Line]) row(cells []string) error {
-	for i, c := range cells {
-		if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
-			cells[i] = "'" + c
-		}
-	}
 	w := csv.NewWriter(&s.buf)
-	if err := w.Write(cells); err != nil {
+	if err := w.Write(unformula(cells)); err != nil {
 		return err
 	}
 	w.Flush()

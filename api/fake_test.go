@@ -193,6 +193,21 @@ func (f *fake) ApproveRegister(_ context.Context, _ vault.Caller, n uint64) (*va
 func (f *fake) RejectRegister(_ context.Context, _ vault.Caller, n uint64, _ string) (*vault.Applied, error) {
 	return &vault.Applied{Revision: n, Status: "rejected"}, f.called("reject register")
 }
+func (f *fake) ProcessingActivities(context.Context, vault.Caller) (*vault.ProcessingActivities, error) {
+	return &vault.ProcessingActivities{Register: 7, Controller: vault.Controller{Name: "Northgate"}, Activities: []vault.Activity{{Purpose: "delivery", Title: privacy.Text{"": "=Deliver"}, Basis: privacy.Contract, Article: "Art. 6(1)(b)",
+		Fields: []vault.ActivityField{{Field: "email"}, {Field: "address"}}, Channels: []vault.ActivityChannel{{Channel: "web"}}}}}, f.called("activities")
+}
+func (f *fake) Breach(_ context.Context, _ vault.Caller, r vault.BreachRequest, some func([]vault.BreachLine) error) (*vault.BreachReport, error) {
+	if err := f.called("breach " + string(r.Channel) + " " + r.From.Format(time.DateOnly)); err != nil {
+		return nil, err
+	}
+	if some != nil {
+		if err := some([]vault.BreachLine{{Subject: ana, Decisions: 2, First: morning, Last: morning, Released: []privacy.FieldName{"email"}}}); err != nil {
+			return nil, err
+		}
+	}
+	return &vault.BreachReport{Channel: r.Channel, Asked: 3, Answered: 2, People: 1, Log: vault.LogPlace{Name: "main", Index: 57}}, nil
+}
 func (f *fake) Officers(context.Context, vault.Caller) ([]vault.OfficerView, error) {
 	return []vault.OfficerView{{Name: "first", ClientID: "officer.first"}}, f.called("officers")
 }

@@ -40,7 +40,7 @@ type exportRecord struct {
 	Format  int        `json:"v"`
 	At      time.Time  `json:"at"`
 	Officer string     `json:"officer"`
-	Export  string     `json:"export"` // register, consents or decisions
+	Export  string     `json:"export"` // register, consents, decisions or breach
 	From    *time.Time `json:"from,omitempty"`
 	To      *time.Time `json:"to,omitempty"`
 	Reason  string     `json:"reason,omitempty"`

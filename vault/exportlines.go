@@ -127,7 +127,7 @@ type DecisionLine struct {
 	Policy   string                             `json:"policy,omitempty"`
 	Register uint64                             `json:"register,omitzero"`
 	Standing uint64                             `json:"standing,omitzero" doc:"the version decided on"`
-	Export   string                             `json:"export,omitempty" enum:"register,consents,decisions"`
+	Export   string                             `json:"export,omitempty" enum:"register,consents,decisions,breach"`
 	Lost     string                             `json:"lost,omitempty" enum:"erased,damaged"`
 }
 

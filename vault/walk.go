@@ -32,7 +32,7 @@ type peopleWalk struct {
 	// progress, which may be nil, is told how many entries of how many were done.
 	progress func(done, of uint64)
 
-	end  uint64
+	end  uint64        // how far to go; default: what is durable when it begins
 	most int           // entries held at once
 	seen atomic.Uint64 // entries done
 	of   atomic.Uint64 // of how many, as far as that is known
@@ -55,7 +55,9 @@ func (w *peopleWalk) run(ctx context.Context) error {
 	if w.progress == nil {
 		w.progress = func(uint64, uint64) {}
 	}
-	w.end, w.most = w.v.cfg.Store.Size(), w.v.walkRefs
+	if w.most = w.v.walkRefs; w.end == 0 {
+		w.end = w.v.cfg.Store.Size()
+	}
 	from := privacy.SubjectID{}
 	for first := true; ; first = false {
 		refs, next, err := w.find(ctx, from, first)

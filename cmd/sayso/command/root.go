@@ -98,6 +98,7 @@ leaves a record that the person can check.
 			newSubject(),
 			newOfficer(),
 			newExport(),
+			newReport(),
 		}},
 		{"use", "Use it, as a channel:", []*cobra.Command{
 			newCapture(),
