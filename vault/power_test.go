@@ -24,8 +24,9 @@ type disk struct {
 	t    *testing.T
 	live string
 
-	mu      sync.Mutex // guards durable
+	mu      sync.Mutex // guards durable and each
 	durable string
+	each    func() // told of each sync, if somebody wants to know
 }
 
 func newDisk(t *testing.T) *disk { return &disk{t: t, live: t.TempDir(), durable: t.TempDir()} }
@@ -44,6 +45,9 @@ func (d *disk) synced(path string) {
 	if err != nil {
 		panic(err)
 	}
+	if d.each != nil {
+		d.each()
+	}
 }
 
 // settle takes everything for durable, which is so when nobody writes.
@@ -59,6 +63,11 @@ func (d *disk) settle() {
 func (d *disk) cut() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.left()
+}
+
+// left is cut for who holds mu.
+func (d *disk) left() string {
 	left := d.t.TempDir()
 	if err := copyTree(left, d.durable); err != nil {
 		d.t.Fatal(err)
@@ -255,5 +264,64 @@ func TestAPowerCutLosesNothingThatWasAnswered(t *testing.T) {
 	stop()
 	if len(a.reads) < 30 {
 		t.Errorf("only %d rounds: too few to tell anything", len(a.reads))
+	}
+}
+
+// The power is cut at every point of a start that has to finish what the ledger
+// promised: what is left starts again, the noes hold, they are done once, and
+// the log verifies.
+func TestAPowerCutAtAnyPointOfAStart(t *testing.T) {
+	d, w := newDisk(t), &watched{}
+	options := d.options()
+	options.Store = w.wrap
+	v := vaulttest.New(t, options)
+	ana := v.As("web").Capture(told("given_name", "Anahita", "phone_number", "+4930901820"))
+	ben := v.As("web").Capture(told("given_name", "Ben", "phone_number", "+4930901821"))
+	for _, who := range []vaulttest.Person{ana, ben} {
+		v.As("store").For("sms-marketing").Consent(who, privacy.StatusGiven)
+	}
+	crashAfterLedger(t, w, func() error {
+		_, err := v.RecordConsent(context.Background(), v.As("sms").Caller, vault.ConsentRequest{Subject: ana, Purpose: "sms-marketing", Status: privacy.StatusWithdrawn, Method: "reply"})
+		return err
+	})
+	crashAfterLedger(t, w, func() error {
+		_, err := v.RecordConsent(context.Background(), v.As("store").Caller, vault.ConsentRequest{Subject: vaulttest.By("phone_number", "+4930901822"), Purpose: "sms-marketing", Status: privacy.StatusRefused, Method: "letter"})
+		return err
+	})
+	size := v.Store.Size()
+	v.Stop()
+	d.settle()
+
+	var left []string
+	d.mu.Lock()
+	left, d.each = append(left, d.left()), func() { left = append(left, d.left()) }
+	d.mu.Unlock()
+	if err := v.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.VerifyLog(t.Context(), nil); err != nil { // and all that follows is done, too
+		t.Error(err)
+	}
+	d.mu.Lock()
+	d.each = nil
+	d.mu.Unlock()
+	v.Stop()
+	for n, folder := range left {
+		again := v.At(folder)
+		if err := again.Reopen(); err != nil {
+			t.Fatalf("after %d syncs: %v", n, err)
+		}
+		again.As("sms").For("sms-marketing").Read(ana).Denied(privacy.CodeNoConsent)
+		again.As("sms").For("sms-marketing").Read(ben, "given_name").Released(told("given_name", "Ben"))
+		if got := again.Store.Size(); got != size+1+2 {
+			t.Errorf("after %d syncs: the log has %d records, want that of the no and of two reads besides %d", n, got, size)
+		}
+		if _, err := again.VerifyLog(t.Context(), nil); err != nil {
+			t.Errorf("after %d syncs: verifying the log: %v", n, err)
+		}
+		again.Stop()
+	}
+	if len(left) < 4 {
+		t.Errorf("a start has only %d syncs: too few to tell anything", len(left))
 	}
 }
