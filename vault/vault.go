@@ -225,7 +225,12 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 func (v *Vault) Close() error {
 	v.stop()
 	v.background.Wait()
-	return errors.Join(v.ledger.noteHead(context.Background()), v.follower.Close())
+	err := v.ledger.noteHead(context.Background())
+	// What people's rows do not know of yet the next start would have to find.
+	if behind := v.follower.CatchUp(context.Background(), v.cfg.Store.Size()); behind != nil {
+		v.cfg.Logger.Warn("the log is not followed to its end", "err", behind)
+	}
+	return errors.Join(err, v.follower.Close())
 }
 
 // Ready returns why the vault must not be relied on, in sentences; none if it
