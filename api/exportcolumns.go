@@ -66,7 +66,6 @@ var decisionColumns = []column[vault.DecisionLine]{
 	{"outcome", func(l *vault.DecisionLine) string { return l.Outcome }},
 	{"code", func(l *vault.DecisionLine) string { return l.Code }},
 	{"peek", func(l *vault.DecisionLine) string { return yes(l.Peek) }},
-	{"touch", func(l *vault.DecisionLine) string { return l.Touch }},
 	{"released", func(l *vault.DecisionLine) string { return joined(l.Released) }},
 	{"masked", func(l *vault.DecisionLine) string { return pairs(l.Masked) }},
 	{"withheld", func(l *vault.DecisionLine) string { return pairs(l.Withheld) }},
@@ -76,6 +75,7 @@ var decisionColumns = []column[vault.DecisionLine]{
 	{"standing", func(l *vault.DecisionLine) string { return number(l.Standing) }},
 	{"export", func(l *vault.DecisionLine) string { return l.Export }},
 	{"lost", func(l *vault.DecisionLine) string { return l.Lost }},
+	{"touch", func(l *vault.DecisionLine) string { return l.Touch }},
 }
 
 var registerColumns = []column[vault.RegisterLine]{
