@@ -67,6 +67,8 @@ type door interface {
 	Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error)
 	Requests(ctx context.Context, c vault.Caller, before privacy.RequestID, limit int) ([]vault.Request, error)
 	Request(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error)
+	ApproveRequest(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error)
+	RefuseRequest(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error)
 	PlaceHold(context.Context, vault.Caller, vault.HoldRequest) (*vault.Hold, error)
 	ReleaseHold(ctx context.Context, c vault.Caller, id privacy.SubjectID, hold *privacy.HoldID) ([]vault.Hold, error)
 	Holds(context.Context, vault.Caller, privacy.SubjectID) ([]vault.Hold, error)

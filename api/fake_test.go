@@ -263,6 +263,12 @@ func (f *fake) Request(_ context.Context, _ vault.Caller, id privacy.RequestID) 
 	return &vault.Request{ID: id, Kind: vault.RequestErasure, Status: vault.RequestCompleted, ReceivedAt: morning, DueAt: morning, CompletedAt: morning,
 		Certificate: "a.b.c", Kept: []vault.Stay{{Purpose: "invoices", Basis: privacy.LegalObligation, Fields: []privacy.FieldName{"address"}}}}, f.called("request")
 }
+func (f *fake) ApproveRequest(ctx context.Context, c vault.Caller, id privacy.RequestID) (*vault.Request, error) {
+	return f.Request(ctx, c, id)
+}
+func (f *fake) RefuseRequest(ctx context.Context, c vault.Caller, id privacy.RequestID) (*vault.Request, error) {
+	return f.Request(ctx, c, id)
+}
 func (f *fake) PlaceHold(_ context.Context, _ vault.Caller, r vault.HoldRequest) (*vault.Hold, error) {
 	return &vault.Hold{ID: privacy.HoldID(record), Subject: r.Subject.ID, Since: morning, By: "first", Reason: r.Reason}, f.called("hold")
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/sayso-vault/sayso/api/wire"
@@ -58,6 +59,28 @@ func showRequest(x *exchange) (*wire.Request, error) {
 		return nil, err
 	}
 	return requestNow(out), nil
+}
+
+func approveRequest(x *exchange, _ *wire.Nothing) (int, *wire.Request, error) {
+	return x.answerRequest(x.door.ApproveRequest)
+}
+
+func refuseRequest(x *exchange, _ *wire.Nothing) (int, *wire.Request, error) {
+	return x.answerRequest(x.door.RefuseRequest)
+}
+
+func (x *exchange) answerRequest(say func(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error)) (int, *wire.Request, error) {
+	id, err := privacy.ParseRequestID(x.r.PathValue("id"))
+	if err != nil {
+		return 0, nil, errNotFound
+	}
+	answered := func(out *vault.Request) (int, *wire.Request) { return http.StatusOK, requestNow(out) }
+	out, err := say(x.ctx, once(x, answered), id)
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := answered(out)
+	return status, answer, nil
 }
 
 func requestNow(q *vault.Request) *wire.Request {

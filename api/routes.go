@@ -103,6 +103,8 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/requests", role: officerRole, body: small, deadline: slow, idempotent: true, do: does(askFor, 202), summary: "Ask for a person's erasure, which goes on by itself"},
 		{method: "GET", pattern: "/v1/requests", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listRequests), summary: "All requests, the latest first"},
 		{method: "GET", pattern: "/v1/requests/{id}", role: officerRole, deadline: quick, do: shows(showRequest), summary: "Where a request stands, and its certificate"},
+		{method: "POST", pattern: "/v1/requests/{id}/approve", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(approveRequest, 200), summary: "Let a retention run go on that would touch many people"},
+		{method: "POST", pattern: "/v1/requests/{id}/refuse", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(refuseRequest, 200), summary: "Refuse such a run"},
 		{method: "POST", pattern: "/v1/subjects/holds", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(holdByIdentifier, 201), summary: "Forbid that anything of a person is erased, found by any identifier"},
 		{method: "POST", pattern: "/v1/subjects/{id}/holds", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(holdPerson, 201), summary: "Forbid that anything of a person is erased"},
 		{method: "GET", pattern: "/v1/subjects/{id}/holds", role: officerRole, deadline: quick, do: shows(listHolds), summary: "The holds on a person"},

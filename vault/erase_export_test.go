@@ -55,3 +55,9 @@ func (v *Vault) HashesOf(id privacy.SubjectID) map[string][]byte {
 
 // Place returns what the keys of somebody's rows begin with.
 func (v *Vault) Place(id privacy.SubjectID) []byte { return v.place(id).key }
+
+// Kept is what a retention run did.
+type Kept = kept
+
+// KeepLimits makes one.
+func (v *Vault) KeepLimits(ctx context.Context) (Kept, error) { return v.keepLimits(ctx) }

@@ -151,6 +151,8 @@ func examine(ctx context.Context, v *Vault, o ExamineOptions, open bool) (*Exami
 		{"in-force", needStore | needOwn, e.inForce},
 		{"register", needForce, e.register},
 		{"credentials", needForce, e.credentials},
+		{"retention", needForce, e.retention},
+		{"requests", needStore | needOwn, e.requests},
 		{"log-verified channel-reads", needStore | needKeys | needLedger | needForce, e.verifyLog},
 	} {
 		checks := strings.Fields(c.checks)

@@ -155,6 +155,9 @@ const shownPeople = 5
 // missingKeys finds people whose keys are gone while their records are there.
 func (e *examiner) missingKeys(ctx context.Context) error {
 	n, lost, err := e.without(ctx, e.v.cfg.Store, bucketStanding, e.v.cfg.Keys, bucketDEKs)
+	if err == nil {
+		err = e.notErased(ctx, lost)
+	}
 	if err != nil {
 		return err
 	}
@@ -165,6 +168,31 @@ func (e *examiner) missingKeys(ctx context.Context) error {
 		return nil
 	}
 	e.Add(Finding{Check: "missing-keys", Level: Fine, What: fmt.Sprintf("everybody has their keys; people: %d", max(n, 1)-1)}) // and Nobody
+	return nil
+}
+
+// notErased takes off those who are being erased: their keys go first.
+func (e *examiner) notErased(ctx context.Context, lost *strays) error {
+	if e.has&needKeyring == 0 {
+		return nil
+	}
+	var others []place
+	for _, at := range lost.at {
+		id, err := e.v.personAt(at.key)
+		if err != nil {
+			return err
+		}
+		once, err := e.v.wasErased(ctx, id)
+		if err != nil {
+			return err
+		}
+		if once {
+			lost.n--
+			continue
+		}
+		others = append(others, at)
+	}
+	lost.at = others
 	return nil
 }
 

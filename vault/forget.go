@@ -16,7 +16,7 @@ import (
 // Not here are: the standing and the person's row in the log's index, which go
 // last of all (erase.go); rows that only something sealed leads to and which
 // therefore go first, while it opens, those of the blind index (release) and of
-// what is due (endDealings); and what is counted of somebody in memory (limits.go).
+// what is due (endDealings, planMoment); and what is counted of somebody in memory (limits.go).
 func kindsOfData() []kindOfData {
 	return []kindOfData{
 		{"values", false, under(bucketProfiles, 0)},

@@ -160,7 +160,7 @@ func (v *Vault) dropIndex(tx store.Tx, f privacy.FieldName, value privacy.Sensit
 // open any more, by looking through all there are.
 func (v *Vault) unlist(ctx context.Context, id privacy.SubjectID) error {
 	at := v.place(id)
-	for b, before := range map[store.Bucket]int{bucketIndex: blindLen, bucketIndexEven: blindLen, bucketDue: 8} {
+	for b, before := range map[store.Bucket]int{bucketIndex: blindLen, bucketIndexEven: blindLen, bucketDue: 8, bucketValuesDue: 8} {
 		err := pages(ctx, v.cfg.Store, b, func(rows []row) error {
 			var theirs [][]byte
 			for _, r := range rows {

@@ -94,7 +94,7 @@ func (v *Vault) dropMoments(ctx context.Context, tx store.Tx, r *regime, key []b
 		return err
 	}
 	p, err := v.load(ctx, tx, id)
-	if p == nil || err != nil {
+	if living(p) == nil || err != nil {
 		return err
 	}
 	values, err := v.valuesOf(tx, p)

@@ -100,7 +100,8 @@ type requestRecord struct {
 	LogIndex    uint64            `json:"log_index,omitempty"`
 	Certificate string            `json:"certificate,omitempty"`
 
-	People uint64 `json:"people,omitempty"` // of a retention run: whom it would touch
+	People   uint64 `json:"people,omitempty"` // of a retention run: whom it would touch
+	Approved bool   `json:"approved,omitempty"`
 }
 
 // Stay is what an erasure leaves, and why (Art. 17(3)(b)).
@@ -283,6 +284,8 @@ func (v *Vault) inTheWay(q *requestRecord) string {
 	switch {
 	case !q.open():
 		return ""
+	case q.Kind == RequestRetention && q.Approved:
+		return "it is being done"
 	case q.Kind == RequestRetention:
 		return fmt.Sprintf("the limits of the register would touch %d people, more than one in twenty: an officer approves it or not", q.People)
 	case q.Status == RequestBlocked:

@@ -130,7 +130,9 @@ type Vault struct {
 	importing importing // rows of imports that are on their way
 	zones     sync.Map  // name → *time.Location
 	erasures  erasures
-	rekeys    sync.Mutex // held while values keys are replaced
+	rekeys    sync.Mutex    // held while values keys are replaced
+	limiting  sync.Mutex    // held while a retention run is made
+	runs      chan struct{} // one waiting: a retention run begins now
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -156,7 +158,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	cfg = cfg.withDefaults()
 	v := newVault(cfg)
 	v.deciding = make(chan struct{}, runtime.GOMAXPROCS(0))
-	v.erasures.kick = make(chan struct{}, 1)
+	v.erasures.kick, v.runs = make(chan struct{}, 1), make(chan struct{}, 1)
 	v.checking, v.walkRefs = make(chan struct{}, 1), walkRefs
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
@@ -217,6 +219,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	v.background.Go(func() { v.ledger.follow(running) })
 	v.background.Go(func() { v.sweepOver(running) })
 	v.background.Go(func() { v.followErasures(running) })
+	v.background.Go(func() { v.followRetention(running) })
 	return v, nil
 }
 

@@ -149,7 +149,6 @@ func TestAllMistakesAreToldInTheOrderOfTheText(t *testing.T) {
 // believe in it.
 func TestAKeyThatIsNotEnforcedIsRefusedByName(t *testing.T) {
 	for key, text := range map[string]string{
-		"history":  edit(t, "mask: initial, ", "mask: initial, history: P90D, "),
 		"sessions": edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
 		"bulk":     edit(t, "{id: web, kind: web,", "{id: web, kind: web, bulk: {audiences: true},"),
 		"webhooks": edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),

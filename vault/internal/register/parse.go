@@ -196,7 +196,7 @@ func (v value) controller() Controller {
 }
 
 func (v value) field() Field {
-	o := v.object("name", "title", "type", "identifier", "category", "special", "mask", "retention", "max_age", "ttl")
+	o := v.object("name", "title", "type", "identifier", "category", "special", "mask", "retention", "max_age", "history", "ttl")
 	return Field{
 		Name:       privacy.FieldName(o.need("name").id()),
 		Title:      o.get("title").text(),
