@@ -35,7 +35,7 @@ type BreachReport struct {
 	Fields   []BreachField     `json:"fields"`
 	Wrote    BreachWrote       `json:"wrote" doc:"what it changed: captures, consents, grounds"`
 	Erased   int               `json:"erased" doc:"entries about people who were erased since, of which nobody can say whose they were"`
-	Log      LogPlace       `json:"log" doc:"the record of this report; what came later is not in it"`
+	Log      LogPlace          `json:"log" doc:"the record of this report; what came later is not in it"`
 }
 
 // BreachField is what was shown of one field for one purpose.
@@ -282,4 +282,3 @@ func (b *breach) wrote(kind log.Kind) {
 		b.report.Wrote.Grounds++
 	}
 }
-
