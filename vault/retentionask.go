@@ -104,7 +104,7 @@ type runRecord struct {
 // ApproveRequest lets a run go on that asked whether it may touch so many people.
 // Other requests wait for nobody's approval.
 func (v *Vault) ApproveRequest(ctx context.Context, by Caller, id privacy.RequestID) (*Request, error) {
-	q, err := v.answerRun(ctx, by, id, "approved", func(tx store.Tx, q *requestRecord, _ time.Time) error {
+	q, err := v.answerRun(ctx, by, id, "approved", func(_ store.Tx, q *requestRecord, _ time.Time) error {
 		q.Status, q.Approved = RequestInProgress, true
 		return nil
 	})
