@@ -219,7 +219,8 @@ func TestNothingOfTheErasedIsLeft(t *testing.T) {
 	v := vaulttest.New(t, &vaulttest.Options{Register: lives})
 	ana, ben := live(t, v, 1), live(t, v, 2)
 	twin := v.As("web").Capture(told("given_name", "Twin", "phone_number", "+49 30 901801")) // a possible match
-	if _, err := v.VerifyLog(t.Context(), nil); err != nil { // which follows the log to its end, people's rows too
+	// This follows the log to its end, people's rows too.
+	if _, err := v.VerifyLog(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	v.Stop()
