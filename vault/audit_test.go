@@ -291,7 +291,10 @@ func TestAuditorsSeeWhoAskedToContact(t *testing.T) {
 		lines[1].Code != "already_ordered" || lines[2].Touch != "ask" || lines[2].Outcome != vault.LineAllowed {
 		t.Errorf("got %+v, want an offer allowed, one denied, and a question", lines)
 	}
-	if told, _ := json.Marshal(lines); strings.Contains(string(told), "ana") {
-		t.Errorf("the export holds what was made up: %s", told)
+	told, _ := json.Marshal(lines)
+	for _, madeUp := range []string{"for-ana", "of-ana", "ana@"} {
+		if strings.Contains(string(told), madeUp) {
+			t.Errorf("the export holds what was made up: %s", told)
+		}
 	}
 }
