@@ -166,7 +166,7 @@ func TestACopyThatBreaksOffOnItsWayIsNone(t *testing.T) {
 	for _, at := range []string{"vault.db", "log", backup.ManifestFile} {
 		way.pull = func(r *http.Request) bool { return r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, at) }
 		one := aCopy(t, made)
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // it would try for long
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second) // it would try for long
 		_, err := backup.Receive(ctx, s, backup.Data, one.m.ID, one, nil)
 		cancel()
 		if err == nil {
