@@ -24,7 +24,7 @@ type busyError struct{ id privacy.SubjectID }
 // Error names them.
 func (e *busyError) Error() string { return fmt.Sprintf("%s is being erased, or a part of it", e.id) }
 
-// mustSettle refuses, for now, to seal values of somebody whose key is about to
+// mustSettle refuses to seal values of somebody whose key is about to
 // be replaced, or to make somebody of an ID that is being erased.
 func (v *Vault) mustSettle(r store.Reader, at place, id privacy.SubjectID) error {
 	mark, err := bucketRekeying.get(r, at)
