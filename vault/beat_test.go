@@ -19,7 +19,7 @@ func TestAQuietAnswerLeavesOnABeat(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			time.Sleep(took)
-			vault.OnTheBeat(t.Context(), began)
+			vault.OnTheBeat(began)
 			if got := time.Since(began); got != want {
 				t.Errorf("after %v of work: left after %v, want %v", took, got, want)
 			}

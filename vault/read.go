@@ -144,7 +144,7 @@ func (v *Vault) appendRecord(ctx context.Context, a *answer, began time.Time) er
 		a.result.LogIndex, a.result.LogName = index, v.cfg.LogName
 	}
 	if a.quiet {
-		onTheBeat(ctx, began)
+		onTheBeat(began)
 	}
 	return nil
 }
@@ -154,15 +154,9 @@ func (v *Vault) appendRecord(ctx context.Context, a *answer, began time.Time) er
 // is known of a person has a size, and to open more takes longer.
 const beat = time.Millisecond
 
-// onTheBeat returns on the next beat since a question began.
-func onTheBeat(ctx context.Context, began time.Time) {
-	wait := time.NewTimer(beat - time.Since(began)%beat)
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-ctx.Done():
-	}
-}
+// onTheBeat returns on the next beat since a question began: too soon for
+// anybody to stop waiting meanwhile.
+func onTheBeat(began time.Time) { time.Sleep(beat - time.Since(began)%beat) }
 
 // answer is a decided read that nobody has seen yet: it becomes an answer when
 // its entry is durable.

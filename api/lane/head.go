@@ -45,8 +45,8 @@ func (h *head) read(b []byte) (v verdict, head, body int) {
 			return whole(b, len(h.before)+digits+len(h.after), n)
 		}
 	}
-	h.before = nil
-	if h.route = slices.IndexFunc(h.routes, func(r route) bool { return strings.HasPrefix(r.line, string(b[:min(len(b), len(r.line))])) }); h.route < 0 {
+	route := slices.IndexFunc(h.routes, func(r route) bool { return strings.HasPrefix(r.line, string(b[:min(len(b), len(r.line))])) })
+	if route < 0 {
 		return others, 0, 0
 	}
 	if head = bytes.Index(b, []byte("\r\n\r\n")) + 4; head < 4 || head > maxHead {
@@ -55,7 +55,7 @@ func (h *head) read(b []byte) (v verdict, head, body int) {
 		}
 		return more, 0, 0
 	}
-	n, ok := h.parse(b[:head])
+	n, ok := h.parse(b[:head], route)
 	if !ok {
 		return others, 0, 0
 	}
@@ -87,11 +87,11 @@ func length(b []byte) (n, digits int) {
 }
 
 // parse reads a head, up to and with its empty line, and keeps it.
-func (h *head) parse(b []byte) (body int, ok bool) {
-	text, at := string(b), len(h.routes[h.route].line)
+func (h *head) parse(b []byte, route int) (body int, ok bool) {
+	text, at := string(b), len(h.routes[route].line)
 	rest := text[at:]
 	header := make(http.Header, 8)
-	var before []byte
+	var before, behind []byte
 	for rest != "\r\n" {
 		line, after, found := strings.Cut(rest, "\r\n")
 		name, value, colon := strings.Cut(line, ": ")
@@ -105,7 +105,7 @@ func (h *head) parse(b []byte) (body int, ok bool) {
 				return 0, false
 			}
 			end := at + len(line)
-			body, before, h.after = n, []byte(text[:end-digits]), []byte(text[end:])
+			body, before, behind = n, []byte(text[:end-digits]), []byte(text[end:])
 		}
 		header[key] = []string{value}
 		rest, at = after, at+len(line)+2
@@ -116,7 +116,7 @@ func (h *head) parse(b []byte) (body int, ok bool) {
 	}
 	delete(header, "Host")
 	delete(header, "Content-Length") // the next one may have another
-	h.before, h.header, h.host = before, header, host[0]
+	h.route, h.before, h.after, h.header, h.host = route, before, behind, header, host[0]
 	return body, true
 }
 

@@ -107,6 +107,11 @@ func TestWhatTheLaneTakes(t *testing.T) {
 			// The next one is known by comparing, whatever its length.
 			next := strings.Replace(b[:head], "ength: "+strconv.Itoa(length)+"\r", "ength: 7\r", 1) + "longer}"
 			before := reflect.ValueOf(h.header).Pointer()
+			for _, begun := range []string{"", "P", next[:head/2]} { // it arrives little by little
+				if v, _, _ := h.read([]byte(begun)); v != more {
+					t.Errorf("%.200q: got %d, want to wait for more", begun, v)
+				}
+			}
 			if v, head, length := h.read([]byte(next)); v != mine || length != 7 || reflect.ValueOf(h.header).Pointer() != before {
 				t.Errorf("%.200q: the next of its kind is not known again: %d", b, v)
 			} else {

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 
@@ -69,7 +70,7 @@ func (m mapping) lookup(root uint64, key []byte) ([]byte, error) {
 // page returns a page of the mapping with all that it goes on for; of another
 // kind than branch and leaf if it is none.
 func (m mapping) page(id uint64) (page []byte, kind uint16, n int) {
-	pages := uint64(len(m.pages)) / m.pageSize
+	pages := m.count
 	if id < 2 || id >= pages {
 		return nil, 0, 0
 	}
@@ -98,6 +99,10 @@ func search(page []byte, kind uint16, n int, key []byte) (at int, exact, ok bool
 	if kind == pageBranch && n == 0 {
 		return 0, false, false
 	}
+	var begins uint64 // its first eight bytes: mostly they tell
+	if len(key) >= 8 {
+		begins = binary.BigEndian.Uint64(key)
+	}
 	lo, hi := 0, n
 	for lo < hi {
 		mid := int(uint(lo+hi) / 2)
@@ -107,7 +112,14 @@ func search(page []byte, kind uint16, n int, key []byte) (at int, exact, ok bool
 		if to > uint64(len(page)) {
 			return 0, false, false
 		}
-		switch order := bytes.Compare(page[from:to], key); {
+		order := 0
+		if to-from >= 8 && len(key) >= 8 {
+			order = cmp.Compare(binary.BigEndian.Uint64(page[from:]), begins)
+		}
+		if order == 0 {
+			order = bytes.Compare(page[from:to], key)
+		}
+		switch {
 		case order == 0:
 			return mid, true, true
 		case order < 0:

@@ -20,6 +20,7 @@ type mapping struct {
 	base, limit uintptr // of the file's pages in memory
 	pages       []byte  // the same
 	pageSize    uint64
+	count       uint64 // of pages
 	// only is whether all that is read lies there, but for buckets that lie in
 	// another's page: so it is until something is written.
 	only bool
@@ -32,7 +33,7 @@ func mappingOf(tx *bbolt.Tx) mapping {
 	at := *(*unsafe.Pointer)(unsafe.Pointer(&info.Data))
 	return mapping{
 		base: info.Data, limit: info.Data + uintptr(tx.Size()),
-		pages: unsafe.Slice((*byte)(at), tx.Size()), pageSize: uint64(info.PageSize),
+		pages: unsafe.Slice((*byte)(at), tx.Size()), pageSize: uint64(info.PageSize), count: uint64(tx.Size()) / uint64(info.PageSize),
 		only: true,
 	}
 }
