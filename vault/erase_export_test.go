@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -34,10 +35,20 @@ func (v *Vault) Completed(ctx context.Context, id privacy.RequestID) error {
 	}
 }
 
-// Pursue does what can be done for all open erasures now.
+// Pursue does what can be done for all open erasures now. Where the background
+// turns keys meanwhile, it waits for that.
 func (v *Vault) Pursue(ctx context.Context) error {
-	_, err := v.pursue(ctx)
-	return err
+	if _, err := v.pursue(ctx); err != nil {
+		return err
+	}
+	for !v.rotating.TryLock() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		runtime.Gosched()
+	}
+	v.rotating.Unlock()
+	return nil
 }
 
 // Forgotten returns when nothing of whom a request is about is left in the vault's

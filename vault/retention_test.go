@@ -253,7 +253,11 @@ func TestTheKeysTurnForWhatARunRemoved(t *testing.T) {
 		if err := v.Pursue(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		return v.Keyring.KEKEpoch()
+		now, err := v.KeyEpochs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now.KEK
 	}
 	if got := epoch(); got != 1 {
 		t.Errorf("at once: got epoch %d", got)
