@@ -328,6 +328,12 @@ func TestAReplayIsToldWhileItRuns(t *testing.T) {
 	if a, told := lines(); a.status != 200 || len(told) != 2 || told[0] != `{"done":1,"of":2}` || !strings.HasPrefix(told[1], `{"end":true,"replay":{"policy":"pol_1"`) {
 		t.Errorf("in lines: %d %q", a.status, told)
 	}
+	if a := b.call("POST", "/v1/register/replay?from=2026-03-01", `{"controller":{}}`, "officer"); a.status != 200 || a.json["decisions"] != 2.0 || !slices.Contains(b.calls, "replay register 2026-03-01") {
+		t.Errorf("a register: %d %s", a.status, a.raw)
+	}
+	if a := b.call("POST", "/v1/register/7/replay", "", "officer"); a.status != 200 || a.json["register"] != 7.0 {
+		t.Errorf("one that waits: %d %s", a.status, a.raw)
+	}
 	b.any = &vault.Error{Code: vault.CodeWrongState, Detail: "too often"}
 	if a, told := lines(); a.status != 200 || len(told) != 2 || !strings.Contains(told[1], `"status":409`) || !strings.Contains(told[1], `"code":"wrong_state"`) {
 		t.Errorf("broken off: %d %q", a.status, told)

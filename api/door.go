@@ -42,6 +42,8 @@ type door interface {
 	Register(context.Context, vault.Caller) (*vault.RegisterView, error)
 	ApplyRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
 	ApproveRegister(ctx context.Context, c vault.Caller, number uint64) (*vault.Applied, error)
+	ReplayRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, req vault.ReplayRequest, progress func(done, of uint64)) (*vault.RegisterReplay, error)
+	ReplayPendingRegister(ctx context.Context, c vault.Caller, number uint64, req vault.ReplayRequest, progress func(done, of uint64)) (*vault.RegisterReplay, error)
 	RejectRegister(ctx context.Context, c vault.Caller, number uint64, reason string) (*vault.Applied, error)
 	ProcessingActivities(context.Context, vault.Caller) (*vault.ProcessingActivities, error)
 	Breach(ctx context.Context, c vault.Caller, req vault.BreachRequest, some func([]vault.BreachLine) error) (*vault.BreachReport, error)

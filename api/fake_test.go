@@ -190,6 +190,12 @@ func (f *fake) TestPolicy(_ context.Context, _ vault.Caller, id string) (*vault.
 func (f *fake) ApproveRegister(_ context.Context, _ vault.Caller, n uint64) (*vault.Applied, error) {
 	return &vault.Applied{Revision: n, Status: "active"}, f.called("approve register")
 }
+func (f *fake) ReplayRegister(_ context.Context, _ vault.Caller, _ string, text []byte, req vault.ReplayRequest, _ func(done, of uint64)) (*vault.RegisterReplay, error) {
+	return &vault.RegisterReplay{Report: replay.Report{Decisions: 2}}, f.called("replay register " + req.From.Format(time.DateOnly))
+}
+func (f *fake) ReplayPendingRegister(_ context.Context, _ vault.Caller, n uint64, _ vault.ReplayRequest, _ func(done, of uint64)) (*vault.RegisterReplay, error) {
+	return &vault.RegisterReplay{Revision: n, Report: replay.Report{Decisions: 2}}, f.called("replay pending")
+}
 func (f *fake) RejectRegister(_ context.Context, _ vault.Caller, n uint64, _ string) (*vault.Applied, error) {
 	return &vault.Applied{Revision: n, Status: "rejected"}, f.called("reject register")
 }

@@ -89,6 +89,8 @@ func routes() []route {
 
 		{method: "GET", pattern: "/v1/register", role: officerRole, deadline: quick, do: showRegisterHandler, summary: "The register in force"},
 		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, idempotent: true, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},
+		{method: "POST", pattern: "/v1/register/replay", role: officerRole, body: large, deadline: long, query: []string{"from", "to"}, do: replayRegisterHandler, summary: "Run a register over the decisions that were really made, and keep nothing"},
+		{method: "POST", pattern: "/v1/register/{revision}/replay", role: officerRole, body: small, deadline: long, do: replayPendingHandler, summary: "Run the register that waits over the decisions that were really made"},
 		{method: "POST", pattern: "/v1/register/{revision}/approve", role: officerRole, body: small, deadline: slow, idempotent: true, do: does(approveRegister, 200), summary: "Put in force the register that another officer proposed"},
 		{method: "POST", pattern: "/v1/register/{revision}/reject", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(rejectRegister, 200), summary: "End the proposal of a register, with words"},
 		{method: "GET", pattern: "/v1/officers", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listOfficers), summary: "The officers, and what is proposed about them"},

@@ -21,6 +21,7 @@ var goodBodies = map[string]string{
 	"POST /v1/touches":               `{"subject":"` + ana.String() + `","kind":"order","topic":"tv"}`,
 	"POST /v1/touches/check":         `{"subject":"` + ana.String() + `","kind":"offer","topic":"tv","purpose":"marketing"}`,
 	"PUT /v1/register":               `{"controller":{}}`,
+	"POST /v1/register/replay":       `{"controller":{}}`,
 	"POST /v1/subjects/lookup":       `{"email":"ana@example.org","reason":"she called"}`,
 	"POST /v1/requests":              `{"kind":"erasure","subject":"` + ana.String() + `","reason":"she asked"}`,
 	"POST /v1/subjects/holds":        `{"email":"ana@example.org","reason":"a claim"}`,
@@ -186,7 +187,7 @@ func TestListsPage(t *testing.T) {
 // Every write takes an Idempotency-Key. What is asked with POST and changes
 // nothing, beside that it is recorded, needs none.
 func TestEveryWriteTakesAKey(t *testing.T) {
-	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/imports/check", "POST /v1/touches/check"}
+	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/register/replay", "POST /v1/register/{revision}/replay", "POST /v1/imports/check", "POST /v1/touches/check"}
 	for _, rt := range routes() {
 		name := rt.method + " " + rt.pattern
 		if write := rt.method != http.MethodGet && !slices.Contains(asks, name); rt.idempotent != write {

@@ -139,14 +139,15 @@ type registerRecord struct {
 	Format   int       `json:"v"`
 	At       time.Time `json:"at"`
 	Officer  string    `json:"officer"`
-	Act      string    `json:"act"` // applied, proposed, approved or rejected
+	Act      string    `json:"act"` // applied, proposed, replayed, approved or rejected
 	Revision uint64    `json:"revision"`
 	Changes  []Change  `json:"changes"`
 	Proposed string    `json:"proposed,omitempty"` // by whom, if another officer had to approve it
 	Replaced uint64    `json:"replaced,omitempty"` // the revision that waited before
 	Reason   string    `json:"reason,omitempty"`
 
-	Governance rowDigest `json:"governance"`
+	Replay     *ReplaySummary `json:"replay,omitempty"`
+	Governance rowDigest      `json:"governance,omitzero"` // none of a replay
 }
 
 // ApplyRegister puts a register in force as the next revision, or changes

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"github.com/sayso-vault/sayso/policy/replay"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/log"
+	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -48,9 +50,6 @@ func (v *Vault) ReplayPolicy(ctx context.Context, by Caller, id string, req Repl
 	if err != nil {
 		return nil, err
 	}
-	if !req.From.IsZero() && !req.To.IsZero() && !req.From.Before(req.To) {
-		return nil, invalid("to", "invalid_value", "expected a time after from")
-	}
 	now, err := v.current()
 	if err != nil {
 		return nil, err
@@ -58,21 +57,36 @@ func (v *Vault) ReplayPolicy(ctx context.Context, by Caller, id string, req Repl
 	if err := v.checkModules(ctx, now, set.Modules); err != nil {
 		return nil, err
 	}
-	r := &replaying{v: v, now: now, modules: set.Modules, regimes: map[inForceAt]*both{}, tallies: make([]replay.Tally, runtime.GOMAXPROCS(0))}
-	r.walk = &peopleWalk{v: v, by: by, span: ExportRequest{From: req.From, To: req.To}, kinds: []log.Kind{log.Access}, workers: len(r.tallies),
+	report, err := v.replay(ctx, by, &replaying{now: now, modules: set.Modules}, req, progress)
+	if err != nil {
+		return nil, err
+	}
+	out := &PolicyReplay{Policy: set.ID, Report: *report}
+	out.Status, err = v.step(ctx, by, set.ID, PolicyStep{Act: actReplayed, Replay: summaryOf(req, report)})
+	return out, err
+}
+
+// replay runs what is tried over what really happened.
+func (v *Vault) replay(ctx context.Context, by Caller, r *replaying, req ReplayRequest, progress func(done, of uint64)) (*replay.Report, error) {
+	if !req.From.IsZero() && !req.To.IsZero() && !req.From.Before(req.To) {
+		return nil, invalid("to", "invalid_value", "expected a time after from")
+	}
+	r.v, r.regimes, r.tallies = v, map[inForceAt]*both{}, make([]replay.Tally, runtime.GOMAXPROCS(0))
+	walk := &peopleWalk{v: v, by: by, span: ExportRequest{From: req.From, To: req.To}, kinds: []log.Kind{log.Access}, workers: len(r.tallies),
 		nobody: r.nobody, person: r.person, progress: progress}
 	r.tallies[0].Person(false)
-	if err := r.walk.run(ctx); err != nil {
+	if err := walk.run(ctx); err != nil {
 		return nil, v.refusal(err)
 	}
 	for i := range r.tallies[1:] {
 		r.tallies[0].Merge(&r.tallies[1+i])
 	}
 	report := r.tallies[0].Report()
-	out := &PolicyReplay{Policy: set.ID, Report: report}
-	out.Status, err = v.step(ctx, by, set.ID, PolicyStep{Act: actReplayed, Replay: &ReplaySummary{From: req.From, To: req.To,
-		Decisions: report.Decisions, Changed: report.Changed, People: report.People, NotReplayable: report.NotReplayable}})
-	return out, err
+	return &report, nil
+}
+
+func summaryOf(req ReplayRequest, r *replay.Report) *ReplaySummary {
+	return &ReplaySummary{From: req.From, To: req.To, Decisions: r.Decisions, Changed: r.Changed, People: r.People, NotReplayable: r.NotReplayable}
 }
 
 // ReplaySummary is what a rule set's life keeps of a replay.
@@ -90,10 +104,12 @@ const mostFailures = 64
 
 // replaying is a replay on its way.
 type replaying struct {
-	v       *Vault
-	now     *regime
-	modules map[string]string
-	walk    *peopleWalk
+	v   *Vault
+	now *regime
+	// One of the two is tried, the other is as it was.
+	modules  map[string]string
+	register *register.Register
+
 	tallies []replay.Tally // one a worker
 
 	failures atomic.Int64
@@ -112,7 +128,7 @@ type inForceAt struct {
 type both struct {
 	once   sync.Once
 	then   *regime
-	tried  *policy.Revision
+	tried  *regime
 	more   []privacy.PurposeID // that the rules tried may look at and the register of then lacks
 	reason error
 }
@@ -213,9 +229,6 @@ func (r *replaying) decision(ctx context.Context, p *person, of standings, e ent
 		if err != nil {
 			return err
 		}
-		if seen := at.seenFor(record.Purpose); seen != nil {
-			at = *seen
-		}
 	}
 	var d replay.Decision
 	if seen := at.seenFor(record.Purpose); seen != nil {
@@ -242,52 +255,119 @@ func (r *replaying) again(ctx context.Context, p *person, record *accessRecord) 
 	if err != nil {
 		return d, err
 	}
-	channel, ok := b.then.register.Channel(record.Channel)
-	purpose, ok2 := b.then.register.Purpose(record.Purpose)
-	if !ok || !ok2 {
+	q, ok := b.then.asked(record)
+	if !ok {
 		return d, errNotReplayable
 	}
-	q := question{channel: channel, regime: b.then, purpose: record.Purpose, fields: record.Asked, context: record.Context, asked: purpose}
-	in := q.input(p, record.At)
-	switch {
-	case record.Touches != nil: // which are not kept in all versions, as standings are
-		in.Touches = *record.Touches
-	case b.tried.LooksAt("touches"):
+	if record.Touches == nil && b.tried.rules.LooksAt("touches") {
 		return d, errNotReplayable
 	}
-	before, err := b.then.rules.Decide(ctx, in)
+	was := q.recorded(p, record)
+	before, err := b.then.rules.Decide(ctx, was)
 	if err != nil {
 		return d, r.or(ctx, errNotReplayable)
 	}
 	if !record.says(before) {
 		return d, errNotReplayable
 	}
-	for _, name := range b.tried.ContextKeys() {
+	tried, ok := b.tried.asked(record)
+	if r.register != nil && ok && slices.Equal(record.Asked, q.asked.Fields) { // as if all of the purpose's were asked for
+		tried.fields = union(slices.Clone(record.Asked), tried.asked.Fields, func(f privacy.FieldName) privacy.FieldName { return f })
+	}
+	d = replay.Decision{ID: record.Decision, Channel: record.Channel, Purpose: record.Purpose, Before: before.Outcomes}
+	if !ok { // the channel does not hold the purpose then
+		d.After = withheldAll(record.Asked)
+	} else if d.After, err = r.tries(ctx, b, tried, p, record); err != nil {
+		return d, err
+	}
+	r.exposes(&d, q, tried, ok, p, record.At)
+	return d, nil
+}
+
+// tries decides under what is tried; nil if the rules give no decision.
+func (r *replaying) tries(ctx context.Context, b *both, q *question, p *person, record *accessRecord) ([]policy.Outcome, error) {
+	in := q.recorded(p, record)
+	for _, name := range b.tried.rules.ContextKeys() {
 		if _, told := in.Context[name]; !told {
-			return d, errNotReplayable
+			return nil, errNotReplayable
 		}
 	}
 	for _, id := range b.more {
 		in.Consents[id], in.Objected[id] = p.standing.Status(id, record.At), p.standing.Objected(id)
-		if record.Touches != nil {
-			in.Touches.ByPurpose[id] = policy.Counts{} // there was no such purpose to be contacted for
+	}
+	if record.Touches != nil { // there was no other purpose to be contacted for
+		in.Touches.ByPurpose = maps.Clone(in.Touches.ByPurpose)
+		for id := range in.Consents {
+			in.Touches.ByPurpose[id] = record.Touches.ByPurpose[id]
 		}
 	}
-	d = replay.Decision{ID: record.Decision, Channel: record.Channel, Purpose: record.Purpose, Before: before.Outcomes,
-		Nothing: func(name privacy.FieldName) bool {
-			f, declared := b.then.register.Field(name)
-			return !declared || r.v.present(&q, p, f, moments{record.At}) == nil
-		}}
-	after, err := b.tried.Decide(ctx, in)
+	after, err := b.tried.rules.Decide(ctx, in)
 	switch {
 	case err == nil:
-		d.After = after.Outcomes
+		return after.Outcomes, nil
 	case ctx.Err() != nil:
-		return d, ctx.Err()
+		return nil, ctx.Err()
 	case r.failures.Add(1) > mostFailures:
-		return d, invalid("modules", "no_decision", "the rules gave no decision on %d recorded reads, the last is %s: those would be denied", mostFailures, record.Decision)
+		return nil, invalid("modules", "no_decision", "the rules gave no decision on %d recorded reads, the last is %s: those would be denied", mostFailures, record.Decision)
 	}
-	return d, nil
+	return nil, nil
+}
+
+// exposes makes of decisions what they show: a field without a value shows
+// nothing, whatever is decided of it, and another register may end values sooner
+// or later. Both get the same fields.
+func (r *replaying) exposes(d *replay.Decision, q, tried *question, granted bool, p *person, at time.Time) {
+	for _, f := range tried.fields[min(len(d.Before), len(tried.fields)):] {
+		d.Before = append(d.Before, policy.Outcome{Field: f, Action: policy.Withhold})
+	}
+	there := func(q *question, name privacy.FieldName) bool {
+		f, declared := q.regime.register.Field(name)
+		return declared && r.v.present(q, p, f, moments{at}) != nil
+	}
+	nothing := map[privacy.FieldName]bool{}
+	for i := range d.Before {
+		name := d.Before[i].Field
+		was := there(q, name)
+		is := was
+		if r.register != nil && granted {
+			is = there(tried, name)
+		}
+		switch {
+		case !was && !is:
+			nothing[name] = true
+		case !was:
+			d.Before[i] = policy.Outcome{Field: name, Action: policy.Withhold}
+		case !is && d.After != nil:
+			d.After[i] = policy.Outcome{Field: name, Action: policy.Withhold}
+		}
+	}
+	d.Nothing = func(f privacy.FieldName) bool { return nothing[f] }
+}
+
+func withheldAll(fields []privacy.FieldName) []policy.Outcome {
+	all := make([]policy.Outcome, len(fields))
+	for i, f := range fields {
+		all[i] = policy.Outcome{Field: f, Action: policy.Withhold}
+	}
+	return all
+}
+
+// asked is the recorded question as it is in a regime; it is false if it could not
+// be asked there.
+func (then *regime) asked(record *accessRecord) (*question, bool) {
+	channel, ok := then.register.Channel(record.Channel)
+	purpose, ok2 := then.register.Purpose(record.Purpose)
+	q := &question{channel: channel, regime: then, purpose: record.Purpose, fields: record.Asked, context: record.Context, asked: purpose}
+	return q, ok && ok2 && contains(channel.Purposes, record.Purpose)
+}
+
+// recorded gathers the facts of a recorded question.
+func (q *question) recorded(p *person, record *accessRecord) *policy.Input {
+	in := q.input(p, record.At)
+	if record.Touches != nil { // which are not kept in all versions, as standings are
+		in.Touches = *record.Touches
+	}
+	return in
 }
 
 // or returns why ctx ended, or else the error.
@@ -336,37 +416,47 @@ func (r *replaying) regimesAt(ctx context.Context, at inForceAt) (*both, error) 
 	return b, b.reason
 }
 
-// make compiles the rules that are tried against the register of then and what
-// has been declared since: they may name it, and it was not there to be read.
+// make compiles what is tried: other rules against the register of then and what
+// has been declared since, for they may name it, and it was not there to be read;
+// or another register with the rules of then.
 func (r *replaying) make(ctx context.Context, at inForceAt, b *both) error {
+	modules := r.modules
 	err := r.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		then, err := r.v.regimeAt(ctx, s, at.register, at.policy)
-		if err == nil { // what reads remember of their decisions is not for a replay to push out
-			b.then = &regime{gov: then.gov, register: then.register, rules: then.rules.WithDeadline(r.v.cfg.DecisionDeadline)}
+		if err != nil {
+			return err
+		}
+		// What reads remember of their decisions is not for a replay to push out.
+		b.then = &regime{gov: then.gov, register: then.register, rules: then.rules.WithDeadline(r.v.cfg.DecisionDeadline)}
+		if r.register != nil {
+			modules, err = r.v.modules(s, at.policy)
 		}
 		return err
 	})
-	if errors.Is(err, errIntegrity) { // a restore from an older copy undid it
-		return fmt.Errorf("%w: register revision %d, rules %s: %w", errNotReplayable, at.register, at.policy, err)
-	}
 	if err != nil {
 		return err
 	}
-	schema, later := schemaOf(b.then.register), schemaOf(r.now.register)
-	schema.Fields = union(schema.Fields, later.Fields, func(f policy.Field) privacy.FieldName { return f.Name })
-	schema.Context = union(schema.Context, later.Context, func(k policy.ContextKey) string { return k.Name })
-	schema.Channels = union(schema.Channels, later.Channels, func(c privacy.ChannelID) privacy.ChannelID { return c })
-	had := len(schema.Purposes)
-	schema.Purposes = union(schema.Purposes, later.Purposes, func(p privacy.PurposeID) privacy.PurposeID { return p })
-	b.more = schema.Purposes[had:]
-	tried, err := policy.Compile(ctx, schema, r.modules)
+	b.tried = &regime{gov: b.then.gov, register: b.then.register}
+	schema := schemaOf(b.then.register)
+	if r.register != nil {
+		b.tried.register, schema = r.register, schemaOf(r.register)
+	} else {
+		later := schemaOf(r.now.register)
+		schema.Fields = union(schema.Fields, later.Fields, func(f policy.Field) privacy.FieldName { return f.Name })
+		schema.Context = union(schema.Context, later.Context, func(k policy.ContextKey) string { return k.Name })
+		schema.Channels = union(schema.Channels, later.Channels, func(c privacy.ChannelID) privacy.ChannelID { return c })
+		had := len(schema.Purposes)
+		schema.Purposes = union(schema.Purposes, later.Purposes, func(p privacy.PurposeID) privacy.PurposeID { return p })
+		b.more = schema.Purposes[had:]
+	}
+	rules, err := policy.Compile(ctx, schema, modules)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		return fmt.Errorf("%w: the rules do not compile with register revision %d: %w", errNotReplayable, at.register, err)
 	}
-	b.tried = tried.WithDeadline(r.v.cfg.DecisionDeadline)
+	b.tried.rules = rules.WithDeadline(r.v.cfg.DecisionDeadline)
 	return nil
 }
 

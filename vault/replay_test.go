@@ -375,3 +375,99 @@ func TestAReplayIsTheSameInLittleMemory(t *testing.T) {
 		w.predicts(t, w.replays(t, noEmail))
 	}
 }
+
+// A register is replayed likewise: what reads show under it, of people who said
+// what they said before, is what the replay over the same reads predicts.
+func TestAReplayOfARegisterPredictsWhatWouldHaveBeen(t *testing.T) {
+	seeds := uint64(25)
+	if testing.Short() {
+		seeds = 5
+	}
+	changed := 0
+	for seed := range seeds {
+		r := rand.New(rand.NewPCG(seed, 13))
+		before, after := map[string]string{}, map[string]string{}
+		for _, c := range choices {
+			before[c.place] = c.one[0]
+			after[c.place] = c.one[0]
+			if r.IntN(3) == 0 {
+				after[c.place] = oneOf(r, c.one...)
+			}
+		}
+		o := &vaulttest.Options{Now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC), Register: registerOf(before), DecisionDeadline: time.Minute}
+		w := &twins{random: r, real: vaulttest.New(t, o), other: vaulttest.New(t, o), rows: map[kind]*tallied{}, changed: map[int]bool{}}
+		w.people = make([][2]vaulttest.Person, 3)
+		for i := range w.people {
+			values := map[string]any{"given_name": "Mina", "email": fmt.Sprintf("m%d@example.org", i), "phone_number": fmt.Sprintf("+4930%07d", 1000000+i), "birthdate": oneOf(r, "1980-05-01", "2011-05-01"), "country": oneOf(r, "DE", "US")}
+			w.same(func(v *vaulttest.Vault, twin int) { w.people[i][twin] = v.As("web").Capture(values) })
+			w.say(i)
+		}
+		rules := "package sayso.rules\n\n" + oneOf(r, twinRules[1], twinRules[2], "mask contains {\"field\": \"birthdate\", \"mask\": \"year\"} if input.channel.id == \"web\"")
+		later := time.Duration(r.IntN(2)) * 250 * 24 * time.Hour
+		w.same(func(v *vaulttest.Vault, _ int) {
+			v.Activate(rules)
+			v.Tick(later)
+		})
+		w.other.Apply(registerOf(after))
+		for range 14 {
+			ask := oneOf(r, kind{channel: "web", purpose: "order-fulfilment"}, kind{channel: "store", purpose: "order-fulfilment"}, kind{channel: "sms", purpose: "sms-marketing"}, kind{channel: "web", purpose: "ads"})
+			who := r.IntN(len(w.people))
+			var told [2]map[privacy.FieldName]policy.Outcome
+			w.same(func(v *vaulttest.Vault, twin int) {
+				told[twin] = toldOf(v.As(ask.channel).For(ask.purpose).Read(w.people[who][twin]))
+			})
+			if len(told[0]) == 0 { // refused before anybody was looked up
+				continue
+			}
+			for _, a := range told { // under another register a value may be over: it shows nothing then
+				for f, outcome := range a {
+					if outcome.Action == nothing {
+						a[f] = policy.Outcome{Action: policy.Withhold}
+					}
+				}
+			}
+			for _, pair := range [][2]int{{0, 1}, {1, 0}} { // what is asked for in one alone is not shown in the other
+				for f := range told[pair[0]] {
+					if _, there := told[pair[1]][f]; !there {
+						told[pair[1]][f] = policy.Outcome{Action: policy.Withhold}
+					}
+				}
+			}
+			w.count(ask, who, told[0], told[1])
+		}
+		got, err := w.real.ReplayRegister(t.Context(), w.real.Officer, "register.yaml", []byte(registerOf(after)), vault.ReplayRequest{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.predicts(t, &vault.PolicyReplay{Report: got.Report})
+		if changed += got.Changed; t.Failed() {
+			t.Fatalf("seed %d:\n%s\n%s", seed, registerOf(before), registerOf(after))
+		}
+		w.real.Stop()
+		w.other.Stop()
+	}
+	if changed < 20 {
+		t.Errorf("only %d decisions changed: the test says little", changed)
+	}
+}
+
+// What waits for an officer can be replayed by the officer who is to approve it.
+func TestWhatWaitsCanBeReplayed(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	mina := v.As("web").Capture(map[string]any{"email": "mina@example.org", "birthdate": "1990-04-01"})
+	v.As("web").For("order-fulfilment").Read(mina)
+	beatrix := v.Second("beatrix")
+	apply(t, v, v.Officer, strings.Replace(vaulttest.Register, delivery, birthday, 1))
+	got, err := v.ReplayPendingRegister(t.Context(), beatrix, 2, vault.ReplayRequest{}, nil)
+	if err != nil || got.Revision != 2 || got.Decisions != 1 || got.Gaining != 1 || len(got.By) != 1 || got.By[0].Field != "birthdate" || got.By[0].To != policy.Release {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	_, err = v.ReplayPendingRegister(t.Context(), beatrix, 1, vault.ReplayRequest{}, nil)
+	refusedWith(t, err, vault.CodeWrongState)
+	if log := strings.Join(acts(t, v, "register"), "\n"); !strings.Contains(log, `"act":"replayed"`) {
+		t.Errorf("the log: %s", log)
+	}
+	if report, err := v.VerifyLog(t.Context(), func(string, uint64, uint64) {}); err != nil || report == nil {
+		t.Errorf("the log does not verify: %v", err)
+	}
+}

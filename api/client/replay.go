@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/sayso-vault/sayso/api/wire"
 )
@@ -13,13 +15,33 @@ import (
 // period, which may take long. progress, which may be nil, is told how far it is;
 // ending ctx ends it.
 func (c *Client) ReplayPolicy(ctx context.Context, id string, in *wire.ReplayRequest, progress func(done, of uint64)) (*wire.Replay, error) {
+	return c.replay(ctx, call{method: http.MethodPost, path: policyPath(id) + "/replay", in: in}, progress)
+}
+
+// ReplayRegister likewise runs a register, which is not kept.
+func (c *Client) ReplayRegister(ctx context.Context, yaml []byte, in *wire.ReplayRequest, progress func(done, of uint64)) (*wire.Replay, error) {
+	query := url.Values{}
+	for name, at := range map[string]time.Time{"from": in.From, "to": in.To} {
+		if !at.IsZero() {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return c.replay(ctx, call{method: http.MethodPost, path: "/v1/register/replay", query: query, media: "application/yaml", in: yaml}, progress)
+}
+
+// ReplayPendingRegister likewise runs the register that waits.
+func (c *Client) ReplayPendingRegister(ctx context.Context, revision uint64, in *wire.ReplayRequest, progress func(done, of uint64)) (*wire.Replay, error) {
+	return c.replay(ctx, call{method: http.MethodPost, path: revisionPath(revision) + "/replay", in: in}, progress)
+}
+
+func (c *Client) replay(ctx context.Context, what call, progress func(done, of uint64)) (*wire.Replay, error) {
 	out := &lastLine{w: replayProgress(func(line *wire.ReplayLine) {
 		if progress != nil && line.Of > 0 {
 			progress(line.Done, line.Of)
 		}
 	})}
-	header := http.Header{"Accept": {"application/x-ndjson"}}
-	if err := c.do(ctx, call{method: http.MethodPost, path: policyPath(id) + "/replay", header: header, in: in, out: out}); err != nil {
+	what.header, what.out = http.Header{"Accept": {"application/x-ndjson"}}, out
+	if err := c.do(ctx, what); err != nil {
 		return nil, err
 	}
 	var last wire.ReplayLine

@@ -18,7 +18,8 @@ func (*ReplayRequest) Optional() {}
 
 // Replay is what a set of rules would have made of what really happened.
 type Replay struct {
-	Policy        string      `json:"policy"`
+	Policy        string      `json:"policy,omitempty" doc:"of a set of rules"`
+	Register      uint64      `json:"register,omitzero" doc:"of a register that waits: its number"`
 	Status        string      `json:"status"`
 	Decisions     int         `json:"decisions" doc:"decided again"`
 	Changed       int         `json:"changed" doc:"of these, those in which a field changes"`

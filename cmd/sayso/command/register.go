@@ -14,11 +14,12 @@ import (
 func newRegister() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "register",
-		Short: "The register in force and the one that waits: show, approve, reject",
+		Short: "The register in force and the one that waits: show, replay, approve, reject",
 		Example: `  sayso register show
   sayso register approve 7`,
 	},
 		newRegisterShow(),
+		newRegisterReplay(),
 		newRegisterApprove(),
 		newRegisterReject(),
 	)
@@ -52,6 +53,46 @@ func newRegisterShow() *cobra.Command {
 			})
 		},
 	}
+}
+
+func newRegisterReplay() *cobra.Command {
+	var p period
+	cmd := &cobra.Command{
+		Use:   "replay FILE | REVISION",
+		Short: "Say what a register would have changed in what really happened",
+		Long: `replay decides every recorded read again under a register: one in a file, which is
+not kept, or the one that waits, by its number. It says how many decisions change,
+of how many people, and how. What people said stays as they said it: a field that
+comes to a purpose is released only where their consent covered it before. Nothing
+is put in force, no value is opened, and reads do not wait for it.`,
+		Example: `  sayso register replay register.yaml
+  sayso register replay 7 --from 2026-03-01`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(files("yaml", "yml")),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in, err := p.request()
+			if err != nil {
+				return err
+			}
+			c, err := remote()
+			if err != nil {
+				return err
+			}
+			return replays(cmd, func(progress func(done, of uint64)) (*wire.Replay, error) {
+				if number, err := strconv.ParseUint(args[0], 10, 64); err == nil {
+					return c.ReplayPendingRegister(cmd.Context(), number, in, progress)
+				}
+				text, err := readInput(cmd, args[0], "the register")
+				if err != nil {
+					return nil, err
+				}
+				out, err := c.ReplayRegister(cmd.Context(), text, in, progress)
+				return out, inFile(err, args[0])
+			})
+		},
+	}
+	p.flags(cmd)
+	return cmd
 }
 
 func newRegisterApprove() *cobra.Command {

@@ -12,7 +12,8 @@ import (
 )
 
 func newPolicyReplay() *cobra.Command {
-	var note, from, to string
+	var note string
+	var p period
 	cmd := &cobra.Command{
 		Use:   "replay FILE… | POLICY",
 		Short: "Say what rules would have changed in what really happened",
@@ -29,12 +30,8 @@ counted, not guessed. Ctrl-C ends it.`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: rules,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var in wire.ReplayRequest
-			var err error
-			if in.From, err = moment("from", from); err != nil {
-				return err
-			}
-			if in.To, err = moment("to", to); err != nil {
+			in, err := p.request()
+			if err != nil {
 				return err
 			}
 			c, err := remote()
@@ -45,20 +42,44 @@ counted, not guessed. Ctrl-C ends it.`,
 			if err != nil {
 				return err
 			}
-			line := newBar(cmd)
-			out, err := c.ReplayPolicy(cmd.Context(), id, &in, func(done, of uint64) { line.show("decisions", done, of) })
-			line.end()
-			if err != nil {
-				return err
-			}
-			return answer(cmd, out, func(w io.Writer) error { return showReplay(w, out) })
+			return replays(cmd, func(progress func(done, of uint64)) (*wire.Replay, error) {
+				return c.ReplayPolicy(cmd.Context(), id, in, progress)
+			})
 		},
 	}
 	noteFlag(cmd, &note)
-	cmd.Flags().StringVar(&from, "from", "", "first moment, as 2026-03-01 or 2026-03-01T12:00:00Z (default: the first decision)")
-	cmd.Flags().StringVar(&to, "to", "", "moment to end before (default: now)")
-	completes(cmd, map[string]completer{"note": nothing, "from": nothing, "to": nothing})
+	p.flags(cmd)
+	completes(cmd, map[string]completer{"note": nothing})
 	return cmd
+}
+
+// period is what a replay is of.
+type period struct{ from, to string }
+
+func (p *period) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.from, "from", "", "first moment, as 2026-03-01 or 2026-03-01T12:00:00Z (default: the first decision)")
+	cmd.Flags().StringVar(&p.to, "to", "", "moment to end before (default: now)")
+	completes(cmd, map[string]completer{"from": nothing, "to": nothing})
+}
+
+func (p *period) request() (*wire.ReplayRequest, error) {
+	from, err := moment("from", p.from)
+	if err != nil {
+		return nil, err
+	}
+	to, err := moment("to", p.to)
+	return &wire.ReplayRequest{From: from, To: to}, err
+}
+
+// replays shows how far a replay is, and what it came to.
+func replays(cmd *cobra.Command, run func(progress func(done, of uint64)) (*wire.Replay, error)) error {
+	line := newBar(cmd)
+	out, err := run(func(done, of uint64) { line.show("decisions", done, of) })
+	line.end()
+	if err != nil {
+		return err
+	}
+	return answer(cmd, out, func(w io.Writer) error { return showReplay(w, out) })
 }
 
 func showReplay(w io.Writer, r *wire.Replay) error {
