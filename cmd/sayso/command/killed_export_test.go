@@ -7,26 +7,31 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/backup"
+	"github.com/sayso-vault/sayso/vault/privacy"
+	"github.com/sayso-vault/sayso/vault/store/bolt"
 	"github.com/sayso-vault/sayso/vault/vaulttest"
 )
 
-// Killed runs a backup or a restore that kills its own process, as kill -9 does,
-// when it comes to the step of a number. It returns 0 if there is no such step.
+// Killed runs a backup, a restore or an erasure that kills its own process, as
+// kill -9 does, when it comes to the step of a number. It returns 0 if there is no
+// such step, and prints how many there were.
 func Killed(args []string) int {
 	at, err := strconv.Atoi(args[0])
 	if err != nil {
 		return 2
 	}
-	n := 0
+	var n atomic.Int64
 	step := func() {
-		if n++; n == at {
+		if n.Add(1) == int64(at) {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			select {} // it takes a moment
 		}
@@ -37,11 +42,14 @@ func Killed(args []string) int {
 		err = killedBackup(ctx, dir, place, root, step)
 	case "restore":
 		err = killedRestore(ctx, dir, place, root, step)
+	case "erase":
+		err = killedErasure(ctx, dir, place, root, step)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	fmt.Println(n.Load())
 	return 0
 }
 
@@ -73,6 +81,47 @@ func killedRestore(ctx context.Context, dir, from string, root keys.Root, step f
 	o := &restoreOptions{dir: dir, data: from}
 	_, err = o.restore(ctx, s, root, func(string, uint64, uint64) { step() })
 	return errors.Join(err, s.Close())
+}
+
+// killedErasure erases somebody, down to the certificate. It takes a step whenever
+// a file was synced: what a kill then leaves is what the next start-up finds.
+func killedErasure(ctx context.Context, dir, who string, root keys.Root, step func()) error {
+	id, err := privacy.ParseSubjectID(who)
+	if err != nil {
+		return err
+	}
+	synced := func(string) { step() }
+	var s stores
+	if s.data, err = bolt.Open(bolt.Config{Path: filepath.Join(dir, fileVault), Log: filepath.Join(dir, folderLog), Synced: synced}); err != nil {
+		return err
+	}
+	if s.deks, err = bolt.Open(bolt.Config{Path: filepath.Join(dir, fileKeys), Synced: synced}); err != nil {
+		return err
+	}
+	if s.ledger, err = bolt.OpenLedger(filepath.Join(dir, fileLedger), false); err != nil {
+		return err
+	}
+	keyring, err := readKeyring(dir, root)
+	if err != nil {
+		return err
+	}
+	cfg, save := s.config(keyring, slog.New(slog.DiscardHandler)), saveKeyring(dir, root)
+	cfg.SaveKeyring = func(k *keys.Keyring) error {
+		step()
+		defer step()
+		return save(k)
+	}
+	v, err := vault.Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	officer := vault.Caller{Client: vault.Client{Role: vault.RoleOfficer, Officer: "beatrix"}}
+	q, err := v.Erase(ctx, officer, vault.EraseRequest{Subject: vault.SubjectRef{ID: id}, Reason: "She asked for it"})
+	for err == nil && q.Status != vault.RequestCompleted { // the keys turn
+		time.Sleep(time.Millisecond)
+		q, err = v.Request(ctx, officer, q.ID)
+	}
+	return errors.Join(err, v.Close(), s.Close())
 }
 
 // steppedPlace is a place that takes a step before and after all that it does.
