@@ -72,7 +72,7 @@ func TestReadsOverHTTPStayCheap(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates, too")
 	}
-	took := map[string]float64{"http": 27, "token": 0, "encode": 0}
+	took := map[string]float64{"http": 14, "token": 0, "encode": 0}
 	for name, do := range stages(t) {
 		if got := testing.AllocsPerRun(200, do); got > 1.25*took[name] {
 			t.Errorf("%s: got %.0f allocations, want %.0f or a quarter more", name, got, took[name])
