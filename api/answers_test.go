@@ -365,3 +365,32 @@ func TestReportsAreObjectsOrTables(t *testing.T) {
 		}
 	}
 }
+
+// What officers ask for is found by what they remember of it, and reports come as
+// JSON or as tables.
+func TestOfficersFindAndCount(t *testing.T) {
+	b := newBench(t)
+	a := b.call("GET", "/v1/decisions?channel=web&code=no_consent&from=2026-03-01&limit=7&after=90", "", "officer")
+	if a.status != 200 || a.json["next"] != "3" || len(a.json["decisions"].([]any)) != 1 || !slices.Contains(b.calls, "decisions web no_consent 90 7") {
+		t.Errorf("decisions: %d %s %v", a.status, a.raw, b.calls)
+	}
+	for _, path := range []string{"/v1/decisions?subject=ana@example.org", "/v1/decisions?limit=many", "/v1/decisions?from=yesterday", "/v1/reports/denials?from=yesterday", "/v1/reports/gaps?format=xml"} {
+		if a := b.call("GET", path, "", "officer"); a.status != 422 || strings.Contains(a.raw, "ana@") {
+			t.Errorf("%s: %d %s", path, a.status, a.raw)
+		}
+	}
+	for name, row := range map[string]string{
+		"consents": "marketing,2026-03-01,2,0,0,0,0,5",
+		"denials":  "web,,no_consent,2,0,",
+		"gaps":     "web,delivery,birthdate,field_not_in_purpose,4,",
+		"unread":   "birthdate,,,1,,0,,delivery",
+	} {
+		a := b.call("GET", "/v1/reports/"+name+"?format=csv&from=2026-03-01", "", "officer")
+		if a.status != 200 || a.header.Get("Content-Type") != mediaCSV || !strings.Contains(a.raw, "\n"+row) {
+			t.Errorf("%s as a table: %d %s", name, a.status, a.raw)
+		}
+		if a := b.call("GET", "/v1/reports/"+name, "", "officer"); a.status != 200 || a.json == nil {
+			t.Errorf("%s: %d %s", name, a.status, a.raw)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -258,6 +259,21 @@ func (f *fake) ActivatePolicy(_ context.Context, _ vault.Caller, id string) (*va
 }
 func (f *fake) Decision(context.Context, vault.Caller, privacy.DecisionID) (*vault.DecisionView, error) {
 	return &vault.DecisionView{}, f.called("decision")
+}
+func (f *fake) Decisions(_ context.Context, _ vault.Caller, q vault.DecisionQuery) (*vault.DecisionsFound, error) {
+	return &vault.DecisionsFound{Decisions: []vault.DecisionLine{{LogIndex: 3, Kind: vault.LineRead, Decision: &decision, At: morning}}, Next: "3"}, f.called(fmt.Sprintf("decisions %s %s %s %d", q.Channel, q.Code, q.After, q.Limit))
+}
+func (f *fake) ConsentsOverTime(context.Context, vault.Caller, vault.ReportRequest) (*vault.ConsentsOverTime, error) {
+	return &vault.ConsentsOverTime{Step: "day", Purposes: []vault.ConsentsToPurpose{{Purpose: "marketing", Points: []vault.ConsentPoint{{Begins: morning, Given: 2, Standing: 5}}}}}, f.called("consents report")
+}
+func (f *fake) Denials(_ context.Context, _ vault.Caller, r vault.ReportRequest) (*vault.Denials, error) {
+	return &vault.Denials{Asked: 9, By: []vault.Denial{{Channel: "web", Code: "no_consent", Decisions: 2, Last: morning, Example: decision}}}, f.called("denials report " + r.From.Format(time.DateOnly))
+}
+func (f *fake) Gaps(context.Context, vault.Caller, vault.ReportRequest) (*vault.Gaps, error) {
+	return &vault.Gaps{Gaps: []vault.Gap{{Channel: "web", Purpose: "delivery", Field: "birthdate", Code: "field_not_in_purpose", Asked: 4, First: morning, Last: morning, Example: decision}}}, f.called("gaps report")
+}
+func (f *fake) Unread(context.Context, vault.Caller, vault.ReportRequest) (*vault.Unread, error) {
+	return &vault.Unread{People: 1, Fields: []vault.UnreadField{{Field: "birthdate", Held: 1, Purposes: []vault.UnreadPurpose{{Purpose: "delivery"}}}}}, f.called("unread report")
 }
 func (f *fake) Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error) {
 	return &vault.Request{ID: privacy.RequestID(record), Kind: vault.RequestErasure, Status: vault.RequestInProgress, ReceivedAt: morning, DueAt: morning}, f.called("erase")

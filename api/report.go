@@ -1,8 +1,6 @@
 package api
 
 import (
-	"bytes"
-	"encoding/csv"
 	"net/http"
 	"reflect"
 	"strings"
@@ -29,25 +27,16 @@ var activitiesHandler = handler{
 		if !asCSV {
 			return x.encode(http.StatusOK, out)
 		}
-		var table bytes.Buffer
-		w := csv.NewWriter(&table)
-		var head []string
-		for _, c := range activityColumns {
-			head = append(head, c.name)
-		}
-		rows := [][]string{head}
+		rows := make([]activityRow, len(out.Activities))
 		for i := range out.Activities {
-			var row []string
-			for _, c := range activityColumns {
-				row = append(row, c.of(&activityRow{out, &out.Activities[i]}))
-			}
-			rows = append(rows, unformula(row))
+			rows[i] = activityRow{out, &out.Activities[i]}
 		}
-		if err := w.WriteAll(rows); err != nil {
+		table, err := tableOf(activityColumns, rows)
+		if err != nil {
 			return err
 		}
 		x.w.Header().Set("Content-Disposition", `attachment; filename="processing-activities.csv"`)
-		x.write(http.StatusOK, mediaCSV, table.Bytes())
+		x.write(http.StatusOK, mediaCSV, table)
 		return nil
 	},
 }

@@ -96,6 +96,9 @@ func (r *restore) undo(ctx context.Context, e *log.Entry, told map[privacy.ID]bo
 		switch e.Kind {
 		case log.Register:
 			r.undone.revision = max(r.undone.revision, record.Revision)
+			if record.Act == actReplayed {
+				break // nothing changed
+			}
 			r.report.Changes = append(r.report.Changes, fmt.Sprintf("register revision %d was applied", record.Revision))
 		case log.Policy:
 			r.report.Changes = append(r.report.Changes, fmt.Sprintf("rules %s: %s", record.Policy, record.Act))

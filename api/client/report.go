@@ -22,6 +22,30 @@ func (c *Client) ProcessingActivities(ctx context.Context, format string) ([]byt
 	return out, c.do(ctx, call{method: http.MethodGet, path: "/v1/reports/processing-activities", query: query, out: &out})
 }
 
+// Reports over a time, as Report takes them.
+const (
+	ReportConsents = "consents"
+	ReportDenials  = "denials"
+	ReportGaps     = "gaps"
+	ReportUnread   = "unread"
+)
+
+// Report returns a report over a time – from is in it, to is not, zero is no bound –
+// as JSON or with wire.FormatCSV as a table.
+func (c *Client) Report(ctx context.Context, name, format string, from, to time.Time) ([]byte, error) {
+	query := url.Values{}
+	if format != "" {
+		query.Set("format", format)
+	}
+	for name, at := range map[string]time.Time{"from": from, "to": to} {
+		if !at.IsZero() {
+			query.Set(name, at.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	var out []byte
+	return out, c.do(ctx, call{method: http.MethodGet, path: "/v1/reports/" + name, query: query, out: &out})
+}
+
 // BreachOptions say what a report about a channel is of.
 type BreachOptions struct {
 	// From and To bound when it happened: From is in it, To is not.

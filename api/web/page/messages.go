@@ -13,7 +13,8 @@ import (
 	"golang.org/x/text/language"
 )
 
-// A catalogue holds a family's messages in one language. Its file is JSON:
+// A catalogue holds a family's messages in one language, of one file or of several,
+// <part>.<language>.json. They are JSON:
 //
 //	{"greeting": "Good day, {name}",
 //	 "reads": {"one": "{n} read", "other": "{n} reads"}}
@@ -43,7 +44,8 @@ func (m *message) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// readCatalogues reads a file <language>.json each from files.
+// readCatalogues reads files <language>.json and <part>.<language>.json. No two of a
+// language say the same message.
 func readCatalogues(files fs.FS) (map[string]catalogue, error) {
 	names, err := fs.Glob(files, "*.json")
 	if err != nil {
@@ -52,6 +54,7 @@ func readCatalogues(files fs.FS) (map[string]catalogue, error) {
 	all := map[string]catalogue{}
 	for _, name := range names {
 		lang := strings.TrimSuffix(path.Base(name), ".json")
+		lang = lang[strings.LastIndexByte(lang, '.')+1:]
 		tag, err := language.Parse(lang)
 		if err != nil {
 			return nil, fmt.Errorf("%s is not named for a language: %w", name, err)
@@ -64,7 +67,12 @@ func readCatalogues(files fs.FS) (map[string]catalogue, error) {
 		if err := json.Unmarshal(data, &c.messages); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", name, err)
 		}
-		all[lang] = c
+		for key := range all[lang].messages {
+			if _, twice := c.messages[key]; twice {
+				return nil, fmt.Errorf("message %q is in two files of %q", key, lang)
+			}
+		}
+		all[lang] = c.with(all[lang])
 	}
 	return all, nil
 }

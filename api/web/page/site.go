@@ -28,7 +28,8 @@ type Config struct {
 	// "_" is a page: it defines "title" and "main", which the layout shows, and
 	// may define "nav". Those that begin with "_" are there for all pages.
 	Templates fs.FS
-	// Messages holds a catalogue <language>.json for each language.
+	// Messages holds a catalogue <language>.json for each language, or several
+	// <part>.<language>.json.
 	Messages fs.FS
 	// Funcs are further functions for the templates. Default: none.
 	Funcs template.FuncMap

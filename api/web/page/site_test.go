@@ -161,3 +161,15 @@ func TestAFamilyIsCheckedAtTheStart(t *testing.T) {
 		}
 	}
 }
+
+// A catalogue may be in several files, which must not contradict each other.
+func TestACatalogueInParts(t *testing.T) {
+	parts := map[string]string{"en.json": strings.Replace(english, `, "again": "Visit again"`, "", 1), "more.en.json": `{"again": "Visit again"}`, "de.json": german}
+	if _, err := page.New(page.Config{Templates: files(map[string]string{"visits.html": visits}), Messages: files(parts)}); err != nil {
+		t.Error(err)
+	}
+	parts["more.en.json"] = `{"again": "Visit again", "title": "Calls"}`
+	if _, err := page.New(page.Config{Templates: files(map[string]string{"visits.html": visits}), Messages: files(parts)}); err == nil || !strings.Contains(err.Error(), `"title" is in two files`) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -18,13 +18,61 @@ import (
 func newReport() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "report",
-		Short: "Reports that the law asks for: processing activities, a breach",
+		Short: "Reports: processing activities, a breach, consents, denials, gaps, data nobody reads",
 		Example: `  sayso report activities > activities.csv
+  sayso report unread --from 2026-01-01
   sayso report breach web --from 2026-04-01 --to 2026-04-09`,
 	},
 		newReportActivities(),
 		newReportBreach(),
+		newReportOver(client.ReportConsents, "How consent to each purpose went, day by day or month by month", `consents writes a table with a row a day, or a month of a longer time, and a
+purpose: how many gave, refused, withdrew, objected or opted out, and of how many
+people consent stood at its end. People who were erased since are in none of it.`),
+		newReportOver(client.ReportDenials, "Why channels were not told what they asked for", `denials writes a table with a row a channel, purpose and code: how many decisions
+withheld a field for that reason, how many fields, and the latest of them.`),
+		newReportOver(client.ReportGaps, "What channels asked for that the register does not map", `gaps writes a table of what channels asked for in vain whatever anybody says: fields
+that the purpose does not list, purposes that the channel does not hold. closed
+says that the register in force maps it.`),
+		newReportOver(client.ReportUnread, "Which data is kept and never shown", `unread writes a table with a row a field: of how many people there is a value now,
+and how often it was shown in that time. What nobody is shown need not be kept.`),
 	)
+}
+
+// newReportOver makes the command of a report over a time.
+func newReportOver(name, short, long string) *cobra.Command {
+	var p period
+	cmd := &cobra.Command{
+		Use:     name,
+		Short:   short,
+		Long:    long + " With -o\njson it tells the same for machines.",
+		Example: "  sayso report " + name + " --from 2026-03-01 > " + name + ".csv",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			in, err := p.request()
+			if err != nil {
+				return err
+			}
+			c, err := remote()
+			if err != nil {
+				return err
+			}
+			format := wire.FormatCSV
+			if forMachines(cmd) {
+				format = ""
+			}
+			out, err := c.Report(cmd.Context(), name, format, in.From, in.To)
+			if err != nil {
+				return err
+			}
+			if forMachines(cmd) {
+				out = append(out, '\n')
+			}
+			_, err = cmd.OutOrStdout().Write(out)
+			return err
+		},
+	}
+	p.flags(cmd)
+	return cmd
 }
 
 func newReportActivities() *cobra.Command {
