@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"crypto"
+	"time"
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault"
@@ -23,6 +24,7 @@ type door interface {
 
 	Read(context.Context, vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)
 	ReadBatch(context.Context, vault.Caller, []vault.ReadRequest) []vault.ReadOutcome
+	Audience(context.Context, vault.Caller, vault.AudienceRequest, func(time.Time, []vault.ReadOutcome) (used, next int, err error)) error
 	Capture(context.Context, vault.Caller, vault.CaptureRequest) (*vault.CaptureResult, error)
 	CaptureBatch(context.Context, vault.Caller, []vault.CaptureRequest) ([]vault.CaptureOutcome, error)
 	ImportRows(context.Context, vault.Caller, vault.ImportRequest) (*vault.Import, []vault.Reject, error)

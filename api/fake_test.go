@@ -28,14 +28,15 @@ type fake struct {
 	clients map[string]vault.Client // by client ID; the secret is "secret of " + ID
 	calls   []string
 
-	read    func(vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)
-	capture func(vault.CaptureRequest) (*vault.CaptureResult, error)
-	consent func(vault.ConsentRequest) (*vault.ConsentResult, error)
-	apply   func(text []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
-	lookup  func(vault.SubjectRef, string) (privacy.SubjectID, error)
-	allow   error
-	ready   []string
-	any     error // what every other method answers
+	read     func(vault.Caller, vault.ReadRequest) (*vault.ReadResult, error)
+	capture  func(vault.CaptureRequest) (*vault.CaptureResult, error)
+	consent  func(vault.ConsentRequest) (*vault.ConsentResult, error)
+	apply    func(text []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
+	lookup   func(vault.SubjectRef, string) (privacy.SubjectID, error)
+	audience func(vault.AudienceRequest, func(time.Time, []vault.ReadOutcome) (int, int, error)) error
+	allow    error
+	ready    []string
+	any      error // what every other method answers
 
 	exporting vault.ExportRequest // the last
 	consents  []vault.ConsentLine
@@ -100,6 +101,12 @@ func (f *fake) ReadBatch(ctx context.Context, c vault.Caller, asks []vault.ReadR
 		out[i].Result, out[i].Err = f.Read(ctx, c, ask)
 	}
 	return out
+}
+func (f *fake) Audience(_ context.Context, c vault.Caller, r vault.AudienceRequest, some func(time.Time, []vault.ReadOutcome) (int, int, error)) error {
+	if err := f.called("audience"); err != nil || f.audience == nil {
+		return err
+	}
+	return f.audience(r, some)
 }
 func (f *fake) Capture(_ context.Context, _ vault.Caller, r vault.CaptureRequest) (*vault.CaptureResult, error) {
 	if err := f.called("capture"); err != nil || f.capture == nil {

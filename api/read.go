@@ -63,28 +63,11 @@ func appendRead(b []byte, r *vault.ReadResult) []byte {
 	b = quote(b, string(r.Purpose))
 	b = append(b, `,"policy":`...)
 	b = quote(b, r.Policy)
-	b = append(b, `,"fields":{`...)
-	for i, f := range r.Fields {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = quote(b, string(f.Field))
-		b = append(b, ':')
-		b = appendValue(b, f.Value)
-	}
-	b = append(b, `},"masked":{`...)
-	for i, m := range r.Masked {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = quote(b, string(m.Field))
-		b = append(b, `:{"value":`...)
-		b = appendValue(b, m.Value)
-		b = append(b, `,"mask":`...)
-		b = quote(b, string(m.Mask))
-		b = append(b, '}')
-	}
-	b = append(b, `},"withheld":`...)
+	b = append(b, `,"fields":`...)
+	b = appendFields(b, r.Fields)
+	b = append(b, `,"masked":`...)
+	b = appendMasked(b, r.Masked)
+	b = append(b, `,"withheld":`...)
 	b = appendWithheld(b, r.Withheld)
 	b = append(b, `,"missing":[`...)
 	for i, m := range r.Missing {
@@ -108,6 +91,35 @@ func appendRead(b []byte, r *vault.ReadResult) []byte {
 	b = append(b, `,"index":`...)
 	b = strconv.AppendUint(b, r.LogIndex, 10)
 	return append(b, `}}`...)
+}
+
+func appendFields(b []byte, fields []vault.FieldValue) []byte {
+	b = append(b, '{')
+	for i, f := range fields {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = quote(b, string(f.Field))
+		b = append(b, ':')
+		b = appendValue(b, f.Value)
+	}
+	return append(b, '}')
+}
+
+func appendMasked(b []byte, masked []vault.MaskedValue) []byte {
+	b = append(b, '{')
+	for i, m := range masked {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = quote(b, string(m.Field))
+		b = append(b, `:{"value":`...)
+		b = appendValue(b, m.Value)
+		b = append(b, `,"mask":`...)
+		b = quote(b, string(m.Mask))
+		b = append(b, '}')
+	}
+	return append(b, '}')
 }
 
 // appendInferred appends which models made what is released, if any did.

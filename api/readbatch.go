@@ -3,7 +3,6 @@ package api
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -47,7 +46,7 @@ func readBatch(x *exchange) error {
 	if err := x.accepts(mediaNDJSON); err != nil {
 		return err
 	}
-	s := &stream{x: x, wire: http.NewResponseController(x.w), in: bufio.NewReaderSize(x.r.Body, int(x.route.body)), size: 8}
+	s := &stream{outflow: newOutflow(x), in: bufio.NewReaderSize(x.r.Body, int(x.route.body)), size: 8}
 	// An error here is of a connection that cannot do better; HTTP/2 needs none.
 	_ = s.wire.EnableFullDuplex()
 	for {
@@ -64,10 +63,8 @@ func readBatch(x *exchange) error {
 
 // stream is a batch of reads on its way.
 type stream struct {
-	x    *exchange
-	wire *http.ResponseController
-	in   *bufio.Reader
-	out  []byte
+	outflow
+	in *bufio.Reader
 
 	lines int        // taken in
 	held  []readLine // taken in, not written yet
@@ -184,18 +181,8 @@ func (s *stream) write(n int, o vault.ReadOutcome) error {
 // refuse writes what a problem would say of one line, and returns the error if
 // it is one after which no other line can be answered.
 func (s *stream) refuse(n int, err error) error {
-	r, known := refusalOf(err)
-	if !known {
-		s.x.failed(err)
-	}
-	entry := refusals[r.code]
-	if r.status == 0 {
-		r.status = entry.status
-	}
-	line := wire.ReadLine{N: n, Status: r.status, Type: typePrefix + r.code, Title: entry.title, Code: r.code, Detail: r.detail, Errors: r.fields}
-	if r.status == http.StatusTooManyRequests || r.status == http.StatusServiceUnavailable {
-		line.RetryAfter = r.seconds()
-	}
+	r, said := s.problem(err)
+	line := wire.ReadLine{N: n, Status: said.Status, Type: said.Type, Title: said.Title, Code: said.Code, Detail: said.Detail, Errors: said.Errors, RetryAfter: said.RetryAfter}
 	b, failed := json.Marshal(&line, json.Deterministic(true))
 	if failed != nil {
 		return failed
@@ -216,34 +203,5 @@ func (s *stream) end() error {
 		_ = s.refuse(s.lines+1, s.over)
 		return nil
 	}
-	b, err := json.Marshal(wire.BatchEnd{End: true, Lines: s.lines})
-	if err == nil {
-		_ = s.send(append(b, '\n'))
-	}
-	return err
-}
-
-// send writes one line through to the connection. It waits for a client that
-// does not read, and so everything before it does.
-func (s *stream) send(line []byte) error {
-	if s.x.status == 0 {
-		s.x.w.Header()["Content-Type"] = []string{mediaNDJSON}
-		s.x.status = http.StatusOK
-		s.x.w.WriteHeader(http.StatusOK)
-	}
-	s.out = line
-	s.x.size += len(line)
-	_ = s.wire.SetWriteDeadline(time.Now().Add(patience))
-	if _, err := s.x.w.Write(line); err != nil {
-		return err
-	}
-	return s.wire.Flush()
-}
-
-// refusedCode is the code the access log tells for a stream that broke off.
-func refusedCode(err error) string {
-	if r, known := refusalOf(err); known && !errors.Is(err, context.Canceled) {
-		return r.code
-	}
-	return "broken_off"
+	return s.last(s.lines)
 }

@@ -152,7 +152,7 @@ func whoami(x *exchange) (*wire.Whoami, error) {
 		return nil, err
 	}
 	answer := wire.Whoami{Client: out.Client, Role: string(out.Role), Channel: out.Channel, Kind: out.Kind, Purposes: out.Purposes,
-		Fields: out.Fields, Captures: out.Captures, Obtains: out.Obtains, Identifiers: out.Identifiers}
+		Fields: out.Fields, Captures: out.Captures, Obtains: out.Obtains, Identifiers: out.Identifiers, Audiences: out.Audiences}
 	for _, l := range out.Limits {
 		answer.Limits = append(answer.Limits, wire.Limit(l))
 	}

@@ -77,6 +77,7 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/imports/check", role: channelRole, body: huge, deadline: patiently, query: []string{"from"}, do: checkRowsHandler, summary: "Say which captures would be rejected, and keep nothing"},
 		{method: "POST", pattern: "/v1/reads", role: channelRole, body: small, deadline: quick, quiet: true, do: readHandler, summary: "Read a person's fields for a purpose"},
 		{method: "POST", pattern: "/v1/reads/batch", role: channelRole, body: small, deadline: long, quiet: true, do: readBatchHandler, summary: "Read many people's fields: a read a line, an answer a line, while both are sent"},
+		{method: "POST", pattern: "/v1/audiences", role: channelRole, body: small, deadline: long, quiet: true, do: audienceHandler, summary: "Everybody this channel may use for a purpose now: a person a line"},
 		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
 		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: eitherRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},
 		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},

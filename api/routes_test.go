@@ -16,6 +16,7 @@ var goodBodies = map[string]string{
 	"POST /v1/captures/batch":        `{"fields":{"given_name":"Anahita"}}`,
 	"POST /v1/reads":                 `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
 	"POST /v1/reads/batch":           `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
+	"POST /v1/audiences":             `{"purpose":"marketing"}`,
 	"POST /v1/consents":              `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
 	"POST /v1/grounds":               `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
 	"POST /v1/touches":               `{"subject":"` + ana.String() + `","kind":"order","topic":"tv"}`,

@@ -190,6 +190,7 @@ type Whoami struct {
 	// Identifiers are those of Captures by which a person is known again.
 	Identifiers []privacy.FieldName `json:"identifiers"`
 	Limits      []LimitState        `json:"limits"`
+	Audiences   bool                `json:"audiences"` // whether it may ask for them
 }
 
 // Whoami tells a client what it may do.
@@ -207,7 +208,7 @@ func (v *Vault) Whoami(by Caller) (*Whoami, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.Channel, w.Kind, w.Limits = channel.ID, channel.Kind, v.limits.left(channel)
+	w.Channel, w.Kind, w.Limits, w.Audiences = channel.ID, channel.Kind, v.limits.left(channel), channel.Bulk.Audiences
 	w.Captures = append(w.Captures, channel.Captures...)
 	for _, name := range channel.Captures {
 		if f, ok := now.register.Field(name); ok && f.Identifier == register.Unique {

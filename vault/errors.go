@@ -129,7 +129,7 @@ func (v *Vault) refusal(err error) error {
 	var denied *DeniedError
 	var conflict *RevisionConflict
 	switch {
-	case errors.As(err, &refused), errors.As(err, &denied), errors.As(err, &conflict), errors.Is(err, ErrInvalidClient):
+	case errors.As(err, &refused), errors.As(err, &denied), errors.As(err, &conflict), errors.Is(err, ErrInvalidClient), errors.Is(err, errNotAmong):
 		return err
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, policy.ErrDeadline):
 		return err

@@ -199,3 +199,6 @@ func (v *Vault) QuietAsk(ctx context.Context, by Caller, id privacy.SubjectID, p
 	a, err := v.decide(ctx, by, ReadRequest{Subject: SubjectRef{ID: id}, Purpose: purpose, Fields: fields}, asking)
 	return a.quiet, err
 }
+
+// ListInLittleMemory lets an audience know so many people ahead.
+func (v *Vault) ListInLittleMemory(people int) { v.audiencePeople = people }

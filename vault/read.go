@@ -25,6 +25,9 @@ type ReadRequest struct {
 	Context map[string]any
 
 	plan *TouchRequest // what is asked about, if it is whether to contact the person
+	// listing asks of everybody in turn, for an audience: only who is in it counts
+	// and is told.
+	listing bool
 }
 
 // ReadResult is what was released, with the decision that did.
@@ -216,6 +219,9 @@ func (v *Vault) decideOn(ctx context.Context, by Caller, req ReadRequest, want l
 		if err != nil {
 			return err
 		}
+		if req.listing && !channel.Bulk.Audiences {
+			return refuse(CodeForbidden, "this channel may not ask for audiences: the register does not say bulk: {audiences: true}")
+		}
 		a.conditions = append(a.on[:0], s.Unchanged(bucketGovernance, keyCurrent))
 		q := question{by: by, channel: channel, regime: now, fields: req.Fields, context: req.Context, purpose: req.Purpose}
 		refused := q.mayAsk()
@@ -233,12 +239,17 @@ func (v *Vault) decideOn(ctx context.Context, by Caller, req ReadRequest, want l
 		if err != nil {
 			return err
 		}
-		if err := v.limits.ask(channel, func() [32]byte { return ref.hash(v) }); err != nil {
-			return err
+		if !req.listing {
+			if err := v.limits.ask(channel, func() [32]byte { return ref.hash(v) }); err != nil {
+				return err
+			}
 		}
 		p, err := v.seek(ctx, s, ref, q.purpose)
 		if err != nil {
 			return err
+		}
+		if p == nil && req.listing {
+			return errNotAmong
 		}
 		if p == nil { // the same steps as for somebody
 			if p, err = v.loadOwn(ctx, s, ref); err != nil {
@@ -334,6 +345,14 @@ func (v *Vault) answer(ctx context.Context, s store.Snapshot, q *question, p *pe
 			return fmt.Errorf("masking %s: %w", o.Field, err)
 		}
 		res.Masked = append(res.Masked, MaskedValue{Field: o.Field, Value: shown, Mask: o.Mask, Inference: fact.Inference})
+	}
+	if req.listing {
+		if !a.allowed {
+			return errNotAmong
+		}
+		if err := v.limits.ask(q.channel, func() [32]byte { return (&reference{id: p.id}).hash(v) }); err != nil {
+			return err
+		}
 	}
 	if want >= gaps {
 		if err := v.deal(ctx, s, q, p, want, outcomes, at, a, res, req.plan); err != nil {

@@ -116,23 +116,24 @@ type Vault struct {
 	sighted     atomic.Pointer[sighting] // and a state it was seen in
 	indexed     atomic.Pointer[epochs]   // the index epochs last seen, checked like the regime
 
-	asked     atomic.Uint64 // questions about people, so that what nobody waits for stands back
-	deciding  chan struct{} // one place a processor: evaluations do not slow each other past their deadline
-	compiling sync.Mutex    // guards the making of regimes
-	checking  chan struct{} // one place: what officers try takes one processor at most
-	walkRefs  int           // how many entries a walk over people holds at once
-	registers sync.Map      // revision → *revision, immutable once made
-	inputs    sync.Pool     // of *policy.Input
-	entries   sync.Pool     // of *[entryRoom]byte: what entries of the log were written in
-	second    atomic.Pointer[second]
-	notices   sync.Map  // purpose of a register revision → its notice's hash
-	running   running   // writes with an idempotency key
-	importing importing // rows of imports that are on their way
-	zones     sync.Map  // name → *time.Location
-	erasures  erasures
-	rekeys    sync.Mutex    // held while values keys are replaced
-	limiting  sync.Mutex    // held while a retention run is made
-	runs      chan struct{} // one waiting: a retention run begins now
+	asked          atomic.Uint64 // questions about people, so that what nobody waits for stands back
+	deciding       chan struct{} // one place a processor: evaluations do not slow each other past their deadline
+	compiling      sync.Mutex    // guards the making of regimes
+	checking       chan struct{} // one place: what officers try takes one processor at most
+	walkRefs       int           // how many entries a walk over people holds at once
+	audiencePeople int           // how many people an audience knows ahead
+	registers      sync.Map      // revision → *revision, immutable once made
+	inputs         sync.Pool     // of *policy.Input
+	entries        sync.Pool     // of *[entryRoom]byte: what entries of the log were written in
+	second         atomic.Pointer[second]
+	notices        sync.Map  // purpose of a register revision → its notice's hash
+	running        running   // writes with an idempotency key
+	importing      importing // rows of imports that are on their way
+	zones          sync.Map  // name → *time.Location
+	erasures       erasures
+	rekeys         sync.Mutex    // held while values keys are replaced
+	limiting       sync.Mutex    // held while a retention run is made
+	runs           chan struct{} // one waiting: a retention run begins now
 
 	background sync.WaitGroup
 	stop       context.CancelFunc
@@ -160,6 +161,7 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	v.deciding = make(chan struct{}, runtime.GOMAXPROCS(0))
 	v.erasures.kick, v.runs = make(chan struct{}, 1), make(chan struct{}, 1)
 	v.checking, v.walkRefs = make(chan struct{}, 1), walkRefs
+	v.audiencePeople = audiencePeople
 	if err := v.checkFormat(ctx); err != nil {
 		return nil, err
 	}

@@ -80,6 +80,7 @@ type Whoami struct {
 	// Identifiers are those of Captures by which a person is known again.
 	Identifiers []privacy.FieldName `json:"identifiers"`
 	Limits      []Limit             `json:"limits"`
+	Audiences   bool                `json:"audiences" doc:"whether it may ask for them"`
 }
 
 // Limit is what a client may still do before a moment.

@@ -138,6 +138,7 @@ func (c *Channel) members() []member {
 			{"empty_answers_per_day", c.Limits.EmptyAnswersPerDay},
 			{"captures_per_person_per_day", c.Limits.CapturesPerPersonPerDay},
 		}},
+		{"bulk", []member{{"audiences", c.Bulk.Audiences}}},
 	}
 }
 

@@ -150,7 +150,6 @@ func TestAllMistakesAreToldInTheOrderOfTheText(t *testing.T) {
 func TestAKeyThatIsNotEnforcedIsRefusedByName(t *testing.T) {
 	for key, text := range map[string]string{
 		"sessions": edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
-		"bulk":     edit(t, "{id: web, kind: web,", "{id: web, kind: web, bulk: {audiences: true},"),
 		"webhooks": edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),
 	} {
 		got := problems(t, text)

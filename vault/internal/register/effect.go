@@ -278,6 +278,11 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 			"obtains": "it may then record consent"}[base])
 	case "recipient":
 		return true, "somebody else then reads here"
+	case "bulk":
+		if after.Bulk.Audiences {
+			return true, "it may then ask who may be reached, without naming anybody"
+		}
+		return false, "it is then told of nobody whom it does not name"
 	case "limits":
 		from, _ := strconv.Atoi(c.From)
 		to, _ := strconv.Atoi(c.To)

@@ -52,6 +52,7 @@ func TestWhichChangesOfARegisterWiden(t *testing.T) {
 		"a kind nobody looks at":    {[]string{"kind: store", "kind: shop"}, false, "no rule"},
 		"a limit is lower":          {[]string{"people_per_day: 100", "people_per_day: 50"}, false, "ask less"},
 		"a limit goes":              {[]string{", limits: {people_per_day: 100}", ""}, true, "ask more"},
+		"audiences":                 {[]string{"kind: sms, ", "kind: sms, bulk: {audiences: true}, "}, true, "without naming"},
 		"a cell goes":               {[]string{"  - {purpose: order-fulfilment, channel: store, field: email, as: mask}\n", ""}, true, "more of the field"},
 		"a cell comes":              {[]string{"matrix:", "matrix:\n  - {purpose: order-fulfilment, channel: web, field: email, as: withhold}"}, false, "less of the field"},
 		"a cell withholds":          {[]string{"field: email, as: mask", "field: email, as: withhold"}, false, "less of the field"},

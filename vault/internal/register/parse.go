@@ -258,7 +258,7 @@ func (v value) consent() *ConsentTerms {
 }
 
 func (v value) channel() Channel {
-	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits")
+	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits", "bulk")
 	return Channel{
 		ID:        privacy.ChannelID(o.need("id").id()),
 		Kind:      o.need("kind").id(),
@@ -268,7 +268,13 @@ func (v value) channel() Channel {
 		Obtains:   ids[privacy.PurposeID](o.get("obtains")),
 		Recipient: o.get("recipient").str(),
 		Limits:    o.get("limits").limits(),
+		Bulk:      o.get("bulk").bulk(),
 	}
+}
+
+func (v value) bulk() Bulk {
+	o := v.object("audiences")
+	return Bulk{Audiences: o.get("audiences").boolean()}
 }
 
 func (v value) limits() Limits {

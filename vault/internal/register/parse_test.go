@@ -27,7 +27,7 @@ purposes:
     recipients: [Texter Ltd]
     consent: {valid_for: P1Y, notice: {version: "2026-03", text: We text you offers.}}
 channels:
-  - {id: web, kind: web, purposes: [order-fulfilment], captures: [given_name, email, phone_number], obtains: [sms-marketing], limits: {people_per_day: 100}}
+  - {id: web, kind: web, purposes: [order-fulfilment], captures: [given_name, email, phone_number], obtains: [sms-marketing], limits: {people_per_day: 100}, bulk: {audiences: true}}
   - {id: store, kind: store, purposes: [order-fulfilment], captures: [given_name]}
   - {id: sms, kind: sms, purposes: [sms-marketing], recipient: Texter Ltd}
 matrix:
@@ -62,7 +62,7 @@ func TestARegisterIsLookedUpByName(t *testing.T) {
 	if !ok || p.Consent == nil || p.Consent.Notice.Version != "2026-03" || p.Title.In("de") != "Angebote per SMS" {
 		t.Errorf("Purpose(sms-marketing): got %+v, %v", p, ok)
 	}
-	if c, ok := r.Channel("web"); !ok || c.Limits.PeoplePerDay != 100 {
+	if c, ok := r.Channel("web"); !ok || c.Limits.PeoplePerDay != 100 || !c.Bulk.Audiences {
 		t.Errorf("Channel(web): got %+v, %v", c, ok)
 	}
 	if _, ok := r.Field("shoe_size"); ok {

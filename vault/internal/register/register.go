@@ -146,6 +146,13 @@ type Channel struct {
 	// Recipient is the third party that reads here, "" if it is the controller.
 	Recipient string
 	Limits    Limits
+	Bulk      Bulk
+}
+
+// Bulk is what a channel may ask without naming people.
+type Bulk struct {
+	// Audiences lets it ask who may be reached for a purpose it holds.
+	Audiences bool
 }
 
 // Limits bound what a channel may ask; 0 is no limit.
