@@ -130,38 +130,72 @@ func caller(v *vault.Vault, c vault.Credentials) (vault.Caller, error) {
 	return vault.Caller{Client: client}, err
 }
 
+// fill captures n people, one batch being made ready while that before it is
+// committed.
 func (f *filledVault) fill(ctx context.Context, v *vault.Vault, n int, progress func(int, float64)) error {
 	shop, err := caller(v, f.channel)
 	if err != nil {
 		return err
 	}
-	profiles := 0
-	for len(f.people) < n {
-		began := time.Now()
-		batch := make([]vault.CaptureRequest, 0, fillBatch)
-		for i := len(f.people); i < min(n, len(f.people)+fillBatch); i++ {
+	profiles, last := 0, time.Now()
+	for from, before := 0, (*inventing)(nil); from < n || before != nil; from += fillBatch {
+		var next *inventing
+		if from < n {
+			next = fillWith(ctx, v, shop, from, min(n, from+fillBatch))
+		}
+		if before != nil {
+			<-before.done
+			if before.err != nil {
+				if next != nil {
+					<-next.done
+				}
+				return before.err
+			}
+			f.people = append(f.people, before.people...)
+			profiles += before.profiles
+			if progress != nil {
+				progress(len(f.people), float64(len(before.people))/time.Since(last).Seconds())
+			}
+			last = time.Now()
+		}
+		before = next
+	}
+	f.cost.Profile = float64(profiles)/float64(n) + 1
+	return nil
+}
+
+// inventing is a batch of invented people on its way into the vault. The rest is for
+// whoever saw done closed.
+type inventing struct {
+	done     chan struct{}
+	people   []privacy.SubjectID
+	profiles int // bytes of their fields as JSON
+	err      error
+}
+
+func fillWith(ctx context.Context, v *vault.Vault, shop vault.Caller, from, to int) *inventing {
+	f := &inventing{done: make(chan struct{})}
+	go func() {
+		defer close(f.done)
+		batch := make([]vault.CaptureRequest, 0, to-from)
+		for i := from; i < to; i++ {
 			told := invent(i)
 			for _, field := range told.Fields {
-				profiles += len(field.Field) + len(`"":,`) + len(field.Value.Reveal())
+				f.profiles += len(field.Field) + len(`"":,`) + len(field.Value.Reveal())
 			}
 			batch = append(batch, told)
 		}
 		outcomes, err := v.CaptureBatch(ctx, shop, batch)
-		if err != nil {
-			return err
-		}
+		f.err = err
 		for _, o := range outcomes {
 			if o.Err != nil {
-				return fmt.Errorf("an invented person was refused: %w", o.Err)
+				f.err = fmt.Errorf("an invented person was refused: %w", o.Err)
+				return
 			}
 			f.people = append(f.people, o.Result.Subject)
 		}
-		if progress != nil {
-			progress(len(f.people), float64(len(batch))/time.Since(began).Seconds())
-		}
-	}
-	f.cost.Profile = float64(profiles)/float64(n) + 1
-	return nil
+	}()
+	return f
 }
 
 // weigh says what a person takes on disk, by part.

@@ -29,6 +29,7 @@ Interrupted, it leaves a whole vault with those who are in by then.`,
 			if dir == "" || subjects < 1 {
 				return misuse("--dir and at least one of --subjects are needed")
 			}
+			collectLater()
 			root, err := rootKey(cmd, passphraseFile, true)
 			if err != nil {
 				return err
