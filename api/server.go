@@ -35,6 +35,8 @@ type Config struct {
 	Observer Observer
 	// Metrics are shown at /metrics. Default: none, and there is no such page.
 	Metrics Metrics
+	// Pages are families of pages to serve beside the routes. Default: none.
+	Pages []Pages
 	// Now tells the time tokens are issued and checked at. Default: time.Now.
 	Now func() time.Time
 }
@@ -85,7 +87,7 @@ func newServer(d door, cfg Config) (*Server, error) {
 	if s.docs, err = document(table, s.openapi); err != nil {
 		return nil, fmt.Errorf("documenting the routes: %w", err)
 	}
-	s.handler = s.arriving(s.mux(table))
+	s.handler = s.pages(cfg.Pages, s.arriving(s.mux(table)))
 	for i := range table {
 		if rt := &table[i]; slices.Contains(inLane, rt.method+" "+rt.pattern) {
 			s.lane = append(s.lane, lane.Route{Method: rt.method, Path: rt.pattern, Handler: s.arriving(s.serve(rt))})

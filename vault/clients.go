@@ -79,7 +79,7 @@ func (v *Vault) Authenticate(clientID, secret string) (Client, error) {
 		return Client{}, ErrInvalidClient
 	}
 	for _, s := range record.Secrets {
-		if subtle.ConstantTimeCompare(s.Hash, hash[:]) == 1 && s.Revoked.IsZero() {
+		if s.kind() == CredentialSecret && subtle.ConstantTimeCompare(s.Hash, hash[:]) == 1 && s.Revoked.IsZero() {
 			client.SecretID = s.ID
 			return client, nil
 		}
@@ -273,6 +273,9 @@ func secretViews(record *clientRecord) []SecretView {
 	views := []SecretView{}
 	if record != nil {
 		for _, s := range record.Secrets {
+			if s.kind() != CredentialSecret {
+				continue
+			}
 			views = append(views, SecretView{ID: s.ID, Created: s.Created, Revoked: !s.Revoked.IsZero()})
 		}
 	}

@@ -73,6 +73,13 @@ type secretInfo struct {
 	Hash    []byte    `json:"hash"`
 	Created time.Time `json:"created"`
 	Revoked time.Time `json:"revoked,omitzero"`
+
+	// Of officers' other credentials: see CredentialKind.
+	Kind    CredentialKind  `json:"kind,omitempty"` // "": a secret
+	Label   string          `json:"label,omitempty"`
+	Passkey json.RawMessage `json:"passkey,omitempty"`
+	Issuer  string          `json:"issuer,omitempty"`
+	Until   time.Time       `json:"until,omitzero"`
 }
 
 // Guardrails names the rule set that has no officer's rules: the first one.

@@ -23,6 +23,10 @@ type OfficerView struct {
 	Pending    string
 	ProposedBy string
 	ProposedAt time.Time
+	// Enrols says that the officer has nothing to log in with yet but a link,
+	// EnrolsUntil when that ends; of one that was used, zero.
+	Enrols      bool
+	EnrolsUntil time.Time
 }
 
 // OfficerChange is what became of a change of officers.
@@ -32,6 +36,9 @@ type OfficerChange struct {
 	// Credentials are a new officer's, shown once, nil if there are none to show.
 	Credentials *Credentials
 	SecretID    string
+	// Enrolment is the code of an enrolment link, shown once, with its end.
+	Enrolment string
+	Until     time.Time
 }
 
 // StatusRemoved is the status of an officer who is one no more.
@@ -50,7 +57,13 @@ func (v *Vault) Officers(_ context.Context, by Caller) ([]OfficerView, error) {
 	}
 	views := []OfficerView{}
 	for _, name := range slices.Sorted(maps.Keys(now.gov.Officers)) {
-		view := OfficerView{Name: name, ClientID: officerPrefix + name, Secrets: secretViews(now.gov.Officers[name])}
+		record := now.gov.Officers[name]
+		view := OfficerView{Name: name, ClientID: officerPrefix + name, Secrets: secretViews(record), Enrols: record.invited()}
+		for i := range record.Secrets {
+			if s := &record.Secrets[i]; view.Enrols && s.alive(micro(v.cfg.Now())) {
+				view.EnrolsUntil = s.Until
+			}
+		}
 		if p := now.gov.waiting(func(p *pending) bool { return p.Kind == pendingRemove && p.Officer == name }); p != nil {
 			view.Pending, view.ProposedBy, view.ProposedAt = "remove", p.By, p.At
 		}
@@ -68,6 +81,10 @@ func (v *Vault) Officers(_ context.Context, by Caller) ([]OfficerView, error) {
 // from then on another officer has to approve it, and until then nothing is
 // made.
 func (v *Vault) AddOfficer(ctx context.Context, by Caller, name string) (*OfficerChange, error) {
+	return v.addOfficer(ctx, by, name, false)
+}
+
+func (v *Vault) addOfficer(ctx context.Context, by Caller, name string, invited bool) (*OfficerChange, error) {
 	if !officerName.MatchString(name) {
 		return nil, invalid("name", "invalid_value", "expected a name of a to z, then a-z 0-9 and -, at most 63 characters")
 	}
@@ -77,10 +94,14 @@ func (v *Vault) AddOfficer(ctx context.Context, by Caller, name string) (*Office
 		}
 		fits := func(p *pending) bool { return p.Kind == pendingAdd && p.Officer == name }
 		if len(gov.Officers) > 1 {
-			return gov.proposeOfficer(by, event, pendingAdd, name, fits)
+			change, err := gov.proposeOfficer(by, event, pendingAdd, name, fits)
+			if p := gov.waiting(fits); err == nil && p.By == by.Client.Officer {
+				p.Invited = invited
+			}
+			return change, err
 		}
 		gov.drop(fits)
-		return v.makeOfficer(gov, event, name), by.Once.keepSecret(tx)
+		return v.makeOfficer(gov, event, name, invited), by.Once.keepSecret(tx)
 	})
 }
 
@@ -114,7 +135,7 @@ func (v *Vault) ApproveOfficer(ctx context.Context, by Caller, name string) (*Of
 		if err := p.mayApprove(gov, by); err != nil {
 			return nil, err
 		}
-		kind := p.Kind
+		kind, invited := p.Kind, p.Invited
 		event.Proposed = p.By
 		if kind == pendingRemove {
 			if len(gov.Officers) == 2 && by.Client.Officer != name {
@@ -123,7 +144,7 @@ func (v *Vault) ApproveOfficer(ctx context.Context, by Caller, name string) (*Of
 			return removeOfficer(gov, event, name), nil
 		}
 		gov.drop(func(p *pending) bool { return p.Kind == pendingAdd && p.Officer == name })
-		return v.makeOfficer(gov, event, name), by.Once.keepSecret(tx)
+		return v.makeOfficer(gov, event, name, invited), by.Once.keepSecret(tx)
 	})
 }
 
@@ -157,8 +178,11 @@ func (v *Vault) NewOfficerSecret(ctx context.Context, by Caller, name string) (*
 		if err != nil {
 			return nil, err
 		}
-		if record.living() >= maxSecrets {
+		if record.livingOf(CredentialSecret) >= maxSecrets {
 			return nil, refuse(CodeWrongState, "you have two live secrets; revoke one first")
+		}
+		if record.kindOf(by.Client.SecretID) == CredentialEnrolment { // it has done its part
+			record.endEnrolments(event.At)
 		}
 		change := v.addOfficerSecret(record, event, name)
 		return change, by.Once.keepSecret(tx)
@@ -174,8 +198,8 @@ func (v *Vault) RevokeOfficerSecret(ctx context.Context, by Caller, name, secret
 		if err != nil {
 			return nil, err
 		}
-		if record.live(secretID) && record.living() == 1 {
-			return nil, refuse(CodeWrongState, "this is your last secret; make another first")
+		if record.live(secretID) && record.lasting() == 1 && record.kindOf(secretID) != CredentialEnrolment {
+			return nil, refuse(CodeWrongState, "this is the last you can log in with; make another first")
 		}
 		event.Act, event.Client, event.Secret = "secret revoked", officerPrefix+name, secretID
 		return &OfficerChange{Name: name, Status: StatusActive}, record.revoke(secretID, now)
@@ -194,7 +218,7 @@ func (v *Vault) MendOfficers(ctx context.Context, name string) (*OfficerChange, 
 		record := gov.Officers[name]
 		if record == nil {
 			gov.drop(func(p *pending) bool { return p.Kind == pendingAdd && p.Officer == name })
-			return v.makeOfficer(gov, event, name), nil
+			return v.makeOfficer(gov, event, name, false), nil
 		}
 		for i := range record.Secrets {
 			if record.Secrets[i].Revoked.IsZero() {
@@ -241,7 +265,7 @@ func (v *Vault) changeOfficers(ctx context.Context, by Caller, change changingOf
 			return nil, err
 		}
 		made, err := change(tx, gov, event)
-		if err == nil && event.Act != "" && made.Credentials == nil {
+		if err == nil && event.Act != "" && made.Credentials == nil && made.Enrolment == "" {
 			err = by.Once.keep(tx, made)
 		}
 		return made, err
@@ -264,6 +288,11 @@ func (v *Vault) officersUpdate(ctx context.Context, by string, change changingOf
 			return errUnchanged
 		}
 		event.Governance = digest
+		if made.Status == StatusRemoved {
+			if err := tx.Delete(bucketDesks, []byte(made.Name)); err != nil {
+				return err
+			}
+		}
 		return v.note(tx, log.Client, privacy.NewID(at), event)
 	})
 	if err != nil && !errors.Is(err, errUnchanged) {
@@ -297,10 +326,14 @@ func (gov *governance) proposedOfficer(name string) (*pending, error) {
 	return nil, refuse(CodeNotFound, "there is no officer of this name, and none is proposed")
 }
 
-func (v *Vault) makeOfficer(gov *governance, event *clientEvent, name string) *OfficerChange {
+func (v *Vault) makeOfficer(gov *governance, event *clientEvent, name string, invited bool) *OfficerChange {
 	record := &clientRecord{}
 	gov.Officers[name] = record
-	change := v.addOfficerSecret(record, event, name)
+	add := v.addOfficerSecret
+	if invited {
+		add = v.addEnrolment
+	}
+	change := add(record, event, name)
 	event.Act = "made"
 	return change
 }

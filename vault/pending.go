@@ -25,6 +25,7 @@ type pending struct {
 	Rollback bool   `json:"rollback,omitempty"`
 	Alone    bool   `json:"alone,omitempty"`   // submitted, though its author could activate it alone
 	Officer  string `json:"officer,omitempty"` // to add or to remove
+	Invited  bool   `json:"invited,omitempty"` // to add with an enrolment link in the place of a secret
 }
 
 type pendingKind string

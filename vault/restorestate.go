@@ -192,6 +192,9 @@ func (r *restore) govern(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := v.endSessions(tx); err != nil { // some may have ended after the copy was made
+			return err
+		}
 		record.Governance = digest
 		return v.note(tx, log.Start, privacy.NewID(r.report.At), record)
 	})

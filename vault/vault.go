@@ -85,6 +85,9 @@ const (
 	bucketErased     store.Bucket = "erased"     // keyed hash of a subject → what stands where they were
 	bucketRekeying   personal     = "rekeying"   // place → their values key is about to be replaced
 
+	bucketSessions store.Bucket = "officers/sessions" // keyed hash of a token → session of an officer, sealed
+	bucketDesks    store.Bucket = "officers/desks"    // officer → what they work at and have not applied, sealed
+
 	bucketRequests     store.Bucket = "requests"      // request → sealed request
 	bucketRequestsOpen store.Bucket = "requests/open" // request
 	bucketRequestsOf   personal     = "requests/of"   // place → request

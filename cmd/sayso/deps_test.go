@@ -51,6 +51,7 @@ var floors = [][]string{
 		"api/authn: api/wire",
 		"api/authn/openid:",
 		"api/lane:",
+		"api/web/console: api/web/page",
 		"api: api/authn api/lane api/wire",
 		"api/metrics: api api/authn",
 		"api/traces: api",

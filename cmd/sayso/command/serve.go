@@ -178,7 +178,11 @@ type serving struct {
 // serveVault answers requests on a listener until ctx ends, then lets running
 // ones end. It closes the listener, but not the vault.
 func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) error {
-	cfg := api.Config{Vault: f.vault, Issuer: how.issuer, Version: version(), Logger: how.logger}
+	families, err := pages(f, how)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	cfg := api.Config{Vault: f.vault, Issuer: how.issuer, Version: version(), Logger: how.logger, Pages: families}
 	if f.watched != nil {
 		cfg.Observer, cfg.Metrics = f.watched.observer(), f.watched.metrics
 	}

@@ -1,0 +1,111 @@
+package console
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/sayso-vault/sayso/api/web/page"
+)
+
+//go:embed all:templates
+var templateFiles embed.FS
+
+//go:embed messages
+var messageFiles embed.FS
+
+// Config is what a [Handler] is made of. Vault and Origin are required.
+type Config struct {
+	// Vault is asked and told everything, as the officer of the session.
+	Vault Vault
+	// Origin is the address under which browsers reach the console, such as
+	// https://vault.example.org. Over https its cookies are bound to the host; in
+	// the clear, which is for loopback, they cannot be.
+	Origin string
+	// Logger is told what went wrong, never a personal value. Default: none.
+	Logger *slog.Logger
+	// Now tells the time. Default: time.Now.
+	Now func() time.Time
+}
+
+// Handler serves the console. It is safe for concurrent use.
+type Handler struct {
+	vault    Vault
+	site     *page.Site
+	origin   *url.URL
+	logger   *slog.Logger
+	now      func() time.Time
+	tries    *tries
+	passkeys *passkeys
+}
+
+// New returns a Handler, or an error that says what is wrong with the
+// configuration.
+func New(cfg Config) (*Handler, error) {
+	if cfg.Vault == nil {
+		return nil, errors.New("the vault is missing")
+	}
+	origin, err := url.Parse(cfg.Origin)
+	if err != nil || origin.Host == "" || origin.Scheme != "https" && origin.Scheme != "http" {
+		return nil, fmt.Errorf("%q is not an address such as https://vault.example.org", cfg.Origin)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now)}
+	if h.passkeys, err = newPasskeys(origin, cfg.Now); err != nil {
+		return nil, fmt.Errorf("setting up passkeys: %w", err)
+	}
+	templates, err := fs.Sub(templateFiles, "templates")
+	if err != nil {
+		return nil, err
+	}
+	messages, err := fs.Sub(messageFiles, "messages")
+	if err != nil {
+		return nil, err
+	}
+	if h.site, err = page.New(page.Config{Templates: templates, Messages: messages, Funcs: funcs()}); err != nil {
+		return nil, fmt.Errorf("reading the pages: %w", err)
+	}
+	return h, nil
+}
+
+// route is one line of the table: what a visitor may ask for.
+type route struct {
+	pattern string // of the standard ServeMux
+	do      func(*visit) error
+	open    bool // to who has not logged in
+}
+
+// routes are all pages and forms. A family of them stands in its own file.
+func routes() []route {
+	return slices.Concat(
+		loginRoutes(),
+		homeRoutes(),
+	)
+}
+
+// Mount binds the console below /console.
+func (h *Handler) Mount(mux *http.ServeMux) {
+	own := http.NewServeMux()
+	for _, rt := range routes() {
+		own.Handle(rt.pattern, h.serve(rt))
+	}
+	own.Handle("/console/", h.serve(route{do: notFound}))
+	guarded := page.Guard(own)
+	for _, rt := range routes() {
+		mux.Handle(rt.pattern, guarded)
+	}
+	mux.Handle("/console/", guarded)
+}
+
+func notFound(*visit) error { return errNotFound }

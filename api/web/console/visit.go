@@ -1,0 +1,274 @@
+package console
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sayso-vault/sayso/vault"
+)
+
+const (
+	// patience bounds what a page may ask of the vault.
+	patience = 30 * time.Second
+	// maxForm is the largest form; a register's text is the largest of them.
+	maxForm = 3 << 20
+)
+
+// visit is one request to the console, by an officer or by nobody yet.
+type visit struct {
+	*Handler
+	w       http.ResponseWriter
+	r       *http.Request
+	ctx     context.Context
+	by      vault.Caller       // zero: nobody logged in
+	session *vault.SessionView // likewise nil
+}
+
+// errNotFound is answered with a page that says so.
+var errNotFound = errors.New("there is no such page")
+
+// serve takes a request through what all pages have in common: who it is, how
+// long it may take, and what becomes of errors.
+func (h *Handler) serve(rt route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), patience)
+		defer cancel()
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		v := &visit{Handler: h, w: w, r: r, ctx: ctx}
+		err := v.recognise()
+		switch {
+		case err != nil:
+		case v.session == nil && !rt.open:
+			err = v.toLogin()
+		default:
+			err = rt.do(v)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	})
+}
+
+// recognise finds out whose session this is.
+func (v *visit) recognise() error {
+	token := v.token()
+	if token == "" {
+		return nil
+	}
+	by, session, err := v.vault.OfficerSession(v.ctx, token)
+	if errors.Is(err, vault.ErrInvalidClient) {
+		v.forgetToken()
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	by.RequestID = v.r.Header.Get("X-Request-Id")
+	v.by, v.session = by, session
+	return nil
+}
+
+// toLogin sends somebody who is not logged in to where they can, and from there
+// back to the page they asked for.
+func (v *visit) toLogin() error {
+	to := "/console/login"
+	if v.r.Method == http.MethodGet && v.r.URL.Path != "/console" {
+		to += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
+	}
+	if v.r.Header.Get("HX-Request") == "true" { // not into a part of the page
+		v.w.Header().Set("HX-Redirect", to)
+		v.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	return v.redirect(to)
+}
+
+// frame is what every page of the console sees as .Data; its own is .Data.Page.
+type frame struct {
+	Officer  string // "": nobody logged in
+	Enrols   bool   // came by an enrolment link, and has nothing to log in with yet
+	Sections []section
+	Flash    string // what was just done
+	Waiting  int    // changes that wait for this officer
+	Unsaved  int    // changes on the officer's desk
+	Page     any
+}
+
+// section is a place of the navigation. Message keys name it.
+type section struct {
+	Key, Path string
+	Here      bool
+}
+
+// sections are the places of the navigation, in order. The path of a page begins
+// with that of its section.
+func sections() []section {
+	return []section{
+		{Key: "overview", Path: "/console"},
+		{Key: "you", Path: "/console/you"},
+	}
+}
+
+// render answers with a page of the console.
+func (v *visit) render(status int, name string, data any) error {
+	f, err := v.frame(data)
+	if err != nil {
+		return err
+	}
+	return v.site.Render(v.w, v.r, status, name, f)
+}
+
+func (v *visit) frame(data any) (*frame, error) {
+	f := &frame{Page: data, Flash: v.takeFlash()}
+	if v.session == nil {
+		return f, nil
+	}
+	f.Officer, f.Enrols = v.by.Client.Officer, v.session.How == vault.CredentialEnrolment
+	f.Sections = sections()
+	here := -1
+	for i, s := range f.Sections {
+		if v.r.URL.Path == s.Path || strings.HasPrefix(v.r.URL.Path, s.Path+"/") {
+			if here < 0 || len(s.Path) > len(f.Sections[here].Path) {
+				here = i
+			}
+		}
+	}
+	if here >= 0 {
+		f.Sections[here].Here = true
+	}
+	return f, nil
+}
+
+// redirect sends the browser to another page with GET.
+func (v *visit) redirect(to string) error {
+	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	return nil
+}
+
+// done redirects with words about what was done: the message "flash.KEY" with its
+// {names}.
+func (v *visit) done(to, key string, pairs ...string) error {
+	v.putFlash(flash{Key: key, Pairs: pairs})
+	return v.redirect(to)
+}
+
+// value is a field of the form, without blanks around it.
+func (v *visit) value(name string) string { return strings.TrimSpace(v.r.PostFormValue(name)) }
+
+// say is a message in the language of the visit.
+func (v *visit) say(key string, pairs ...any) string {
+	text, err := v.site.Say(v.w, v.r, key, pairs...)
+	if err != nil {
+		return key
+	}
+	return text
+}
+
+// problem is what an error page tells.
+type problem struct {
+	Status int
+	Code   string // of a message "problem.CODE"
+	Detail string // the vault's own words, in English
+	Fields []vault.FieldError
+}
+
+// problemOf turns an error into what can be told of it.
+func problemOf(err error) problem {
+	var refused *vault.Error
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.Is(err, errNotFound):
+		return problem{Status: http.StatusNotFound, Code: vault.CodeNotFound}
+	case errors.As(err, &tooLarge):
+		return problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large"}
+	case errors.Is(err, errTooOften):
+		return problem{Status: http.StatusTooManyRequests, Code: vault.CodeRateLimited}
+	case errors.As(err, &refused):
+		p := problem{Status: http.StatusServiceUnavailable, Code: vault.CodeUnavailable, Detail: refused.Detail, Fields: refused.Fields}
+		switch refused.Code {
+		case vault.CodeNotFound, vault.CodeUnknownSubject, vault.CodeGone:
+			p.Status, p.Code = http.StatusNotFound, vault.CodeNotFound
+		case vault.CodeForbidden:
+			p.Status, p.Code = http.StatusForbidden, refused.Code
+		case vault.CodeFourEyes:
+			p.Status, p.Code = http.StatusForbidden, refused.Code
+		case vault.CodeWrongState, vault.CodeRevisionConflict:
+			p.Status, p.Code = http.StatusConflict, vault.CodeWrongState
+		case vault.CodeInvalidRequest, vault.CodeOneIdentifier:
+			p.Status, p.Code = http.StatusUnprocessableEntity, vault.CodeInvalidRequest
+		case vault.CodeRateLimited:
+			p.Status, p.Code = http.StatusTooManyRequests, refused.Code
+		}
+		return p
+	case errors.Is(err, context.DeadlineExceeded):
+		return problem{Status: http.StatusServiceUnavailable, Code: vault.CodeUnavailable}
+	}
+	return problem{Status: http.StatusInternalServerError, Code: "internal"}
+}
+
+// fail answers with a page about what went wrong. Who is an officer no more is
+// sent to log in.
+func (v *visit) fail(err error) {
+	if errors.Is(err, vault.ErrInvalidClient) {
+		v.forgetToken()
+		v.session = nil
+		_ = v.toLogin() //nolint:errcheck // a redirect cannot fail
+		return
+	}
+	if errors.Is(err, context.Canceled) {
+		return // nobody waits
+	}
+	p := problemOf(err)
+	if p.Status >= http.StatusInternalServerError {
+		v.logger.LogAttrs(v.ctx, slog.LevelError, "a page could not be shown", slog.String("route", v.r.Pattern), slog.Any("err", err))
+	}
+	if err := v.render(p.Status, "problem.html", p); err != nil {
+		v.logger.LogAttrs(v.ctx, slog.LevelError, "a page could not be shown", slog.String("route", v.r.Pattern), slog.Any("err", err))
+		http.Error(v.w, "something went wrong", http.StatusInternalServerError)
+	}
+}
+
+// flash is what the page after a redirect says of what was done: a message, never
+// a secret, in a cookie of its own.
+type flash struct {
+	Key   string   `json:"k"`
+	Pairs []string `json:"p,omitempty"`
+}
+
+func (v *visit) putFlash(f flash) {
+	text, err := json.Marshal(f)
+	if err != nil {
+		return
+	}
+	http.SetCookie(v.w, v.cookie("flash", base64.RawURLEncoding.EncodeToString(text), 60))
+}
+
+// takeFlash is the text of the flash, which is shown once; "" if there is none.
+func (v *visit) takeFlash() string {
+	c, err := v.r.Cookie(v.cookieName("flash"))
+	if err != nil {
+		return ""
+	}
+	http.SetCookie(v.w, v.cookie("flash", "", -1))
+	text, err := base64.RawURLEncoding.DecodeString(c.Value)
+	var f flash
+	if err != nil || json.Unmarshal(text, &f) != nil {
+		return ""
+	}
+	var pairs []any
+	for _, p := range f.Pairs {
+		pairs = append(pairs, p)
+	}
+	said, err := v.site.Say(v.w, v.r, "flash."+f.Key, pairs...)
+	if err != nil {
+		return "" // made up
+	}
+	return said
+}
