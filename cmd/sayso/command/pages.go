@@ -5,12 +5,12 @@ import (
 
 	"github.com/sayso-vault/sayso/api"
 	"github.com/sayso-vault/sayso/api/web/console"
-	"github.com/sayso-vault/sayso/api/web/page"
+	webpage "github.com/sayso-vault/sayso/api/web/page"
 )
 
 // pages makes the families of pages that are served beside the routes.
 func pages(f *folder, how serving) ([]api.Pages, error) {
-	front, err := page.NewFront()
+	front, err := webpage.NewFront()
 	officers, wrong := console.New(console.Config{Vault: f.vault, Origin: how.issuer, Logger: how.logger})
 	if err := errors.Join(err, wrong); err != nil {
 		return nil, err
