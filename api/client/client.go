@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -26,8 +27,16 @@ type Config struct {
 	// minute and follows no redirect, so that no token goes where it was not
 	// meant to.
 	HTTP *http.Client
+	// Patience is for how long a call is tried again when the vault cannot be
+	// reached, is too busy or says that a limit is reached for now. Writes then go
+	// with a key of their own, so that they happen once ([Client.Once]). Default: no
+	// time; each call is tried once.
+	Patience time.Duration
 	// Now tells the time by which tokens run out. Default: time.Now.
 	Now func() time.Time
+	// Wait waits before a call is tried again, and returns early with an error if
+	// the context ends. Default: by a timer.
+	Wait func(context.Context, time.Duration) error
 }
 
 // Client speaks to one vault as one client. It is safe for concurrent use.
@@ -67,6 +76,9 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	if cfg.Wait == nil {
+		cfg.Wait = wait
+	}
 	return &Client{cfg: cfg, base: strings.TrimSuffix(u.String(), "/"), tokens: new(tokens)}, nil
 }
 
@@ -96,15 +108,24 @@ type call struct {
 	patience     time.Duration // at least, until the answer is there; 0: that of Config.HTTP
 }
 
-// do sends a call with a token. A token that the vault does not know any more,
-// because it was restarted or the clocks disagree, is fetched anew once.
+// do sends a call, again and again as far as the configuration says.
 func (c *Client) do(ctx context.Context, what call) error {
+	key := c.key
+	if key == "" && c.cfg.Patience > 0 {
+		key = rand.Text()
+	}
+	return c.patiently(ctx, func() error { return c.try(ctx, what, key) })
+}
+
+// try sends a call with a token. A token that the vault does not know any more,
+// because it was restarted or the clocks disagree, is fetched anew once.
+func (c *Client) try(ctx context.Context, what call, key string) error {
 	for first := true; ; first = false {
 		token, err := c.accessToken(ctx)
 		if err != nil {
 			return err
 		}
-		err = c.send(ctx, what, token)
+		err = c.send(ctx, what, token, key)
 		var refused *Error
 		if first && errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 			c.forget(token)
@@ -114,10 +135,19 @@ func (c *Client) do(ctx context.Context, what call) error {
 	}
 }
 
-func (c *Client) send(ctx context.Context, what call, token string) error {
-	body, err := what.body()
+func (c *Client) send(ctx context.Context, what call, token, key string) error {
+	r, err := c.request(ctx, what, token, key)
 	if err != nil {
 		return err
+	}
+	return c.exchange(r, what.out, what.patience)
+}
+
+// request makes the request of a call.
+func (c *Client) request(ctx context.Context, what call, token, key string) (*http.Request, error) {
+	body, err := what.body()
+	if err != nil {
+		return nil, err
 	}
 	target := c.base + what.path
 	if len(what.query) > 0 {
@@ -125,14 +155,14 @@ func (c *Client) send(ctx context.Context, what call, token string) error {
 	}
 	r, err := http.NewRequestWithContext(ctx, what.method, target, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("making a request: %w", err)
+		return nil, fmt.Errorf("making a request: %w", err)
 	}
 	for name, values := range what.header {
 		r.Header[name] = values
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	if c.key != "" && what.method != http.MethodGet {
-		r.Header.Set("Idempotency-Key", c.key)
+	if key != "" && what.method != http.MethodGet {
+		r.Header.Set("Idempotency-Key", key)
 	}
 	if what.in != nil {
 		r.Header.Set("Content-Type", what.media)
@@ -140,7 +170,7 @@ func (c *Client) send(ctx context.Context, what call, token string) error {
 			r.Header.Set("Content-Type", "application/json")
 		}
 	}
-	return c.exchange(r, what.out, what.patience)
+	return r, nil
 }
 
 func (w *call) body() ([]byte, error) {
@@ -174,7 +204,7 @@ func (c *Client) exchange(r *http.Request, out any, patience time.Duration) erro
 	defer quiet.Stop()
 	resp, err := sender.Do(r.WithContext(ctx))
 	if err != nil {
-		return fmt.Errorf("asking the vault: %w", err)
+		return fmt.Errorf("asking the vault: %w", &lost{err})
 	}
 	defer resp.Body.Close()
 	if lines != nil && resp.StatusCode/100 == 2 {
@@ -182,7 +212,7 @@ func (c *Client) exchange(r *http.Request, out any, patience time.Duration) erro
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return fmt.Errorf("reading the vault's answer: %w", err)
+		return fmt.Errorf("reading the vault's answer: %w", &lost{err})
 	}
 	if resp.StatusCode/100 != 2 {
 		return refusal(resp, body)

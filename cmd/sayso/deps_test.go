@@ -46,6 +46,7 @@ var floors = [][]string{
 	{ // 3: HTTP
 		"api/wire:",
 		"api/client: api/wire",
+		"api/client/clienttest: api/client api/wire",
 		"api/web/page:",
 		"api/web/webtest:",
 		"api/authn: api/wire",
@@ -75,6 +76,7 @@ var only = map[string][]string{
 	"vault/backup/s3":       {"vault/backup"},
 	"api/wire":              {"vault/privacy"},
 	"api/client":            {"api/wire", "vault/privacy"},
+	"api/client/clienttest": {"api/client", "api/wire", "vault/privacy"},
 	"api/authn/openid":      {},
 	"api/lane":              {},
 	"api/web/page":          {},
