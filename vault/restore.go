@@ -34,20 +34,23 @@ type Restoration struct {
 
 // RestoreReport says what a restore did.
 type RestoreReport struct {
-	Log       string     `json:"log"`               // name of the new log
-	Records   uint64     `json:"records"`           // carried over from the old one
-	Lost      uint64     `json:"lost"`              // records that the old one is known to have had beyond them
-	LogWhy    string     `json:"log_why,omitempty"` // why more could not be carried over
-	Undone    uint64     `json:"undone"`            // acts in the log that the data does not know
-	Changes   []string   `json:"changes"`           // of them, those of register, rules and clients: to be made again
-	Reapplied uint64     `json:"reapplied"`         // acts done again from the ledger
-	Reindexed bool       `json:"reindexed"`         // identifiers were indexed anew
-	People    uint64     `json:"people"`            // known now
-	Dropped   uint64     `json:"dropped"`           // people whose records nothing opens any more
-	Recalled  uint64     `json:"recalled"`          // people whom the data does not know, remembered for what they said no to
-	Tidied    uint64     `json:"tidied"`            // keys of people whom the data does not know
-	LapsedAt  *time.Time `json:"lapsed,omitempty"`  // consents from before count as none
-	At        time.Time  `json:"at"`
+	Log       string   `json:"log"`               // name of the new log
+	Records   uint64   `json:"records"`           // carried over from the old one
+	Lost      uint64   `json:"lost"`              // records that the old one is known to have had beyond them
+	LogWhy    string   `json:"log_why,omitempty"` // why more could not be carried over
+	Undone    uint64   `json:"undone"`            // acts in the log that the data does not know
+	Changes   []string `json:"changes"`           // of them, those of register, rules and clients: to be made again
+	Reapplied uint64   `json:"reapplied"`         // acts done again from the ledger
+	Reindexed bool     `json:"reindexed"`         // identifiers were indexed anew
+	People    uint64   `json:"people"`            // known now
+	Dropped   uint64   `json:"dropped"`           // people whose records nothing opens any more
+	Recalled  uint64   `json:"recalled"`          // people whom the data does not know, remembered for what they said no to
+	Tidied    uint64   `json:"tidied"`            // keys of people whom the data does not know
+	// ValuesGone counts values of people who are there, which nothing opens any more:
+	// their time was over since the data was copied, or others took their place.
+	ValuesGone uint64     `json:"values_gone"`
+	LapsedAt   *time.Time `json:"lapsed,omitempty"` // consents from before count as none
+	At         time.Time  `json:"at"`
 }
 
 // Errors of Restore.
@@ -207,6 +210,9 @@ func (r *restore) settle(ctx context.Context) error {
 		return err
 	}
 	if err := r.people(ctx); err != nil {
+		return err
+	}
+	if err := r.replaced(ctx); err != nil {
 		return err
 	}
 	if err := r.reindex(ctx); err != nil {

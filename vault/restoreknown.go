@@ -6,7 +6,6 @@ import (
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
-	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -80,11 +79,7 @@ func (r *restore) remember(ctx context.Context) error {
 			for i := range p.standing.Values {
 				p.standing.Values[i].Channels = nil // no channel has a hold on them
 			}
-			digest, err := v.saveDigest(tx, p)
-			if err != nil {
-				return err
-			}
-			return v.noteOf(tx, p, log.Start, privacy.NewID(at), restoredRecord{Format: 1, At: at, Restored: true, Standing: digest})
+			return r.noteRestored(tx, p)
 		})
 		if err != nil {
 			return err

@@ -128,6 +128,15 @@ type restoredRecord struct {
 	Governance rowDigest `json:"governance,omitzero"`
 }
 
+// noteRestored saves a standing that a restore changed, and records it.
+func (r *restore) noteRestored(tx store.Tx, p *person) error {
+	digest, err := r.v.saveDigest(tx, p)
+	if err != nil {
+		return err
+	}
+	return r.v.noteOf(tx, p, log.Start, privacy.NewID(r.report.At), restoredRecord{Format: 1, At: r.report.At, Restored: true, Standing: digest})
+}
+
 // outgrowPage is how many people are done in one transaction.
 const outgrowPage = 256
 
@@ -154,11 +163,7 @@ func (r *restore) outgrow(ctx context.Context) error {
 					return err
 				}
 				p.standing.Version = r.undone.standings[id]
-				digest, err := v.saveDigest(tx, p)
-				if err != nil {
-					return err
-				}
-				if err := v.noteOf(tx, p, log.Start, privacy.NewID(r.report.At), restoredRecord{Format: 1, At: r.report.At, Restored: true, Standing: digest}); err != nil {
+				if err := r.noteRestored(tx, p); err != nil {
 					return err
 				}
 			}

@@ -270,3 +270,65 @@ func TestTheKeysTurnForWhatARunRemoved(t *testing.T) {
 		t.Errorf("with nothing more removed: got epoch %d, want 2", got)
 	}
 }
+
+// The disk is lost a year later, and the copy that is restored is from before her
+// e-mail's time was over. Its key is gone for ever; so is the e-mail, then, and she is
+// found, read and captured as she would be had nobody lost a disk. It is the same if the
+// index has turned since and is made anew.
+func TestACopyFromBeforeARunIsRestoredWithoutWhatTheRunRemoved(t *testing.T) {
+	for story, turned := range map[string]bool{"": false, "the keys turned since": true} {
+		t.Run(story, func(t *testing.T) {
+			v := crowded(t)
+			web := v.As("web")
+			ana := web.Capture(told("given_name", "Ana", "email", "ana@example.org"))
+			ben := web.Capture(told("email", "ben@example.org")) // of whom no value will be left
+			again := vaulttest.CaptureRequest(t, map[string]any{"given_name": "Anahita", "address": anahita["address"]})
+			again.Subject = &ana
+			if _, err := v.Capture(t.Context(), web.Caller, again); err != nil { // so that there is an old name
+				t.Fatal(err)
+			}
+			v.Tick(year - time.Hour)
+			eva := web.Capture(told("given_name", "Eva", "email", "eva@example.org"))
+			old := copyOf(t, v)
+			v.Tick(2 * time.Hour)
+			if k := keepLimits(t, v); k.Values != 2 || k.Past != 1 {
+				t.Fatalf("got %+v, want two e-mails and an old name removed", k)
+			}
+			if turned {
+				completed(t, v, erase(t, v, eva).ID)
+			}
+			v.Stop()
+
+			r, report := mustRestore(t, v, remainsOf(v.Dir, old))
+			if report.ValuesGone != 3 {
+				t.Errorf("the report: got %+v, want that it tells of two e-mails and a name", report)
+			}
+			web = r.As("web")
+			web.For("order-fulfilment").Read(vaulttest.By("email", "ana@example.org")).Refused(vault.CodeUnknownSubject)
+			web.For("order-fulfilment").Read(vaulttest.By("email", "ben@example.org")).Refused(vault.CodeUnknownSubject)
+			web.For("order-fulfilment").Read(ana).Released(map[string]any{"given_name": "Anahita", "address": anahita["address"]})
+			if past, err := r.PastValues(t.Context(), ana.ID); err != nil || len(past) != 0 {
+				t.Errorf("past values: got %v, %v", past, err)
+			}
+			for _, who := range []vaulttest.Person{ana, ben} {
+				more := vaulttest.CaptureRequest(t, told("given_name", "Anna", "email", who.ID.String()+"@example.org"))
+				more.Subject = &who
+				if _, err := r.Capture(t.Context(), web.Caller, more); err != nil {
+					t.Fatalf("captured after the restore: %v", err)
+				}
+				web.For("order-fulfilment").Read(vaulttest.By("email", who.ID.String()+"@example.org"), "given_name").Released(told("given_name", "Anna"))
+			}
+			if !turned {
+				web.For("order-fulfilment").Read(vaulttest.By("email", "eva@example.org"), "given_name").Released(told("given_name", "Eva"))
+			}
+			r.Tick(4 * year)
+			keepLimits(t, r)
+			rotate(t, r, all)
+			r.Tick(2 * time.Hour) // the next turn
+			completed(t, r, erase(t, r, ana).ID)
+			if _, err := r.VerifyLog(t.Context(), nil); err != nil {
+				t.Errorf("verifying the log: %v", err)
+			}
+		})
+	}
+}

@@ -327,6 +327,9 @@ func showRestored(w io.Writer, dir string, r *restored) error {
 	if r.Tidied > 0 {
 		say("Removed: the keys of %d people whom the data does not know.", r.Tidied)
 	}
+	if r.ValuesGone > 0 {
+		say("Removed: %d values that were removed before, because their time was over, or that nothing opens.", r.ValuesGone)
+	}
 	if r.LapsedAt != nil {
 		say("Consents from before %s count as none: people have to be asked again.", r.LapsedAt.Local().Format(time.DateTime))
 	}
