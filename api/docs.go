@@ -106,6 +106,7 @@ type (
 var callers = []docsGroup{
 	{Name: "channels", Who: "With a channel's access token."},
 	{Name: "clients", Who: "With the access token of a channel or an officer."},
+	{Name: "people", Who: "With the token of a person's session."},
 	{Name: "officers", Who: "With an officer's access token."},
 	{Name: "anyone", Who: "Without a token."},
 }

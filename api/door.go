@@ -32,6 +32,16 @@ type door interface {
 	ImportRejects(ctx context.Context, c vault.Caller, id vault.ImportID, after uint64) ([]vault.Reject, uint64, error)
 	CheckRows(ctx context.Context, c vault.Caller, from uint64, rows []vault.ImportRow) ([]vault.Reject, error)
 	RecordConsent(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
+	OpenSession(ctx context.Context, c vault.Caller, who vault.SubjectRef) (*vault.OpenedSession, error)
+	Subject(ctx context.Context, token string) (vault.Caller, error)
+	OwnSessions(context.Context, vault.Caller) ([]vault.SubjectSession, error)
+	EndOwnSession(context.Context, vault.Caller, privacy.SessionID) error
+	Me(context.Context, vault.Caller) (*vault.Me, error)
+	Correct(context.Context, vault.Caller, []vault.CapturedField) (*vault.CaptureResult, error)
+	ActOwn(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
+	OwnConsents(ctx context.Context, c vault.Caller, before privacy.ConsentID, limit int) ([]vault.OwnConsent, error)
+	Accesses(context.Context, vault.Caller, vault.AccessRequest) (*vault.Accesses, error)
+	ProveAccess(context.Context, vault.Caller, privacy.DecisionID) (*vault.Proof, error)
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
 	RecordGround(context.Context, vault.Caller, vault.GroundRequest) error
 	ConsentState(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) (*vault.ConsentState, error)

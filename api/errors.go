@@ -36,7 +36,7 @@ var refusals = map[string]struct {
 	vault.CodeConsentNotObtainable: {http.StatusForbidden, "This channel does not obtain consent for the purpose"},
 	vault.CodeChannelSuspended:     {http.StatusForbidden, "The channel is suspended"},
 	vault.CodeForbidden:            {http.StatusForbidden, "Not for this client"},
-	"step_up_required":             {http.StatusForbidden, "A verified login is needed"},
+	vault.CodeStepUpRequired:       {http.StatusForbidden, "A verified login is needed"},
 	vault.CodeFourEyes:             {http.StatusForbidden, "A second officer is needed"},
 	vault.CodeUnknownSubject:       {http.StatusNotFound, "No such person"},
 	vault.CodeNotFound:             {http.StatusNotFound, "Not found"},

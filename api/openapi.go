@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
@@ -27,6 +28,7 @@ func describe(table []route, issuer, version string) ([]byte, error) {
 		reflect.TypeFor[wire.CaptureLine]():   reflect.TypeFor[captureLineSchema](),
 		reflect.TypeFor[wire.Values]():        reflect.TypeFor[map[string]any](),
 		reflect.TypeFor[wire.Value]():         reflect.TypeFor[any](),
+		reflect.TypeFor[wire.Words]():         reflect.TypeFor[wordsSchema](),
 		reflect.TypeFor[privacy.Sensitive]():  reflect.TypeFor[any](),
 	} {
 		registry.RegisterTypeAlias(of, like)
@@ -41,7 +43,7 @@ func describe(table []route, issuer, version string) ([]byte, error) {
 			SecuritySchemes: map[string]*huma.SecurityScheme{"client": {
 				Type:  "oauth2",
 				Flows: &huma.OAuthFlows{ClientCredentials: &huma.OAuthFlow{TokenURL: issuer + "/oauth/token", Scopes: map[string]string{}}},
-			}},
+			}, "session": {Type: "http", Scheme: "bearer", Description: "the token of a person's session"}},
 		},
 	}
 	// Requests first: what only answers use may grow, so that clients ignore
@@ -78,7 +80,13 @@ func operation(rt route, registry huma.Registry) *huma.Operation {
 		Responses: map[string]*huma.Response{},
 	}
 	if rt.role != anyone {
-		op.Security = []map[string][]string{{"client": {}}}
+		op.Security = nil
+		if rt.role != subjectRole {
+			op.Security = append(op.Security, map[string][]string{"client": {}})
+		}
+		if rt.role.admits(vault.RoleSubject) {
+			op.Security = append(op.Security, map[string][]string{"session": {}})
+		}
 	}
 	for _, m := range inPath.FindAllStringSubmatch(rt.pattern, -1) {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: m[1], In: "path", Required: true, Schema: &huma.Schema{Type: huma.TypeString}})
@@ -167,8 +175,12 @@ func tag(rt route) string {
 		return "channels"
 	case officerRole:
 		return "officers"
-	case eitherRole:
+	case eitherRole, everyRole:
 		return "clients"
+	case subjectRole:
+		return "people"
+	case tellerRole:
+		return "channels"
 	}
 	return "anyone"
 }
@@ -183,6 +195,15 @@ func (subjectSchema) Schema(huma.Registry) *huma.Schema {
 		{Type: huma.TypeString, Pattern: "^sub_[0-9a-hjkmnp-tv-z]{26}$"},
 		{Type: huma.TypeObject, MinProperties: &one, MaxProperties: &one, AdditionalProperties: true, Description: "one identifier and its value"},
 	}}
+}
+
+// wordsSchema describes wire.Words, which are one of two shapes.
+type wordsSchema struct{}
+
+// Schema is called by huma.
+func (wordsSchema) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{OneOf: []*huma.Schema{{Type: huma.TypeString},
+		{Type: huma.TypeObject, AdditionalProperties: &huma.Schema{Type: huma.TypeString}, Description: "texts by language"}}}
 }
 
 // lookupSchema describes wire.LookupRequest: a reason and one identifier.

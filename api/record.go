@@ -53,15 +53,31 @@ func captured(out *vault.CaptureResult) (int, *wire.CaptureAnswer) {
 }
 
 func recordConsent(x *exchange, in *wire.ConsentRequest) (int, *wire.ConsentAnswer, error) {
-	ask := consentOf(in.Consent)
-	ask.Subject = ref(in.Subject)
-	out, err := x.door.RecordConsent(x.ctx, once(x, consented), ask)
+	ask, record := consentOf(in.Consent), x.door.RecordConsent
+	switch own := x.caller.Client.Role == vault.RoleSubject; {
+	case own && !in.Subject.IsZero():
+		return 0, nil, unprocessable("subject", wire.CodeUnknownMember, "a session is of one person: leave it out")
+	case own:
+		record = x.door.ActOwn
+		if ask.Method == "" {
+			ask.Method = ownMethod
+		}
+	default:
+		if errs := in.CheckSubject(); len(errs) > 0 {
+			return 0, nil, refusal{code: vault.CodeInvalidRequest, detail: invalidDetail, fields: errs}
+		}
+		ask.Subject = ref(in.Subject)
+	}
+	out, err := record(x.ctx, once(x, consented), ask)
 	if err != nil {
 		return 0, nil, err
 	}
 	status, answer := consented(out)
 	return status, answer, nil
 }
+
+// ownMethod is how a person in a session said something, unless they say another.
+const ownMethod = "privacy_centre"
 
 func consented(out *vault.ConsentResult) (int, *wire.ConsentAnswer) {
 	answer := wire.ConsentAnswer(*out)

@@ -17,6 +17,9 @@ const (
 	channelRole
 	officerRole
 	eitherRole
+	subjectRole // people, in sessions
+	tellerRole  // channels and people
+	everyRole   // all who say who they are
 )
 
 func (r role) admits(of vault.Role) bool {
@@ -27,6 +30,12 @@ func (r role) admits(of vault.Role) bool {
 		return of == vault.RoleOfficer
 	case eitherRole:
 		return of == vault.RoleChannel || of == vault.RoleOfficer
+	case subjectRole:
+		return of == vault.RoleSubject
+	case tellerRole:
+		return of == vault.RoleChannel || of == vault.RoleSubject
+	case everyRole:
+		return true
 	}
 	return r == anyone
 }
@@ -78,8 +87,8 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/reads", role: channelRole, body: small, deadline: quick, quiet: true, do: readHandler, summary: "Read a person's fields for a purpose"},
 		{method: "POST", pattern: "/v1/reads/batch", role: channelRole, body: small, deadline: long, quiet: true, do: readBatchHandler, summary: "Read many people's fields: a read a line, an answer a line, while both are sent"},
 		{method: "POST", pattern: "/v1/audiences", role: channelRole, body: small, deadline: long, quiet: true, do: audienceHandler, summary: "Everybody this channel may use for a purpose now: a person a line"},
-		{method: "POST", pattern: "/v1/consents", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
-		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: eitherRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},
+		{method: "POST", pattern: "/v1/consents", role: tellerRole, body: small, deadline: quick, idempotent: true, do: does(recordConsent, 201), summary: "Record a consent, a refusal, a withdrawal, an objection or an opt-out"},
+		{method: "GET", pattern: "/v1/consents/{id}/receipt", role: everyRole, deadline: quick, do: shows(receipt), summary: "The signed receipt of a consent record again"},
 		{method: "POST", pattern: "/v1/grounds", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordGround, 201), summary: "Begin or end what makes a legal basis true for a person"},
 		{method: "GET", pattern: "/v1/subjects/{id}/consents", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(consentState), summary: "Whether a purpose is allowed for a person now"},
 		{method: "GET", pattern: "/v1/subjects/{id}/missing", role: channelRole, deadline: quick, query: []string{"purpose"}, do: shows(missing), summary: "Which fields of a purpose a person would have to tell this channel"},
@@ -87,6 +96,15 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/subjects/{id}/missing/refusals", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordRefusal, 201), summary: "Record that the person would not tell fields, so that nobody asks again for a while"},
 		{method: "POST", pattern: "/v1/touches", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(recordTouch, 201), summary: "Record a contact, an offer, an order, an answer or an event, once for all channels"},
 		{method: "POST", pattern: "/v1/touches/check", role: channelRole, body: small, deadline: quick, quiet: true, do: does(checkTouch, 200), summary: "Whether a contact may happen now, or until when not"},
+		{method: "POST", pattern: "/v1/subject-sessions", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(openSession, 201), summary: "Open a session of a person: a token for the channel, a one-time link for the person"},
+
+		{method: "GET", pattern: "/v1/me", role: subjectRole, deadline: slow, do: shows(showMe), summary: "What is known of you, why, and until when"},
+		{method: "PATCH", pattern: "/v1/me", role: subjectRole, body: middle, deadline: quick, idempotent: true, do: does(correctMe, 200), summary: "Correct what is known of you (Art. 16 GDPR)"},
+		{method: "GET", pattern: "/v1/me/consents", role: subjectRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listOwnConsents), summary: "What you said to purposes, the latest first"},
+		{method: "GET", pattern: "/v1/me/accesses", role: subjectRole, deadline: slow, query: accessFilters, do: shows(listAccesses), summary: "Who read what of you, for which purpose, the latest first"},
+		{method: "GET", pattern: "/v1/me/accesses/{decision}/proof", role: subjectRole, deadline: quick, do: shows(proveAccess), summary: "The proof that the record of an access stands in the log"},
+		{method: "GET", pattern: "/v1/me/sessions", role: subjectRole, deadline: quick, do: shows(listSessions), summary: "Your sessions, the latest first"},
+		{method: "DELETE", pattern: "/v1/me/sessions/{session}", role: subjectRole, deadline: quick, idempotent: true, do: endSessionHandler, summary: "End a session of yours"},
 
 		{method: "GET", pattern: "/v1/register", role: officerRole, deadline: quick, do: showRegisterHandler, summary: "The register in force"},
 		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, idempotent: true, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
@@ -34,6 +35,8 @@ var goodBodies = map[string]string{
 	"POST /v1/imports/check":         "{\"fields\":{}}\n\n",
 	"POST /v1/clock/confirm":         `{}`,
 	"POST /v1/channels/suspend":      `{}`,
+	"POST /v1/subject-sessions":      `{"subject":"` + ana.String() + `"}`,
+	"PATCH /v1/me":                   `{"fields":{"given_name":"Anahita"}}`,
 
 	"POST /v1/subjects/{id}/missing/ask":      `{"purpose":"delivery","fields":["address"]}`,
 	"POST /v1/subjects/{id}/missing/refusals": `{"purpose":"delivery","fields":["address"]}`,
@@ -42,7 +45,7 @@ var goodBodies = map[string]string{
 // at fills a pattern's holes with IDs that exist.
 func at(rt route) string {
 	path := strings.NewReplacer("/v1/consents/{id}", "/v1/consents/"+record.String(), "/v1/subjects/{id}", "/v1/subjects/"+ana.String(),
-		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "/v1/requests/{id}", "/v1/requests/"+privacy.RequestID(record).String(), "{hold}", privacy.HoldID(record).String(), "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
+		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "/v1/requests/{id}", "/v1/requests/"+privacy.RequestID(record).String(), "{hold}", privacy.HoldID(record).String(), "{session}", privacy.SessionID(record).String(), "{decision}", decision.String(), "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
 	if len(rt.query) > 0 && rt.query[0] == "purpose" {
 		path += "?purpose=marketing"
 	}
@@ -60,11 +63,15 @@ func TestEveryRouteKnowsItsCallers(t *testing.T) {
 				return
 			}
 			b := newBench(t)
-			for _, who := range []string{"", "web", "officer"} {
+			roles := map[string]vault.Role{"web": vault.RoleChannel, "officer": vault.RoleOfficer, "person": vault.RoleSubject}
+			for _, who := range []string{"", "web", "officer", "person"} {
 				b.calls = nil
-				a := b.call(rt.method, at(rt), goodBodies[rt.method+" "+rt.pattern], who)
-				served := rt.role == anyone || rt.role == eitherRole && who != "" ||
-					rt.role == channelRole && who == "web" || rt.role == officerRole && who == "officer"
+				body := goodBodies[rt.method+" "+rt.pattern]
+				if who == "person" && rt.pattern == "/v1/consents" {
+					body = `{"purpose":"marketing","status":"withdrawn"}`
+				}
+				a := b.call(rt.method, at(rt), body, who)
+				served := rt.role == anyone || who != "" && rt.role.admits(roles[who])
 				switch {
 				case served && a.status >= 300:
 					t.Errorf("%q is refused: %d %s", who, a.status, a.raw)

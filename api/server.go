@@ -199,7 +199,7 @@ func (x *exchange) admit() error {
 	if x.route.role == anyone {
 		return nil
 	}
-	caller, err := x.tokens.Check(x.r)
+	caller, err := x.whoCalls()
 	if err != nil {
 		return err
 	}

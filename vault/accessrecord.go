@@ -30,6 +30,7 @@ type accessRecord struct {
 	Peek     bool                               `json:"peek,omitempty"`    // only whether, no value
 	Dealt    *dealtRecord                       `json:"dealt,omitempty"`   // whether to contact or to ask the person
 	Touches  *policy.Touches                    `json:"touches,omitempty"` // where rules looked at them
+	Session  *sessionNote                       `json:"session,omitempty"` // of a session: entries of kind session
 	Refused  string                             `json:"refused,omitempty"`
 	Released []privacy.FieldName                `json:"released,omitempty"`
 	Masked   map[privacy.FieldName]privacy.Mask `json:"masked,omitempty"`

@@ -101,7 +101,7 @@ func (v *Vault) Breach(ctx context.Context, by Caller, req BreachRequest, some f
 	if !req.To.IsZero() {
 		b.report.To = &req.To
 	}
-	walk := &peopleWalk{v: v, by: by, span: req.ExportRequest, kinds: []log.Kind{log.Access, log.Capture, log.Consent, log.Ground}, workers: 1, nobody: b.nobody, person: b.person, end: end.Record}
+	walk := &peopleWalk{v: v, by: by, span: req.ExportRequest, kinds: []log.Kind{log.Access, log.Session, log.Capture, log.Consent, log.Ground}, workers: 1, nobody: b.nobody, person: b.person, end: end.Record}
 	if err := walk.run(ctx); err != nil {
 		return nil, v.refusal(err)
 	}
@@ -140,7 +140,7 @@ func (b *breach) flat() map[breachKey]BreachField {
 
 // nobody counts a question about somebody unknown: nothing was shown.
 func (b *breach) nobody(_ context.Context, e entry) error {
-	if _, mine, _ := b.open(b.v.nobody, e); mine && e.Kind == log.Access {
+	if _, mine, _ := b.open(b.v.nobody, e); mine && e.Kind.Trailed() {
 		b.report.Asked++
 	}
 	return nil
@@ -182,7 +182,7 @@ func (b *breach) person(ctx context.Context, _ int, of []ref, rest func() error)
 		case !ok: // of a life before this one
 			b.report.Erased++
 		case !mine:
-		case e.Kind == log.Access:
+		case e.Kind == log.Access, e.Kind == log.Session:
 			var r accessRecord
 			if err := json.Unmarshal(record, &r); err != nil {
 				return fmt.Errorf("reading log entry %d: %w", x.index, errIntegrity)

@@ -21,6 +21,8 @@ type Role string
 const (
 	RoleChannel Role = "channel"
 	RoleOfficer Role = "officer"
+	// RoleSubject is a person's own, in a session: see [Vault.Subject].
+	RoleSubject Role = "subject"
 )
 
 // Client is a client as it is now.
@@ -133,6 +135,9 @@ func (r *regime) client(clientID string) (*clientRecord, Client) {
 // channelOf returns the caller's channel as it is in this regime. The caller
 // was let in moments ago; what changed since counts.
 func (r *regime) channelOf(by Caller) (*register.Channel, error) {
+	if by.acts {
+		return by.session.acts(r)
+	}
 	if by.Client.Role != RoleChannel {
 		return nil, refuse(CodeForbidden, "this is for channels")
 	}

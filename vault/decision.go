@@ -66,7 +66,7 @@ func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionV
 	if err != nil {
 		return nil, err
 	}
-	if entry.Kind != log.Access && entry.Kind != log.Lookup {
+	if !entry.Kind.Trailed() {
 		return nil, refuse(CodeNotFound, "no decision of this ID")
 	}
 	p, err := v.loadKeys(ctx, entry.Subject)
@@ -96,7 +96,7 @@ func (v *Vault) decision(ctx context.Context, id privacy.DecisionID) (*DecisionV
 		view.Remedies, err = v.grants(ctx, &r)
 		return view, err
 	}
-	if r.Refused != "" || r.Officer != "" {
+	if r.Refused != "" || r.Officer != "" || r.Session != nil {
 		return view, nil
 	}
 	err = v.explain(ctx, p, &r, view)

@@ -36,6 +36,7 @@ const (
 	CodeConsentNotObtainable = "consent_not_obtainable"
 	CodeChannelSuspended     = "channel_suspended"
 	CodeForbidden            = "forbidden"
+	CodeStepUpRequired       = "step_up_required"
 	CodeFourEyes             = "four_eyes"
 	CodeUnknownSubject       = "unknown_subject"
 	CodeNotFound             = "not_found"

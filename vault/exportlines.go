@@ -92,9 +92,10 @@ func known(id privacy.SubjectID) *privacy.SubjectID {
 
 // What a line of the export of decisions tells of.
 const (
-	LineRead   = "read"   // a channel's question about a person
-	LineLookup = "lookup" // an officer who looked a person up
-	LineExport = "export" // an officer who took records out
+	LineRead    = "read"    // a channel's question about a person
+	LineLookup  = "lookup"  // an officer who looked a person up
+	LineSession = "session" // a session of a person: opened, or something shown in it
+	LineExport  = "export"  // an officer who took records out
 )
 
 // What became of a question.
@@ -109,7 +110,7 @@ const (
 // anything that clients or officers wrote in their own words.
 type DecisionLine struct {
 	LogIndex uint64                             `json:"log_index"`
-	Kind     string                             `json:"kind" enum:"read,lookup,export"`
+	Kind     string                             `json:"kind" enum:"read,lookup,session,export"`
 	Decision *privacy.DecisionID                `json:"decision,omitempty"`
 	At       time.Time                          `json:"at"`
 	Channel  privacy.ChannelID                  `json:"channel,omitempty"`
@@ -153,7 +154,7 @@ func (v *Vault) ExportDecisions(ctx context.Context, by Caller, req ExportReques
 		l.Withheld = shownNames(l.Withheld, declared[l.Register])
 		return l, nil
 	}
-	return end, exportLog(ctx, v, by, req, end, []log.Kind{log.Access, log.Lookup, log.Export}, line, some)
+	return end, exportLog(ctx, v, by, req, end, []log.Kind{log.Access, log.Lookup, log.Session, log.Export}, line, some)
 }
 
 // declared returns the names of the fields of a register revision.
@@ -189,7 +190,7 @@ func shownNames(withheld map[privacy.FieldName]privacy.Code, declared map[privac
 }
 
 func decisionLine(e entry, o *log.Opening) (*DecisionLine, error) {
-	kind := map[log.Kind]string{log.Access: LineRead, log.Lookup: LineLookup, log.Export: LineExport}[e.Kind]
+	kind := map[log.Kind]string{log.Access: LineRead, log.Lookup: LineLookup, log.Session: LineSession, log.Export: LineExport}[e.Kind]
 	l := &DecisionLine{LogIndex: e.index, Kind: kind, At: madeAt(e.ID), Lost: e.lost}
 	if e.Kind != log.Export {
 		id := privacy.DecisionID(e.ID)
@@ -223,7 +224,7 @@ func decisionLine(e entry, o *log.Opening) (*DecisionLine, error) {
 		l.Purpose = "" // what the client called it may be anything
 	}
 	switch {
-	case e.Kind == log.Lookup:
+	case e.Kind == log.Lookup, e.Kind == log.Session:
 	case r.Refused != "":
 		l.Outcome = LineRefused
 	case r.Dealt != nil && r.Dealt.Code != "":

@@ -26,6 +26,7 @@ func kindsOfData() []kindOfData {
 		{"dealings", false, under(bucketDealings, 0)},
 		{"possible_matches", true, matchesOf},
 		{"answers", true, answersOf},
+		{"sessions", true, sessionsOf},
 	}
 }
 

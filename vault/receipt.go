@@ -68,7 +68,7 @@ func (v *Vault) pseudonym(ch *register.Channel, ref *reference) string {
 }
 
 // Receipt returns the receipt of a consent record again, to the channel that
-// recorded it and to officers.
+// recorded it, to the person and to officers.
 func (v *Vault) Receipt(ctx context.Context, by Caller, id privacy.ConsentID) (string, error) {
 	var receipt string
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
@@ -95,7 +95,7 @@ func (v *Vault) Receipt(ctx context.Context, by Caller, id privacy.ConsentID) (s
 		if err := json.Unmarshal(plain, &record); err != nil {
 			return fmt.Errorf("reading consent record %s: %w", id, errIntegrity)
 		}
-		if by.Client.Role != RoleOfficer && record.Channel != by.Client.Channel {
+		if !mayHave(by, &record) {
 			return refuse(CodeNotFound, "no consent record of this ID")
 		}
 		receipt, err = v.receipt(record)
@@ -105,6 +105,17 @@ func (v *Vault) Receipt(ctx context.Context, by Caller, id privacy.ConsentID) (s
 		return "", v.refusal(err)
 	}
 	return receipt, nil
+}
+
+// mayHave reports whether a caller may have the receipt of a record.
+func mayHave(by Caller, record *consentRecord) bool {
+	switch by.Client.Role {
+	case RoleOfficer:
+		return true
+	case RoleSubject:
+		return by.session != nil && by.session.Subject != privacy.Nobody && by.session.Subject == record.Subject
+	}
+	return record.Channel == by.Client.Channel
 }
 
 func orNotFound(err error, what string) error {

@@ -197,7 +197,7 @@ func (r *restore) govern(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := v.endSessions(tx); err != nil { // some may have ended after the copy was made
+		if err := errors.Join(v.endSessions(tx), v.endOwnSessions(tx)); err != nil { // some may have ended after the copy was made
 			return err
 		}
 		record.Governance = digest

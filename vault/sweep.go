@@ -23,7 +23,7 @@ func (v *Vault) sweepOver(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		again := false
-		for what, sweep := range map[string]func(context.Context) (bool, error){"answers": v.sweep, "dealings": v.sweepDealings, "values": v.sweepMoments} {
+		for what, sweep := range map[string]func(context.Context) (bool, error){"answers": v.sweep, "dealings": v.sweepDealings, "values": v.sweepMoments, "sessions": v.sweepSessions} {
 			more, err := sweep(ctx)
 			if err != nil && ctx.Err() == nil {
 				v.cfg.Logger.Error("removing what is over", "what", what, "err", err)

@@ -148,7 +148,7 @@ func (v *Vault) verify(ctx context.Context, each func(log.Entry, *log.Opening), 
 			if each != nil {
 				each(e, o)
 			}
-			if o == nil || e.Kind == log.Access || e.Kind == log.Lookup || undone {
+			if o == nil || e.Kind.Trailed() || undone {
 				return nil
 			}
 			var record struct {

@@ -95,6 +95,10 @@ const (
 	bucketImports       store.Bucket = "imports"         // import → how far it is, sealed
 	bucketImportRejects store.Bucket = "imports/rejects" // import, row → what was rejected from there on, sealed
 
+	bucketOwnSessions   store.Bucket = "sessions"    // keyed hash of a token → sealed session
+	bucketOwnSessionsAt store.Bucket = "sessions/at" // time, keyed hash: in the order in which they end
+	bucketOwnSessionsOf personal     = "sessions/of" // place, keyed hash
+
 	bucketDEKs personal = "deks" // of keys.db: place → two wrapped DEKs
 )
 
@@ -109,6 +113,7 @@ type Vault struct {
 	nobody    *person
 	nobodyRow []byte // their standing as it lies in the store; it never changes
 	limits    *limits
+	logins    logins
 	ledger    *ledger
 	lapsed    time.Time // of the governance record: only a restore sets it
 	// erasedSince are those, by their hashes in the ledger, who were erased since
@@ -275,4 +280,7 @@ type Caller struct {
 	RequestID string
 	// Once is set for a write that is to happen once.
 	Once *Once
+
+	session *ownSession // of a person: see Subject
+	acts    bool        // the person records something: see session.acts
 }

@@ -44,7 +44,7 @@ type verified struct {
 // caller's duty. It returns ErrNoToken or ErrToken, or another error if the
 // vault cannot say.
 func (a *Authority) Check(r *http.Request) (vault.Caller, error) {
-	token, err := bearer(r)
+	token, err := Bearer(r)
 	if err != nil {
 		return vault.Caller{}, err
 	}
@@ -83,8 +83,9 @@ func (a *Authority) Cache() CacheStats {
 	return CacheStats{Hits: a.hits.Load(), Misses: a.misses.Load(), Tokens: a.seen.len()}
 }
 
-// bearer takes the token out of the one Authorization header.
-func bearer(r *http.Request) (string, error) {
+// Bearer takes the token out of the one Authorization header. It returns
+// ErrNoToken or ErrToken.
+func Bearer(r *http.Request) (string, error) {
 	headers := r.Header["Authorization"]
 	if len(headers) == 0 {
 		return "", ErrNoToken

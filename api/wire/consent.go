@@ -29,17 +29,31 @@ type Actor struct {
 }
 
 // ConsentRequest records a consent, a refusal, a withdrawal, an objection or an
-// opt-out.
+// opt-out. Channels name the person and the method; people in a session of theirs
+// name nobody, and the method only if they like.
 type ConsentRequest struct {
-	Subject Subject `json:"subject"`
+	Subject Subject `json:"subject,omitzero"`
 	Consent
 }
 
-// Check names what is missing or malformed.
+// Check names what is malformed, or missing whoever asks.
 func (r *ConsentRequest) Check() []FieldError {
 	var c check
-	c.must("subject", !r.Subject.IsZero())
+	if r.Method == "" {
+		said := r.Consent
+		said.Method = "of_a_session"
+		said.check(&c, "")
+		return c.errs
+	}
 	r.check(&c, "")
+	return c.errs
+}
+
+// CheckSubject names what is missing if a channel asks.
+func (r *ConsentRequest) CheckSubject() []FieldError {
+	var c check
+	c.must("subject", !r.Subject.IsZero())
+	c.must("method", r.Method != "")
 	return c.errs
 }
 

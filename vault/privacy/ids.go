@@ -27,6 +27,9 @@ type (
 	RequestID ID
 	// HoldID names an officer's hold on a person: "hold_" and 26 characters.
 	HoldID ID
+	// SessionID names a session of a person: "ses_" and 26 characters. It opens
+	// nothing: that is what the session's token is for.
+	SessionID ID
 )
 
 // Nobody is the reserved subject that stands for the vault itself: its keys
@@ -72,6 +75,9 @@ func NewRequestID(now time.Time) RequestID { return RequestID(NewID(now)) }
 // NewHoldID returns a fresh hold ID.
 func NewHoldID(now time.Time) HoldID { return HoldID(NewID(now)) }
 
+// NewSessionID returns a fresh session ID.
+func NewSessionID(now time.Time) SessionID { return SessionID(NewID(now)) }
+
 // String returns "sub_…".
 func (id SubjectID) String() string { return format("sub_", ID(id)) }
 
@@ -86,6 +92,9 @@ func (id RequestID) String() string { return format("req_", ID(id)) }
 
 // String returns "hold_…".
 func (id HoldID) String() string { return format("hold_", ID(id)) }
+
+// String returns "ses_…".
+func (id SessionID) String() string { return format("ses_", ID(id)) }
 
 // MarshalText returns "sub_…".
 func (id SubjectID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
@@ -102,6 +111,9 @@ func (id RequestID) MarshalText() ([]byte, error) { return []byte(id.String()), 
 // MarshalText returns "hold_…".
 func (id HoldID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
+// MarshalText returns "ses_…".
+func (id SessionID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
 // UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
 func (id *SubjectID) UnmarshalText(b []byte) error { return parse("sub_", b, (*ID)(id)) }
 
@@ -116,6 +128,12 @@ func (id *RequestID) UnmarshalText(b []byte) error { return parse("req_", b, (*I
 
 // UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
 func (id *HoldID) UnmarshalText(b []byte) error { return parse("hold_", b, (*ID)(id)) }
+
+// UnmarshalText accepts exactly what MarshalText writes, or returns ErrID.
+func (id *SessionID) UnmarshalText(b []byte) error { return parse("ses_", b, (*ID)(id)) }
+
+// ParseSessionID reads "ses_…", or returns ErrID.
+func ParseSessionID(s string) (id SessionID, err error) { return id, id.UnmarshalText([]byte(s)) }
 
 // ParseSubjectID reads "sub_…", or returns ErrID.
 func ParseSubjectID(s string) (id SubjectID, err error) { return id, id.UnmarshalText([]byte(s)) }

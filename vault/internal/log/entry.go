@@ -34,10 +34,11 @@ const (
 	Erasure                  // somebody was erased, or is to be
 	Hold                     // an officer forbade erasing somebody, or no longer does
 	Touch                    // what a channel had to do with a person: a contact, an order, a question
-	lastKind = Touch
+	Session                  // a session of a person: opened, or something shown in it
+	lastKind = Session
 )
 
-var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup", "erasure", "hold", "touch"}
+var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup", "erasure", "hold", "touch", "session"}
 
 // String returns the kind's name, which is part of what an opening is bound to.
 func (k Kind) String() string {
@@ -52,7 +53,7 @@ func (k Kind) Known() bool { return k >= Access && k <= lastKind }
 
 // Trailed reports whether entries of this kind are access records, which a
 // person's trail counts.
-func (k Kind) Trailed() bool { return k == Access || k == Lookup }
+func (k Kind) Trailed() bool { return k == Access || k == Lookup || k == Session }
 
 // Errors of entries.
 var (

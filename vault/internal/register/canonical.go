@@ -105,6 +105,7 @@ func (p *Purpose) members() []member {
 		{"jurisdictions", p.Jurisdictions},
 		{"recipients", p.Recipients},
 		{"profiling", p.Profiling},
+		{"confidential_for", period(p.ConfidentialFor)},
 	}
 	if c := p.Consent; c != nil {
 		all = append(all, member{"consent", []member{
@@ -139,6 +140,7 @@ func (c *Channel) members() []member {
 			{"captures_per_person_per_day", c.Limits.CapturesPerPersonPerDay},
 		}},
 		{"bulk", []member{{"audiences", c.Bulk.Audiences}}},
+		{"sessions", []member{{"step_up", string(c.Sessions)}}},
 	}
 }
 

@@ -133,13 +133,13 @@ func TestAllMistakesAreToldInTheOrderOfTheText(t *testing.T) {
 		"country: DE", "country: Germany",
 		"type: email", "type: e-mail",
 		"as: withhold", "as: nothing",
-		"{id: web, kind: web,", "{id: web, kind: web, sessions: true,",
+		"{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: never},",
 	))
 	var told []string
 	for _, p := range got {
 		told = append(told, p.Key)
 	}
-	want := "controller.country fields[1].type channels[0].sessions matrix[1].as"
+	want := "controller.country fields[1].type channels[0].sessions.step_up matrix[1].as"
 	if strings.Join(told, " ") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(told, " "), want)
 	}
@@ -149,7 +149,6 @@ func TestAllMistakesAreToldInTheOrderOfTheText(t *testing.T) {
 // believe in it.
 func TestAKeyThatIsNotEnforcedIsRefusedByName(t *testing.T) {
 	for key, text := range map[string]string{
-		"sessions": edit(t, "{id: web, kind: web,", "{id: web, kind: web, sessions: {step_up: none},"),
 		"webhooks": edit(t, "{id: web, kind: web,", "{id: web, kind: web, webhooks: [hooks.example],"),
 	} {
 		got := problems(t, text)

@@ -137,3 +137,13 @@ func purposeTerms() []string {
 		SocialMediaMarketing TargetedAdvertising TechnicalServiceProvision
 		UserInterfacePersonalisation VendorManagement Verification`)
 }
+
+// DirectMarketing reports whether a purpose is direct marketing, to which an
+// objection is absolute (Art. 21(3)): by its DPV IRI, or one below it.
+func (p *Purpose) DirectMarketing() bool {
+	return slices.Contains(directMarketing, compact(p.DPV))
+}
+
+// directMarketing are dpv:DirectMarketing and what DPV has below it or means the
+// same to a person: advertising that is aimed at them.
+var directMarketing = []string{"dpv:DirectMarketing", "dpv:PersonalisedAdvertising", "dpv:TargetedAdvertising", "dpv:Marketing"}

@@ -215,6 +215,11 @@ func (e *effects) purpose(c Change, id privacy.PurposeID, key string) (bool, str
 			return true, "what a model inferred may then be released for it"
 		}
 		return false, "what a model inferred is not released for it any more"
+	case "confidential_for":
+		if before.ConfidentialFor.IsZero() || after.ConfidentialFor.IsZero() || !notLonger(after.ConfidentialFor, before.ConfidentialFor) {
+			return !after.ConfidentialFor.IsZero(), "people are shown later, or again at once, who read for it"
+		}
+		return false, "people are shown earlier who read for it"
 	case "contact":
 		return e.contact(c, inner, before.Contact, after.Contact)
 	}
@@ -259,7 +264,7 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 	switch {
 	case after == nil:
 		return false, "it loses its access"
-	case before == nil && len(after.Purposes)+len(after.Captures)+len(after.Obtains) == 0:
+	case before == nil && len(after.Purposes)+len(after.Captures)+len(after.Obtains) == 0 && after.Sessions == NoSessions:
 		return false, "it may read, capture and obtain nothing"
 	case before == nil:
 		return true, "it may then read, capture or obtain consent"
@@ -283,6 +288,8 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 			return true, "it may then ask who may be reached, without naming anybody"
 		}
 		return false, "it is then told of nobody whom it does not name"
+	case "sessions":
+		return sessions(before.Sessions, after.Sessions)
 	case "limits":
 		from, _ := strconv.Atoi(c.From)
 		to, _ := strconv.Atoi(c.To)
@@ -292,6 +299,19 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 		return true, "it may then ask more"
 	}
 	return true, whyUnknown
+}
+
+// sessions says what another word on a channel's sessions does.
+func sessions(before, after StepUp) (bool, string) {
+	switch {
+	case after == NoSessions:
+		return false, "it opens no sessions any more, and those it opened end"
+	case after == StepUpVerified && before == StepUpNone:
+		return false, "its sessions then need a login for all but what it may read itself"
+	case after == StepUpNone:
+		return true, "its credentials then show and change everything of everybody it knows, without a login"
+	}
+	return true, "it then opens sessions, which show a person's consents and who read what"
 }
 
 // limited reports whether a limit is one of which less is narrower.

@@ -222,7 +222,7 @@ func (v value) contextKey() ContextKey {
 }
 
 func (v value) purpose() Purpose {
-	o := v.object("id", "title", "benefit", "dpv", "basis", "fields", "retention", "broader", "jurisdictions", "recipients", "consent", "profiling", "contact")
+	o := v.object("id", "title", "benefit", "dpv", "basis", "fields", "retention", "broader", "jurisdictions", "recipients", "consent", "profiling", "contact", "confidential_for")
 	return Purpose{
 		ID:            privacy.PurposeID(o.need("id").id()),
 		Title:         o.need("title").text(),
@@ -237,6 +237,8 @@ func (v value) purpose() Purpose {
 		Consent:       o.get("consent").consent(),
 		Profiling:     o.get("profiling").boolean(),
 		Contact:       o.get("contact").contact(),
+
+		ConfidentialFor: o.get("confidential_for").period(),
 	}
 }
 
@@ -258,7 +260,7 @@ func (v value) consent() *ConsentTerms {
 }
 
 func (v value) channel() Channel {
-	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits", "bulk")
+	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits", "bulk", "sessions")
 	return Channel{
 		ID:        privacy.ChannelID(o.need("id").id()),
 		Kind:      o.need("kind").id(),
@@ -269,12 +271,28 @@ func (v value) channel() Channel {
 		Recipient: o.get("recipient").str(),
 		Limits:    o.get("limits").limits(),
 		Bulk:      o.get("bulk").bulk(),
+		Sessions:  o.get("sessions").sessions(),
 	}
 }
 
 func (v value) bulk() Bulk {
 	o := v.object("audiences")
 	return Bulk{Audiences: o.get("audiences").boolean()}
+}
+
+// sessions reads true, which means step_up verified, or an object.
+func (v value) sessions() StepUp {
+	if !v.present() {
+		return NoSessions
+	}
+	if v.node.Kind == yaml.ScalarNode {
+		if v.boolean() {
+			return StepUpVerified
+		}
+		return NoSessions
+	}
+	o := v.object("step_up")
+	return oneOf(o.need("step_up"), []StepUp{StepUpVerified, StepUpNone})
 }
 
 func (v value) limits() Limits {

@@ -114,6 +114,9 @@ type Purpose struct {
 	Profiling bool
 	// Contact holds how people are contacted for it; nil sets no rules.
 	Contact *Contact
+	// ConfidentialFor delays for how long after an access the person is shown it
+	// (Art. 23). It is counted at once.
+	ConfidentialFor privacy.Period
 }
 
 // ConsentTerms are what a person agrees to beside the purpose itself.
@@ -147,6 +150,9 @@ type Channel struct {
 	Recipient string
 	Limits    Limits
 	Bulk      Bulk
+	// Sessions says whether this channel opens sessions of people, and what these
+	// may do without a login of their own; "" opens none.
+	Sessions StepUp
 }
 
 // Bulk is what a channel may ask without naming people.
@@ -154,6 +160,20 @@ type Bulk struct {
 	// Audiences lets it ask who may be reached for a purpose it holds.
 	Audiences bool
 }
+
+// StepUp says what a session needs that a channel opened, before it shows the
+// person what this channel may not read, or changes anything but to let out less.
+type StepUp string
+
+// What a channel's sessions need.
+const (
+	NoSessions StepUp = ""
+	// StepUpVerified: a login whose identifier is verified.
+	StepUpVerified StepUp = "verified"
+	// StepUpNone: nothing. Whoever has the channel's credentials can then see and
+	// change everything of everybody whom the channel knows.
+	StepUpNone StepUp = "none"
+)
 
 // Limits bound what a channel may ask; 0 is no limit.
 type Limits struct {

@@ -78,7 +78,7 @@ func torn(in, n *yaml.Node) string {
 }
 
 // notBuilt are keys of a register whose enforcement is not built.
-var notBuilt = []string{"sessions", "webhooks", "confidential_for"}
+var notBuilt = []string{"webhooks"}
 
 // need returns a member that must be there.
 func (o object) need(key string) value {

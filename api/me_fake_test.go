@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// personToken is the token of the fake vault's one session of a person.
+const personToken = vault.TokenPrefix + "person"
+
+func (f *fake) Subject(_ context.Context, token string) (vault.Caller, error) {
+	if token != personToken {
+		return vault.Caller{}, vault.ErrInvalidClient
+	}
+	return vault.Caller{Client: vault.Client{ID: "subject.ses_1", Role: vault.RoleSubject, Channel: "web"}}, nil
+}
+
+func (f *fake) OpenSession(context.Context, vault.Caller, vault.SubjectRef) (*vault.OpenedSession, error) {
+	return &vault.OpenedSession{SubjectSession: vault.SubjectSession{Expires: morning}, Token: personToken, Code: "once"}, f.called("open session")
+}
+
+func (f *fake) OwnSessions(context.Context, vault.Caller) ([]vault.SubjectSession, error) {
+	return []vault.SubjectSession{{ID: privacy.SessionID(record), Channel: "web", Assurance: vault.AssuranceChannel, How: "link", Opened: morning, Expires: morning, Current: true}}, f.called("sessions")
+}
+
+func (f *fake) EndOwnSession(context.Context, vault.Caller, privacy.SessionID) error {
+	return f.called("end session")
+}
+
+func (f *fake) Me(context.Context, vault.Caller) (*vault.Me, error) {
+	return &vault.Me{Decision: decision, Assurance: vault.AssuranceVerified, Full: true, Restricted: morning,
+		Values: []vault.OwnValue{{Field: "given_name", Title: privacy.Text{"de": "Vorname"}, Value: privacy.NewSensitive([]byte(`"Anahita"`)), Observed: morning,
+			Recorded: morning, Channel: "web", Origin: privacy.Declared, For: []vault.Holding{{Purpose: "delivery", Title: privacy.Text{"": "Delivery"}, Basis: privacy.Contract, Until: morning}}}},
+		Purposes: []vault.OwnPurpose{{Purpose: "delivery", Basis: privacy.Contract, Fields: []privacy.FieldName{"given_name"}, Status: privacy.StatusNone,
+			Notice: &vault.OwnNotice{Version: "1"}, Retention: privacy.Period{Years: 1}, Allowed: true}}}, f.called("me")
+}
+
+func (f *fake) Correct(context.Context, vault.Caller, []vault.CapturedField) (*vault.CaptureResult, error) {
+	return &vault.CaptureResult{Subject: ana, Accepted: []privacy.FieldName{"given_name"}}, f.called("correct")
+}
+
+func (f *fake) ActOwn(ctx context.Context, c vault.Caller, r vault.ConsentRequest) (*vault.ConsentResult, error) {
+	return f.RecordConsent(ctx, c, r)
+}
+
+func (f *fake) OwnConsents(context.Context, vault.Caller, privacy.ConsentID, int) ([]vault.OwnConsent, error) {
+	return []vault.OwnConsent{{Consent: record, Purpose: "marketing", Status: privacy.StatusGiven, At: morning, Recorded: morning, Method: "web_form", By: privacy.Actor{Role: privacy.BySubject}}}, f.called("own consents")
+}
+
+func (f *fake) Accesses(context.Context, vault.Caller, vault.AccessRequest) (*vault.Accesses, error) {
+	return &vault.Accesses{Accesses: []vault.OwnAccess{{Decision: decision, At: morning, Kind: vault.AccessRead, Channel: "web", Purpose: "delivery",
+		Released: []privacy.FieldName{"given_name"}, Masked: map[privacy.FieldName]privacy.Mask{"email": "partial"}, LogIndex: 4}}, Count: 5}, f.called("accesses")
+}
+
+func (f *fake) ProveAccess(context.Context, vault.Caller, privacy.DecisionID) (*vault.Proof, error) {
+	return &vault.Proof{Format: "sayso-proof/1"}, f.called("prove")
+}
