@@ -19,6 +19,7 @@ type door interface {
 	TokenKey() crypto.Signer
 	EvidenceKeys() []keys.EvidenceKey
 	AllowRequest(vault.Caller) error
+	Limits(vault.Caller) []vault.LimitState
 	Once(context.Context, vault.Caller, vault.OnceRequest) (*vault.Once, *vault.Answer, error)
 	Whoami(vault.Caller) (*vault.Whoami, error)
 

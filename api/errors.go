@@ -186,7 +186,7 @@ func (x *exchange) refuse(err error) {
 		wait := strconv.Itoa(r.seconds())
 		h.Set("Retry-After", wait)
 		if r.status == http.StatusTooManyRequests {
-			h.Set("RateLimit", `"client";r=0;t=`+wait)
+			x.tellLimits(r.seconds())
 		}
 	}
 	x.code = r.code

@@ -252,6 +252,7 @@ func (x *exchange) write(status int, media string, body []byte) {
 		x.texts[2] = strconv.Itoa(len(body))
 		h["Content-Length"] = x.texts[2:3:3]
 	}
+	x.tellLimits(0)
 	x.keep(status, media, body)
 	x.status, x.size = status, len(body)
 	x.w.WriteHeader(status)

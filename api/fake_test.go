@@ -34,6 +34,7 @@ type fake struct {
 	apply    func(text []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)
 	lookup   func(vault.SubjectRef, string) (privacy.SubjectID, error)
 	audience func(vault.AudienceRequest, func(time.Time, []vault.ReadOutcome) (int, int, error)) error
+	limits   func() []vault.LimitState
 	allow    error
 	ready    []string
 	any      error // what every other method answers
@@ -83,6 +84,12 @@ func (f *fake) EvidenceKeys() []keys.EvidenceKey {
 	return []keys.EvidenceKey{{ID: keys.Thumbprint(pub), Public: pub, Since: morning, Until: morning.Add(time.Hour)}}
 }
 func (f *fake) AllowRequest(vault.Caller) error { return f.allow }
+func (f *fake) Limits(vault.Caller) []vault.LimitState {
+	if f.limits == nil {
+		return nil
+	}
+	return f.limits()
+}
 func (f *fake) Once(context.Context, vault.Caller, vault.OnceRequest) (*vault.Once, *vault.Answer, error) {
 	return nil, nil, f.called("once")
 }

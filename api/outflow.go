@@ -26,6 +26,7 @@ func newOutflow(x *exchange) outflow { return outflow{x: x, wire: http.NewRespon
 func (s *outflow) send(line []byte) error {
 	if s.x.status == 0 {
 		s.x.w.Header()["Content-Type"] = []string{mediaNDJSON}
+		s.x.tellLimits(0)
 		s.x.status = http.StatusOK
 		s.x.w.WriteHeader(http.StatusOK)
 	}

@@ -170,7 +170,7 @@ func whoami(x *exchange) (*wire.Whoami, error) {
 	answer := wire.Whoami{Client: out.Client, Role: string(out.Role), Channel: out.Channel, Kind: out.Kind, Purposes: out.Purposes,
 		Fields: out.Fields, Captures: out.Captures, Obtains: out.Obtains, Identifiers: out.Identifiers, Audiences: out.Audiences}
 	for _, l := range out.Limits {
-		answer.Limits = append(answer.Limits, wire.Limit(l))
+		answer.Limits = append(answer.Limits, wire.Limit{Name: l.Name, Limit: l.Limit, Left: l.Left, Resets: l.Resets})
 	}
 	return &answer, nil
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -155,7 +156,11 @@ type LimitState struct {
 	Limit  int       `json:"limit"`
 	Left   int       `json:"left"`
 	Resets time.Time `json:"resets"`
+	// Window is how long it is a limit for.
+	Window time.Duration `json:"-"`
 }
+
+const limitCaptures = "captures_per_person_per_day"
 
 // left returns the channel's limits as they stand.
 func (l *limits) left(ch *register.Channel) []LimitState {
@@ -167,16 +172,27 @@ func (l *limits) left(ch *register.Channel) []LimitState {
 		if c.requests != nil && c.perMinute == n {
 			left = max(0, int(c.requests.TokensAt(l.now())))
 		}
-		states = append(states, LimitState{"requests_per_minute", n, left, l.now().UTC().Add(time.Minute).Truncate(time.Second)})
+		states = append(states, LimitState{"requests_per_minute", n, left, l.now().UTC().Add(time.Minute).Truncate(time.Second), time.Minute})
 	}
 	if n := ch.Limits.PeoplePerDay; n > 0 {
-		states = append(states, LimitState{"people_per_day", n, max(0, n-len(c.asked)-c.forgotten), l.tomorrow()})
+		states = append(states, LimitState{"people_per_day", n, max(0, n-len(c.asked)-c.forgotten), l.tomorrow(), 24 * time.Hour})
 	}
 	if n := ch.Limits.EmptyAnswersPerDay; n > 0 {
-		states = append(states, LimitState{"empty_answers_per_day", n, max(0, n-c.empty), l.tomorrow()})
+		states = append(states, LimitState{"empty_answers_per_day", n, max(0, n-c.empty), l.tomorrow(), 24 * time.Hour})
 	}
 	if n := ch.Limits.CapturesPerPersonPerDay; n > 0 {
-		states = append(states, LimitState{"captures_per_person_per_day", n, n, l.tomorrow()})
+		states = append(states, LimitState{limitCaptures, n, n, l.tomorrow(), 24 * time.Hour})
 	}
 	return states
+}
+
+// Limits returns the limits of a channel and what is left of them, none of them
+// about one person: what they say is the same whoever was asked about, and found or
+// not.
+func (v *Vault) Limits(by Caller) []LimitState {
+	channel := by.Client.channel
+	if channel == nil || channel.Limits == (register.Limits{}) {
+		return nil
+	}
+	return slices.DeleteFunc(v.limits.left(channel), func(l LimitState) bool { return l.Name == limitCaptures })
 }
