@@ -3,7 +3,9 @@ package vault
 import (
 	"context"
 	"runtime"
+	"time"
 
+	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
 )
@@ -72,3 +74,22 @@ type Kept = kept
 
 // KeepLimits makes one.
 func (v *Vault) KeepLimits(ctx context.Context) (Kept, error) { return v.keepLimits(ctx) }
+
+// Restricted says of somebody that their data is only to be stored, or no longer.
+func (v *Vault) Restricted(ctx context.Context, id privacy.SubjectID, on bool) error {
+	return v.update(ctx, func(tx store.Tx) error {
+		p, err := v.load(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		now, _, _ := v.clock.now()
+		if p.standing.Restricted = now; !on {
+			p.standing.Restricted = time.Time{}
+		}
+		digest, err := v.saveDigest(tx, p)
+		if err != nil {
+			return err
+		}
+		return v.noteOf(tx, p, log.Consent, privacy.NewID(now), groundRecord{Format: 1, At: now, Standing: digest})
+	})
+}

@@ -71,11 +71,12 @@ type overdue struct {
 
 func (o *overdue) any() bool { return len(o.values) > 0 || len(o.past) > 0 || o.all }
 
-// overdueOf says what of a person is past its end. Of whom a hold is on, and who is
-// being erased, nothing is. p's past values are opened for it, if there are any.
+// overdueOf says what of a person is past its end. Of whom a hold is on, whose data is
+// only to be stored (Art. 18), and who is being erased, nothing is. p's past values are
+// opened for it, if there are any.
 func (v *Vault) overdueOf(r store.Reader, reg *register.Register, p *person, now time.Time) (o overdue, err error) {
 	s := p.standing
-	if !p.known() || s.Phase != consent.Active || len(s.Holds) > 0 {
+	if !p.known() || s.Phase != consent.Active || len(s.Holds) > 0 || !s.Restricted.IsZero() {
 		return o, nil
 	}
 	stays := keptOf(reg, s, now)
@@ -96,12 +97,21 @@ func (v *Vault) overdueOf(r store.Reader, reg *register.Register, p *person, now
 	switch {
 	case len(s.Kept) > 0 && !s.CameBack():
 		o.all = true
-	case len(o.values) > 0: // what a law demands was among them
-		o.all = !slices.ContainsFunc(reg.Purposes, func(p register.Purpose) bool {
-			return p.Basis != privacy.LegalObligation && s.Live(reg, &p, now)
-		})
+	case len(s.Values) > 0:
+		o.all = !awaited(reg, s, now)
+	default: // by ID they can still be named, and a no of theirs be asked for
+		o.all = !awaited(reg, s, now) && !slices.ContainsFunc(s.Consents, func(c consent.Consent) bool { return c.Status.Narrows() })
 	}
 	return o, nil
+}
+
+// awaited reports whether somebody of whom no value is left is there for anything: a
+// contract that runs, a consent in force. They may tell the rest again. A law has
+// nothing to demand of them, and that they did not opt out tells nothing.
+func awaited(reg *register.Register, s *consent.Standing, now time.Time) bool {
+	return slices.ContainsFunc(reg.Purposes, func(p register.Purpose) bool {
+		return p.Basis != privacy.LegalObligation && p.Basis != privacy.OptOut && s.Live(reg, &p, now)
+	})
 }
 
 // keptOf returns what still stays of an erased life: for the purposes it was kept

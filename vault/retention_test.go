@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/vaulttest"
 )
 
@@ -37,7 +38,12 @@ const year = 365 * 24 * time.Hour
 // is so large that one more or less asks nobody.
 func crowded(t *testing.T) *vaulttest.Vault {
 	t.Helper()
-	v := vaulttest.New(t, &vaulttest.Options{Register: limited, Now: march})
+	return crowdedOf(t, limited)
+}
+
+func crowdedOf(t *testing.T, register string) *vaulttest.Vault {
+	t.Helper()
+	v := vaulttest.New(t, &vaulttest.Options{Register: register, Now: march})
 	var reqs []vault.CaptureRequest
 	for i := range 60 {
 		reqs = append(reqs, vaulttest.CaptureRequest(t, told("nickname", fmt.Sprintf("Crowd %d", i))))
@@ -268,6 +274,58 @@ func TestTheKeysTurnForWhatARunRemoved(t *testing.T) {
 	}
 	if got := epoch(); got != 2 {
 		t.Errorf("with nothing more removed: got epoch %d, want 2", got)
+	}
+}
+
+// A contract runs on when all that Ana told is past its end: nothing of it is kept any
+// longer, but she is there, and may tell it again. When the contract ends too, she goes.
+// Whoever said no and is known by nothing but an ID stays, or the no would be forgotten.
+func TestAContractThatRunsKeepsThePersonAndNoValue(t *testing.T) {
+	text := strings.Replace(limited, "basis: contract, fields: [given_name, email, address], retention: P10Y}\n", `basis: contract, fields: [given_name, email, address], retention: P2Y}
+  - {id: ads, title: Ads, dpv: "dpv:DirectMarketing", basis: opt_out, jurisdictions: [US], fields: [given_name], retention: P1Y}
+`, 1)
+	v := crowdedOf(t, text)
+	web := v.As("web")
+	ana := web.Capture(told("given_name", "Ana", "email", "ana@example.org"))
+	ben := web.Capture(told("given_name", "Ben", "email", "ben@example.org"))
+	web.For("ads").Consent(ben, privacy.StatusOptedOut)
+	v.Tick(4 * year)
+	if k := keepLimits(t, v); k.Values != 4 || k.Erased != 0 {
+		t.Errorf("after four years: got %+v, want four values removed and nobody erased", k)
+	}
+	if k := keepLimits(t, v); k.Touched != 0 {
+		t.Errorf("once more: got %+v, want nothing left to do", k)
+	}
+	web.For("order-fulfilment").Read(vaulttest.By("email", "ana@example.org")).Refused(vault.CodeUnknownSubject)
+	web.For("order-fulfilment").Read(ana).Released(map[string]any{})
+	for _, who := range []vaulttest.Person{ana, ben} {
+		web.For("order-fulfilment").Ground(who, vault.GroundEnded)
+	}
+	if k := keepLimits(t, v); k.Erased != 1 {
+		t.Errorf("the contracts ended: got %+v, want one erased", k)
+	}
+	web.For("order-fulfilment").Read(ana).Refused(vault.CodeUnknownSubject)
+	web.For("order-fulfilment").Read(ben).Denied("no_ground")
+}
+
+// Whose data is only to be stored keeps everything, past its end or not.
+func TestARestrictionKeepsWhatIsPastItsEnd(t *testing.T) {
+	v := crowded(t)
+	ana := v.As("web").Capture(told("given_name", "Ana", "email", "ana@example.org"))
+	restrict := func(on bool) {
+		t.Helper()
+		if err := v.Restricted(t.Context(), ana.ID, on); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restrict(true)
+	v.Tick(year + time.Hour)
+	if k := keepLimits(t, v); k.Touched != 0 {
+		t.Errorf("restricted: got %+v", k)
+	}
+	restrict(false)
+	if k := keepLimits(t, v); k.Values != 1 {
+		t.Errorf("no longer restricted: got %+v", k)
 	}
 }
 
