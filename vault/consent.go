@@ -228,8 +228,10 @@ func (v *Vault) fold(p *person, ch *register.Channel, a *act, now time.Time) con
 	return v.consentRecord(p.id, ch, a, at, now, effective)
 }
 
-// phantomConsent answers an act about an ID that nobody has like any other. It
-// is kept under the vault's key.
+// phantomConsent answers an act about an ID that nobody has like any other. What
+// makes the receipt is kept under the vault's key, which no erasure destroys: so
+// nothing in the channel's own words is, the log names no ID, and whoever is known
+// by that ID later takes the record along when they are erased.
 func (v *Vault) phantomConsent(tx store.Tx, id privacy.SubjectID, ch *register.Channel, a *act) (*ConsentResult, error) {
 	now, _, _ := v.clock.now()
 	record := v.consentRecord(id, ch, a, orNow(a.at, now), now, true)
@@ -237,8 +239,22 @@ func (v *Vault) phantomConsent(tx store.Tx, id privacy.SubjectID, ch *register.C
 	if err != nil {
 		return nil, err
 	}
+	record.Evidence, record.By.Ref = nil, ""
+	if err := v.keepConsent(tx, v.nobody, record); err != nil {
+		return nil, err
+	}
+	if err := tx.Put(bucketPhantoms, append(v.phantomKey(id), record.ID[:]...), []byte{}); err != nil {
+		return nil, err
+	}
+	record.Subject = privacy.Nobody
 	return &ConsentResult{Consent: a.id, Status: a.req.Status, Effective: true, Receipt: receipt},
-		v.putConsent(tx, v.nobody, record, rowDigest{})
+		v.note(tx, log.Consent, privacy.ID(record.ID), consentEntry{record, rowDigest{}})
+}
+
+// phantomKey is under what acts about an ID stand that nobody had.
+func (v *Vault) phantomKey(id privacy.SubjectID) []byte {
+	sum := v.keyring().MAC("unknown subject", id[:])
+	return sum[:16:16]
 }
 
 // consentRecord is a consent record with the fields of ISO/IEC TS 27560. It is
@@ -293,6 +309,14 @@ type consentEntry struct {
 
 // putConsent writes a consent record and its log entry.
 func (v *Vault) putConsent(tx store.Tx, p *person, record consentRecord, digest rowDigest) error {
+	if err := v.keepConsent(tx, p, record); err != nil {
+		return err
+	}
+	return v.noteOf(tx, p, log.Consent, privacy.ID(record.ID), consentEntry{record, digest})
+}
+
+// keepConsent writes a consent record.
+func (v *Vault) keepConsent(tx store.Tx, p *person, record consentRecord) error {
 	plain, err := text(record)
 	if err != nil {
 		return err
@@ -307,10 +331,8 @@ func (v *Vault) putConsent(tx store.Tx, p *person, record consentRecord, digest 
 	if err := tx.Put(bucketReceipts, bytes.Clone(record.ID[:]), bytes.Clone(p.id[:])); err != nil {
 		return err
 	}
-	if record.Status.Narrows() {
-		if err := v.ledger.kept(tx, privacy.ID(record.ID)); err != nil {
-			return err
-		}
+	if !record.Status.Narrows() {
+		return nil
 	}
-	return v.noteOf(tx, p, log.Consent, privacy.ID(record.ID), consentEntry{record, digest})
+	return v.ledger.kept(tx, privacy.ID(record.ID))
 }

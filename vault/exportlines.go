@@ -73,7 +73,7 @@ func consentLine(e entry, o *log.Opening) (*ConsentLine, error) {
 		l.Subject, l.Status, l.Finished = known(e.Subject), status, true
 		return l, nil
 	}
-	l.Subject, l.Purpose, l.Status, l.Effective, l.RecordedAt = &r.Subject, r.Purpose, r.Status, &r.Effective, r.Recorded
+	l.Subject, l.Purpose, l.Status, l.Effective, l.RecordedAt = known(r.Subject), r.Purpose, r.Status, &r.Effective, r.Recorded
 	l.Register, l.NoticeVersion, l.NoticeHash, l.Fields, l.Recipients = r.Register, r.Notice, hex.EncodeToString(r.NoticeHash), r.Fields, r.Recipients
 	l.Method, l.Channel, l.Jurisdiction, l.Language, l.By = r.Method, r.Channel, r.Jurisdiction, r.Language, r.By.Role
 	if !r.Until.IsZero() {

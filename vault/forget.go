@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -23,6 +24,7 @@ func kindsOfData() []kindOfData {
 		{"past_values", true, under(bucketHistory, len(privacy.ID{}))},
 		{"past_standings", true, under(bucketStandings, 8)},
 		{"consents", true, consentsOf},
+		{"consents_before", true, phantomsOf},
 		{"dealings", false, under(bucketDealings, 0)},
 		{"possible_matches", true, matchesOf},
 		{"answers", true, answersOf},
@@ -108,6 +110,19 @@ func consentsOf(v *Vault, tx store.Tx, id privacy.SubjectID, max int) (things []
 				return err
 			}
 			return tx.Delete(bucketConsents.all(), key)
+		})
+	}
+	return things, err
+}
+
+// phantomsOf are acts that named the person's ID before anybody had it.
+func phantomsOf(v *Vault, tx store.Tx, id privacy.SubjectID, max int) (things []func() error, err error) {
+	prefix := v.phantomKey(id)
+	keys, err := keysUnder(tx, bucketPhantoms, prefix, len(privacy.ID{}), max)
+	for _, key := range keys {
+		consent := key[len(prefix):]
+		things = append(things, func() error {
+			return errors.Join(bucketConsents.delete(tx, v.place(privacy.Nobody).with(consent...)), tx.Delete(bucketReceipts, consent), tx.Delete(bucketPhantoms, key))
 		})
 	}
 	return things, err

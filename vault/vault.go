@@ -65,25 +65,26 @@ func (c Config) withDefaults() Config {
 // The buckets of vault.db that package vault itself keeps; vault/internal/log
 // has its own.
 const (
-	bucketMeta       store.Bucket = "meta"       // format, clock
-	bucketGovernance store.Bucket = "governance" // "current": what is in force, sealed
-	bucketRegisters  store.Bucket = "registers"  // revision → register as applied, sealed
-	bucketPolicies   store.Bucket = "policies"   // ID → rule set, sealed
-	bucketStanding   personal     = "standing"   // place → version, sealed standing
-	bucketStandings  personal     = "standings"  // place, version → earlier standings
-	bucketProfiles   personal     = "profiles"   // place → sealed values
-	bucketHistory    personal     = "history"    // place, ID → a value that lost to another, sealed
-	bucketIndex      store.Bucket = "index"      // blind index, place → proof of the row; of odd epochs
-	bucketIndexEven  store.Bucket = "index.even" // likewise, of even epochs
-	bucketConsents   personal     = "consents"   // place, consent → sealed consent record
-	bucketReceipts   store.Bucket = "receipts"   // consent → subject
-	bucketMatches    store.Bucket = "matches"    // subject, subject → a possible match for officers
-	bucketLedgered   store.Bucket = "ledgered"   // ledger entry ID → applied
-	bucketAnswers    store.Bucket = "answers"    // idempotency key → time, sealed answer
-	bucketAnswersAt  store.Bucket = "answers/at" // time, idempotency key
-	bucketAnswersOf  store.Bucket = "answers/of" // subject, idempotency key
-	bucketErased     store.Bucket = "erased"     // keyed hash of a subject → what stands where they were
-	bucketRekeying   personal     = "rekeying"   // place → their values key is about to be replaced
+	bucketMeta       store.Bucket = "meta"              // format, clock
+	bucketGovernance store.Bucket = "governance"        // "current": what is in force, sealed
+	bucketRegisters  store.Bucket = "registers"         // revision → register as applied, sealed
+	bucketPolicies   store.Bucket = "policies"          // ID → rule set, sealed
+	bucketStanding   personal     = "standing"          // place → version, sealed standing
+	bucketStandings  personal     = "standings"         // place, version → earlier standings
+	bucketProfiles   personal     = "profiles"          // place → sealed values
+	bucketHistory    personal     = "history"           // place, ID → a value that lost to another, sealed
+	bucketIndex      store.Bucket = "index"             // blind index, place → proof of the row; of odd epochs
+	bucketIndexEven  store.Bucket = "index.even"        // likewise, of even epochs
+	bucketConsents   personal     = "consents"          // place, consent → sealed consent record
+	bucketPhantoms   store.Bucket = "consents/phantoms" // keyed hash of an ID that nobody had, consent
+	bucketReceipts   store.Bucket = "receipts"          // consent → subject
+	bucketMatches    store.Bucket = "matches"           // subject, subject → a possible match for officers
+	bucketLedgered   store.Bucket = "ledgered"          // ledger entry ID → applied
+	bucketAnswers    store.Bucket = "answers"           // idempotency key → time, sealed answer
+	bucketAnswersAt  store.Bucket = "answers/at"        // time, idempotency key
+	bucketAnswersOf  store.Bucket = "answers/of"        // subject, idempotency key
+	bucketErased     store.Bucket = "erased"            // keyed hash of a subject → what stands where they were
+	bucketRekeying   personal     = "rekeying"          // place → their values key is about to be replaced
 
 	bucketSessions store.Bucket = "officers/sessions" // keyed hash of a token → session of an officer, sealed
 	bucketDesks    store.Bucket = "officers/desks"    // officer → what they work at and have not applied, sealed
