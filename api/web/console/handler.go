@@ -91,6 +91,13 @@ func routes() []route {
 	return slices.Concat(
 		loginRoutes(),
 		homeRoutes(),
+		matrixRoutes(),
+		itemRoutes(),
+		registerRoutes(),
+		channelRoutes(),
+		officerRoutes(),
+		approvalRoutes(),
+		lookupRoutes(),
 	)
 }
 

@@ -90,6 +90,7 @@ func (d *desk) logIn(tab *webtest.Tab, name string) {
 	tab.Fill("[name=client_secret]", d.secrets[name])
 	tab.Click("form[action='/console/login'] button")
 	tab.At("/console")
+	tab.Has("main .cards, main .empty")
 }
 
 // get asks for a page without a browser, as an officer or, with "", as nobody.
@@ -120,4 +121,14 @@ func (d *desk) ask(name, method, path string, header http.Header) *http.Response
 	}
 	d.T.Cleanup(func() { res.Body.Close() })
 	return res
+}
+
+// text is the register in force.
+func (d *desk) text() string {
+	d.T.Helper()
+	view, err := d.Register(d.T.Context(), d.Officer)
+	if err != nil {
+		d.T.Fatal(err)
+	}
+	return string(view.YAML)
 }

@@ -112,6 +112,14 @@ type section struct {
 func sections() []section {
 	return []section{
 		{Key: "overview", Path: "/console"},
+		{Key: "matrix", Path: "/console/matrix"},
+		{Key: "purposes", Path: "/console/purposes"},
+		{Key: "fields", Path: "/console/fields"},
+		{Key: "channels", Path: "/console/channels"},
+		{Key: "register", Path: "/console/register"},
+		{Key: "lookup", Path: "/console/lookup"},
+		{Key: "approvals", Path: "/console/approvals"},
+		{Key: "officers", Path: "/console/officers"},
 		{Key: "you", Path: "/console/you"},
 	}
 }
@@ -142,6 +150,23 @@ func (v *visit) frame(data any) (*frame, error) {
 	}
 	if here >= 0 {
 		f.Sections[here].Here = true
+	}
+	w, err := v.work()
+	if err != nil {
+		return nil, err
+	}
+	if w != nil {
+		f.Unsaved = len(w.Edits)
+	}
+	waits, err := v.waits()
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range waits {
+		if c.Mine {
+			continue
+		}
+		f.Waiting++
 	}
 	return f, nil
 }

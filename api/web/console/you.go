@@ -2,12 +2,14 @@ package console
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/sayso-vault/sayso/vault"
 )
 
 func homeRoutes() []route {
 	return []route{
+		{pattern: "GET /console/{$}", do: func(v *visit) error { return v.redirect("/console") }},
 		{pattern: "GET /console", do: showHome},
 		{pattern: "GET /console/you", do: showYou},
 		{pattern: "POST /console/you/passkeys/options", do: passkeyOptions},
@@ -17,8 +19,6 @@ func homeRoutes() []route {
 		{pattern: "POST /console/you/sessions/{id}/end", do: endOwnSession},
 	}
 }
-
-func showHome(v *visit) error { return v.render(http.StatusOK, "home.html", nil) }
 
 // youPage is what an officer sees of their own access.
 type youPage struct {
@@ -35,7 +35,7 @@ type youPage struct {
 type shownSecret struct {
 	Name, ClientID, Secret string
 	Link                   string // of an enrolment
-	Until                  string
+	Until                  time.Time
 }
 
 func showYou(v *visit) error { return v.renderYou(nil) }
