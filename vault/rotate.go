@@ -87,6 +87,7 @@ func (v *Vault) RotateKeys(ctx context.Context, what Rotation, progress func(sta
 	ring := v.keyring()
 	report.KEKEpoch, report.IndexEpoch = ring.KEKEpoch(), ring.IndexEpoch()
 	v.cfg.Logger.Info("keys were rotated", "kek_epoch", report.KEKEpoch, "index_epoch", report.IndexEpoch)
+	v.erasures.look() // some may have waited for it
 	return report, nil
 }
 

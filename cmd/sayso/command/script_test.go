@@ -44,6 +44,10 @@ func TestMain(m *testing.M) {
 //	ready            wait until the vault at SAYSO_URL answers
 //	vkey             set VKEY to the key of its log
 //	as FILE [CHAN]   act with the credentials that init or apply printed
+//	fetch PATH FILE  keep what the vault at SAYSO_URL serves under a path
+//	certifies REQUEST KEYS PROOF
+//	                 hold an erasure's certificate against files alone: the keys that
+//	                 were published, and the proof of the record that it names
 //	exits N CMD…     run a command that ends with this exit code
 //	let NAME REGEXP  set a variable to what the last stdout matched
 //	remember DIR     note every file of a folder, to compare
@@ -77,7 +81,7 @@ func TestScripts(t *testing.T) {
 func scriptWords() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"ready": ready, "vkey": vkey, "as": as, "exits": exits, "let": let, "remember": remember, "unchanged": unchanged,
-		"shorten": shorten, "flip": flip, "certificate": certificate, "speaks": speaks, "everyone": everyone,
+		"shorten": shorten, "fetch": fetch, "certifies": certifies, "flip": flip, "certificate": certificate, "speaks": speaks, "everyone": everyone,
 	}
 }
 
