@@ -51,6 +51,14 @@ type door interface {
 	RecordRefusal(context.Context, vault.Caller, vault.AskRequest) error
 	CheckTouch(context.Context, vault.Caller, vault.TouchRequest) (*vault.TouchVerdict, error)
 	RecordTouch(context.Context, vault.Caller, vault.TouchRequest) (*vault.TouchResult, error)
+	StreamEvents(ctx context.Context, c vault.Caller, req vault.EventsRequest, tell func(some []vault.Event, mark func() string) error) error
+	AckEvents(ctx context.Context, c vault.Caller, id string) error
+	AddWebhook(context.Context, vault.Caller, vault.WebhookRequest) (*vault.WebhookSecret, error)
+	Webhooks(context.Context, vault.Caller) ([]vault.Webhook, error)
+	RemoveWebhook(ctx context.Context, c vault.Caller, id string) error
+	RotateWebhook(ctx context.Context, c vault.Caller, id string) (*vault.WebhookSecret, error)
+	DeadLetters(ctx context.Context, c vault.Caller, id string) ([]vault.DeadLetter, error)
+	ReplayWebhook(ctx context.Context, c vault.Caller, id string, events []string) (int, error)
 
 	Register(context.Context, vault.Caller) (*vault.RegisterView, error)
 	ApplyRegister(ctx context.Context, c vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)

@@ -41,6 +41,7 @@ var refusals = map[string]struct {
 	vault.CodeUnknownSubject:       {http.StatusNotFound, "No such person"},
 	vault.CodeNotFound:             {http.StatusNotFound, "Not found"},
 	vault.CodeGone:                 {http.StatusGone, "Erased"},
+	vault.CodeTooOld:               {http.StatusGone, "No longer kept"},
 	vault.CodeAlreadyBeingAsked:    {http.StatusConflict, "Another channel is asking"},
 	vault.CodeContactCap:           {http.StatusConflict, "The person was contacted often enough"},
 	vault.CodeQuietHours:           {http.StatusConflict, "Not at this hour"},

@@ -121,6 +121,31 @@ func (f *fake) Capture(_ context.Context, _ vault.Caller, r vault.CaptureRequest
 	}
 	return f.capture(r)
 }
+func (f *fake) StreamEvents(_ context.Context, _ vault.Caller, r vault.EventsRequest, tell func([]vault.Event, func() string) error) error {
+	if err := f.called("events"); err != nil {
+		return err
+	}
+	return tell([]vault.Event{{ID: "evt_1", Type: privacy.EventConsentWithdrawn, Subject: ana, Time: morning, Purpose: "marketing"}}, func() string { return "evt_0" })
+}
+func (f *fake) AckEvents(context.Context, vault.Caller, string) error { return f.called("ack") }
+func (f *fake) AddWebhook(_ context.Context, _ vault.Caller, r vault.WebhookRequest) (*vault.WebhookSecret, error) {
+	return &vault.WebhookSecret{ID: "whk_1", URL: r.URL, Types: r.Types, Secret: "whsec_x"}, f.called("webhook")
+}
+func (f *fake) Webhooks(context.Context, vault.Caller) ([]vault.Webhook, error) {
+	return []vault.Webhook{{ID: "whk_1"}}, f.called("webhooks")
+}
+func (f *fake) RemoveWebhook(context.Context, vault.Caller, string) error {
+	return f.called("remove webhook")
+}
+func (f *fake) RotateWebhook(_ context.Context, _ vault.Caller, id string) (*vault.WebhookSecret, error) {
+	return &vault.WebhookSecret{ID: id, Secret: "whsec_y", OldUntil: morning}, f.called("rotate webhook")
+}
+func (f *fake) DeadLetters(context.Context, vault.Caller, string) ([]vault.DeadLetter, error) {
+	return []vault.DeadLetter{{Event: "evt_1", Attempts: 9}}, f.called("dead letters")
+}
+func (f *fake) ReplayWebhook(context.Context, vault.Caller, string, []string) (int, error) {
+	return 1, f.called("replay webhook")
+}
 func (f *fake) CaptureBatch(ctx context.Context, c vault.Caller, asks []vault.CaptureRequest) ([]vault.CaptureOutcome, error) {
 	if err := f.called("batch"); err != nil {
 		return nil, err

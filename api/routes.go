@@ -106,6 +106,15 @@ func routes() []route {
 		{method: "GET", pattern: "/v1/me/sessions", role: subjectRole, deadline: quick, do: shows(listSessions), summary: "Your sessions, the latest first"},
 		{method: "DELETE", pattern: "/v1/me/sessions/{session}", role: subjectRole, deadline: quick, idempotent: true, do: endSessionHandler, summary: "End a session of yours"},
 
+		{method: "GET", pattern: "/v1/events", role: channelRole, deadline: long, query: []string{"types"}, quiet: true, do: eventsHandler, summary: "Events as they happen, as server-sent events; Last-Event-ID goes on where a stream ended"},
+		{method: "POST", pattern: "/v1/events/ack", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(ackEvents, 200), summary: "Say up to which event this channel has dealt with what it was told"},
+		{method: "POST", pattern: "/v1/webhooks", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(addWebhook, 201), summary: "Have events sent to an address"},
+		{method: "GET", pattern: "/v1/webhooks", role: channelRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listWebhooks), summary: "This channel's webhooks, and how they do"},
+		{method: "DELETE", pattern: "/v1/webhooks/{webhook}", role: channelRole, deadline: quick, idempotent: true, do: removeWebhookHandler, summary: "End a webhook"},
+		{method: "POST", pattern: "/v1/webhooks/{webhook}/secrets", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(rotateWebhook, 201), summary: "Replace a webhook's secret; for a day the old one signs as well"},
+		{method: "GET", pattern: "/v1/webhooks/{webhook}/dead", role: channelRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listDeadLetters), summary: "Events that a webhook did not take for three days"},
+		{method: "POST", pattern: "/v1/webhooks/{webhook}/replay", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(replayWebhook, 200), summary: "Send dead letters again, and let a disabled webhook go on"},
+
 		{method: "GET", pattern: "/v1/register", role: officerRole, deadline: quick, do: showRegisterHandler, summary: "The register in force"},
 		{method: "PUT", pattern: "/v1/register", role: officerRole, body: large, deadline: slow, query: []string{"dry_run"}, idempotent: true, do: applyRegisterHandler, summary: "Apply a register; If-Match guards against a change in between"},
 		{method: "POST", pattern: "/v1/register/replay", role: officerRole, body: large, deadline: long, query: []string{"from", "to"}, do: replayRegisterHandler, summary: "Run a register over the decisions that were really made, and keep nothing"},

@@ -38,6 +38,8 @@ var goodBodies = map[string]string{
 	"POST /v1/subject-sessions":      `{"subject":"` + ana.String() + `"}`,
 	"PATCH /v1/me":                   `{"fields":{"given_name":"Anahita"}}`,
 
+	"POST /v1/events/ack":                     `{"event":"evt_1"}`,
+	"POST /v1/webhooks":                       `{"url":"https://hooks.example.org/","types":["consent.withdrawn"]}`,
 	"POST /v1/subjects/{id}/missing/ask":      `{"purpose":"delivery","fields":["address"]}`,
 	"POST /v1/subjects/{id}/missing/refusals": `{"purpose":"delivery","fields":["address"]}`,
 }
@@ -45,7 +47,7 @@ var goodBodies = map[string]string{
 // at fills a pattern's holes with IDs that exist.
 func at(rt route) string {
 	path := strings.NewReplacer("/v1/consents/{id}", "/v1/consents/"+record.String(), "/v1/subjects/{id}", "/v1/subjects/"+ana.String(),
-		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "/v1/requests/{id}", "/v1/requests/"+privacy.RequestID(record).String(), "{hold}", privacy.HoldID(record).String(), "{session}", privacy.SessionID(record).String(), "{decision}", decision.String(), "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
+		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "/v1/requests/{id}", "/v1/requests/"+privacy.RequestID(record).String(), "{hold}", privacy.HoldID(record).String(), "{session}", privacy.SessionID(record).String(), "{decision}", decision.String(), "{webhook}", "whk_1", "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
 	if len(rt.query) > 0 && rt.query[0] == "purpose" {
 		path += "?purpose=marketing"
 	}

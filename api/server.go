@@ -16,6 +16,7 @@ import (
 
 	"github.com/sayso-vault/sayso/api/authn"
 	"github.com/sayso-vault/sayso/api/lane"
+	"github.com/sayso-vault/sayso/api/webhook"
 	"github.com/sayso-vault/sayso/vault"
 )
 
@@ -37,6 +38,9 @@ type Config struct {
 	Metrics Metrics
 	// Pages are families of pages to serve beside the routes. Default: none.
 	Pages []Pages
+	// Webhooks sends events; it says here which URLs it would send to. Default: one
+	// that sends to public addresses only.
+	Webhooks *webhook.Sender
 	// Now tells the time tokens are issued and checked at. Default: time.Now.
 	Now func() time.Time
 }
@@ -55,6 +59,9 @@ type Server struct {
 	openapi  []byte
 	docs     *docs
 	now      func() time.Time // measures how long something took
+	hooks    *webhook.Sender
+	stopping chan struct{} // closed when streams are to end
+	stop     func()
 }
 
 // inLane are the routes of the lane.
@@ -73,6 +80,9 @@ func newServer(d door, cfg Config) (*Server, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Webhooks == nil {
+		cfg.Webhooks = webhook.New(webhook.Config{})
+	}
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
@@ -80,7 +90,8 @@ func newServer(d door, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up access tokens: %w", err)
 	}
-	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger, observer: cfg.Observer, metrics: cfg.Metrics, now: time.Now}, routes()
+	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger, observer: cfg.Observer, metrics: cfg.Metrics, now: time.Now, hooks: cfg.Webhooks, stopping: make(chan struct{})}, routes()
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if s.openapi, err = describe(table, tokens.Issuer(), cfg.Version); err != nil {
 		return nil, fmt.Errorf("describing the routes: %w", err)
 	}
@@ -102,7 +113,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // HTTP returns a server for the routes that slow and oversized clients cannot
 // hold up. The caller listens, serves and shuts it down.
 func (s *Server) HTTP() *http.Server {
-	return &http.Server{
+	server := &http.Server{
 		Handler:           s.handler,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       20 * time.Second,
@@ -112,6 +123,8 @@ func (s *Server) HTTP() *http.Server {
 		// What net/http says of broken connections names addresses of clients.
 		ErrorLog: slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 	}
+	server.RegisterOnShutdown(s.stop)
+	return server
 }
 
 // Lane puts a lane for what channels ask again and again, tokens and reads,

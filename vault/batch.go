@@ -383,7 +383,7 @@ func (c *capture) rehearse(ctx context.Context, r *rehearsal) error {
 	}
 	c.rehearsed, err = c.attempt(ctx, r, p, err)
 	if c.rehearsed.refused != nil {
-		c.notes.writes, c.notes.records = nil, nil
+		c.notes.writes, c.notes.records, c.notes.events = nil, nil, nil
 	}
 	return err
 }

@@ -105,15 +105,24 @@ type clockRecord struct {
 	Officer string    `json:"officer"`
 }
 
-// update runs fn in an update and stamps the time of the commit.
+// update runs fn in an update, puts what happened in it into the outbox, and stamps
+// the time of the commit.
 func (v *Vault) update(ctx context.Context, fn func(store.Tx) error) error {
-	_, err := v.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		if err := fn(tx); err != nil {
+	told := false
+	_, err := v.cfg.Store.Update(ctx, func(tx store.Tx) (err error) {
+		in := &raising{Tx: tx}
+		if err := fn(in); err != nil {
+			return err
+		}
+		if told, err = v.putEvents(tx, in.events); err != nil {
 			return err
 		}
 		now, _, _ := v.clock.now()
 		return tx.Put(bucketMeta, keyClock, v.clock.commit(now))
 	})
+	if err == nil && told {
+		v.outbox.wake()
+	}
 	if err == nil && v.ledger != nil {
 		err = v.ledger.noteClients(ctx)
 	}

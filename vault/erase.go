@@ -425,6 +425,12 @@ func (v *Vault) erasureStep(ctx context.Context, id privacy.RequestID) (q *reque
 func (v *Vault) decideErasure(ctx context.Context, id privacy.RequestID) (q *requestRecord, on bool, err error) {
 	var forgets *person
 	var names [][32]byte
+	var told []privacy.ChannelID
+	if subject, err := v.subjectOf(ctx, id); err != nil {
+		return nil, false, err
+	} else if subject != privacy.Nobody {
+		told = v.erasedFor(ctx, subject)
+	}
 	err = v.update(ctx, func(tx store.Tx) error {
 		forgets, names, on = nil, nil, false
 		if q, err = v.requestOf(tx, id); err != nil || q == nil || q.Step != stepAsked {
@@ -449,6 +455,7 @@ func (v *Vault) decideErasure(ctx context.Context, id privacy.RequestID) (q *req
 		}
 		on, forgets = true, p
 		names, err = v.decided(ctx, tx, q, p)
+		v.raiseErased(tx, p.id, told, q.Erased)
 		return err
 	})
 	if errors.Is(err, errUnchanged) {
@@ -458,6 +465,19 @@ func (v *Vault) decideErasure(ctx context.Context, id privacy.RequestID) (q *req
 		v.limits.forget(forgets.id, names)
 	}
 	return q, on, err
+}
+
+// subjectOf returns whom a request is about that waits to be decided; Nobody if it
+// does not.
+func (v *Vault) subjectOf(ctx context.Context, id privacy.RequestID) (subject privacy.SubjectID, err error) {
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		q, err := v.requestOf(s, id)
+		if q != nil && q.Step == stepAsked {
+			subject = q.Subject
+		}
+		return err
+	})
+	return subject, err
 }
 
 // decided is what decideErasure does to the state. It returns the names under

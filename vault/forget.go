@@ -26,6 +26,7 @@ func kindsOfData() []kindOfData {
 		{"consents", true, consentsOf},
 		{"consents_before", true, phantomsOf},
 		{"dealings", false, under(bucketDealings, 0)},
+		{"events", true, eventsOf},
 		{"possible_matches", true, matchesOf},
 		{"answers", true, answersOf},
 		{"sessions", true, sessionsOf},

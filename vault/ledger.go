@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/sayso-vault/sayso/vault/internal/consent"
+	"github.com/sayso-vault/sayso/vault/internal/event"
 	"github.com/sayso-vault/sayso/vault/internal/log"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -437,9 +438,10 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 		if err != nil {
 			return err
 		}
+		told := map[privacy.ID]event.Event{}
 		if p.known() {
 			for _, e := range entries {
-				l.fold(p.standing, r.register, e)
+				told[e.ID] = l.fold(p.standing, r.register, e)
 			}
 		}
 		digest, err := v.saveDigest(tx, p)
@@ -451,6 +453,7 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 				return err
 			}
 			record := finishedRecord{Format: 1, At: e.At, Kind: byte(e.Kind), Act: privacy.ConsentID(e.ID), Standing: digest}
+			record.told, record.about = told[e.ID].Type, told[e.ID].Purpose
 			if err := v.noteOf(tx, p, log.Consent, privacy.NewID(v.cfg.Now()), record); err != nil {
 				return err
 			}
@@ -522,18 +525,22 @@ type finishedRecord struct {
 	Kind     byte              `json:"ledger"`
 	Act      privacy.ConsentID `json:"consent"`
 	Standing rowDigest         `json:"standing"`
+
+	told  privacy.EventType // what channels are told of it, "" if nothing
+	about privacy.PurposeID
 }
 
-func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry) {
+// fold does a promised act to a standing, and says what channels are told of it.
+func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry) (told event.Event) {
 	switch e.Kind {
 	case ledgerErasure: // apply does it
-		return
+		return told
 	case ledgerHeld:
 		s.Holds = append(s.Holds, consent.Hold{ID: privacy.HoldID(e.ID), Since: e.At, Reason: "put back from the ledger"})
-		return
+		return told
 	case ledgerReleased:
 		s.Holds = slices.DeleteFunc(s.Holds, func(h consent.Hold) bool { return l.purpose(holdName(h.ID)) == e.Purpose })
-		return
+		return told
 	}
 	purposes := map[privacy.PurposeID]bool{}
 	for i := range reg.Purposes {
@@ -555,10 +562,13 @@ func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry
 			// A yes that came after this no: the act was done, or tried again.
 		case ok:
 			s.Record(consent.Act{ID: privacy.ConsentID(e.ID), Purpose: id, Status: status, At: e.At, Recorded: e.Written})
+			told.Type, told.Purpose = consentEvents[status], id
 		default:
 			s.EndGround(id, "", e.At)
+			told.Type, told.Purpose = privacy.EventGroundEnded, id
 		}
 	}
+	return told
 }
 
 func missing(p *person, id privacy.SubjectID) error {

@@ -33,13 +33,18 @@ func (v *Vault) sealEntry(p *person, kind log.Kind, id privacy.ID, plain []byte)
 	return log.Finish(append(log.Draft(nil), plain...), p.history, v.id, kind, p.id, id)
 }
 
-// note records an act in the same commit as what it changes.
+// noteOf records an act in the same commit as what it changes, and what channels are
+// told of it.
 func (v *Vault) noteOf(tx store.Tx, p *person, kind log.Kind, id privacy.ID, record any) error {
 	e, err := v.entry(p, kind, id, record)
 	if err != nil {
 		return err
 	}
-	return tx.Record(e)
+	if err := tx.Record(e); err != nil {
+		return err
+	}
+	v.raise(tx, p, record)
+	return nil
 }
 
 // note records what is nobody's: the register, rules, clients, the clock.

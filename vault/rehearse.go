@@ -32,6 +32,7 @@ type rehearsed struct {
 	scans   []span
 	writes  []noted // nil values are to be deleted; each key once
 	records [][]byte
+	events  []raised
 }
 
 // noted is a row of a bucket; a nil value is none.
@@ -258,6 +259,9 @@ func (r *rehearsal) Record(entry []byte) error {
 	return nil
 }
 
+// raise implements raiser.
+func (r *rehearsal) raise(e raised) { r.act.events = append(r.act.events, e) }
+
 // errOtherwise ends a look at a range that is not as it was.
 var errOtherwise = errors.New("not as it was rehearsed")
 
@@ -308,6 +312,9 @@ func (a *rehearsed) play(tx store.Tx) error {
 		if err := tx.Record(entry); err != nil {
 			return err
 		}
+	}
+	for _, e := range a.events {
+		tx.(raiser).raise(e)
 	}
 	return nil
 }

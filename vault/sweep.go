@@ -17,13 +17,13 @@ const (
 )
 
 // sweepOver removes what is over as its time comes: kept answers, what the
-// channels had to do with people, values of the moment.
+// channels had to do with people, values of the moment, events.
 func (v *Vault) sweepOver(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		again := false
-		for what, sweep := range map[string]func(context.Context) (bool, error){"answers": v.sweep, "dealings": v.sweepDealings, "values": v.sweepMoments, "sessions": v.sweepSessions} {
+		for what, sweep := range map[string]func(context.Context) (bool, error){"answers": v.sweep, "dealings": v.sweepDealings, "values": v.sweepMoments, "sessions": v.sweepSessions, "events": v.sweepEvents} {
 			more, err := sweep(ctx)
 			if err != nil && ctx.Err() == nil {
 				v.cfg.Logger.Error("removing what is over", "what", what, "err", err)

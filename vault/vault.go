@@ -140,6 +140,7 @@ type Vault struct {
 	importing      importing // rows of imports that are on their way
 	zones          sync.Map  // name → *time.Location
 	erasures       erasures
+	outbox         outbox
 	rekeys         sync.Mutex    // held while values keys are replaced
 	limiting       sync.Mutex    // held while a retention run is made
 	runs           chan struct{} // one waiting: a retention run begins now

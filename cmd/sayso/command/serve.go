@@ -18,6 +18,8 @@ import (
 
 	"github.com/sayso-vault/sayso/api"
 	"github.com/sayso-vault/sayso/api/metrics"
+	"github.com/sayso-vault/sayso/api/webhook"
+	"github.com/sayso-vault/sayso/vault"
 )
 
 const defaultListen = "127.0.0.1:8650"
@@ -48,6 +50,7 @@ Beyond this machine it listens only with TLS, or behind a proxy that speaks it.`
 	flags.StringVar(&o.cert, "tls-cert", "", "file of the TLS certificate and its chain, PEM")
 	flags.StringVar(&o.key, "tls-key", "", "file of the certificate's key, PEM")
 	flags.BoolVar(&o.behindProxy, "behind-proxy", false, "a proxy before this server speaks TLS with the clients")
+	flags.BoolVar(&o.hooksHere, "webhooks-allow-loopback", false, "let webhooks be on this machine, also without TLS: for trying things out")
 	flags.StringVar(&o.collector, "otlp-endpoint", "", "address of an OpenTelemetry collector to send traces to, such as http://127.0.0.1:4318 (default: "+envCollector+"; without either there are no traces)")
 	flags.StringVar(&o.passphraseFile, "passphrase-file", "", "file that holds the passphrase (default: SAYSO_PASSPHRASE, else asked for)")
 	return cmd
@@ -55,7 +58,7 @@ Beyond this machine it listens only with TLS, or behind a proxy that speaks it.`
 
 type serveOptions struct {
 	dir, listen, url, cert, key, passphraseFile string
-	behindProxy                                 bool
+	behindProxy, hooksHere                      bool
 	collector                                   string
 }
 
@@ -107,7 +110,7 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	}
 	ctx, stop := hangups(cmd, cert, logger)
 	defer stop()
-	return serveVault(ctx, f, l, serving{issuer: issuer, cert: cert, logger: logger, ready: func() error {
+	return serveVault(ctx, f, l, serving{issuer: issuer, cert: cert, logger: logger, hooksHere: o.hooksHere, ready: func() error {
 		if err := notify("READY=1"); err != nil {
 			logger.Warn("systemd cannot be told that the vault is served", "err", err)
 		}
@@ -169,10 +172,11 @@ func isLoopback(ctx context.Context, host string) bool {
 
 // serving is how a vault is served.
 type serving struct {
-	issuer string           // the address clients use
-	cert   *liveCertificate // nil: plain
-	logger *slog.Logger
-	ready  func() error // called when requests are answered; may be nil
+	issuer    string           // the address clients use
+	cert      *liveCertificate // nil: plain
+	logger    *slog.Logger
+	hooksHere bool         // webhooks may be on this machine
+	ready     func() error // called when requests are answered; may be nil
 }
 
 // serveVault answers requests on a listener until ctx ends, then lets running
@@ -182,7 +186,8 @@ func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) err
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	cfg := api.Config{Vault: f.vault, Issuer: how.issuer, Version: version(), Logger: how.logger, Pages: families}
+	hooks := webhook.New(webhook.Config{Source: how.issuer, AllowLoopback: how.hooksHere, Logger: how.logger})
+	cfg := api.Config{Vault: f.vault, Issuer: how.issuer, Version: version(), Logger: how.logger, Pages: families, Webhooks: hooks}
 	if f.watched != nil {
 		cfg.Observer, cfg.Metrics = f.watched.observer(), f.watched.metrics
 	}
@@ -197,6 +202,7 @@ func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) err
 		}
 		f.watched.metrics.Watch(sources)
 	}
+	defer deliver(ctx, f.vault, hooks)()
 	server := routes.HTTP()
 	drained := func(context.Context) error { return nil }
 	if how.cert != nil {
@@ -228,6 +234,21 @@ func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) err
 		err = errors.Join(err, e)
 	}
 	return err
+}
+
+// deliver sends events to webhooks until what it returns is called.
+func deliver(ctx context.Context, v *vault.Vault, hooks *webhook.Sender) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		v.DeliverEvents(ctx, hooks.Send)
+	}()
+	return func() {
+		cancel()
+		<-ended
+		hooks.Close()
+	}
 }
 
 // newLogger writes to a terminal for people, elsewhere JSON for machines.

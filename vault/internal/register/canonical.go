@@ -141,6 +141,7 @@ func (c *Channel) members() []member {
 		}},
 		{"bulk", []member{{"audiences", c.Bulk.Audiences}}},
 		{"sessions", []member{{"step_up", string(c.Sessions)}}},
+		{"webhooks", c.Webhooks},
 	}
 }
 

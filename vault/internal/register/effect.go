@@ -278,8 +278,9 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 			return true, "the rules in force look at it"
 		}
 		return false, "no rule in force looks at it"
-	case "purposes", "captures", "obtains":
-		return cameOrWent(c, map[string]string{"purposes": "it may then read for this purpose", "captures": "what it captures begins grounds, and changes what is known of people",
+	case "purposes", "captures", "obtains", "webhooks":
+		return cameOrWent(c, map[string]string{"webhooks": "what it is told may then be sent to this host, too",
+			"purposes": "it may then read for this purpose", "captures": "what it captures begins grounds, and changes what is known of people",
 			"obtains": "it may then record consent"}[base])
 	case "recipient":
 		return true, "somebody else then reads here"

@@ -51,6 +51,7 @@ func TestWhichChangesOfARegisterWiden(t *testing.T) {
 		"a channel comes":           {[]string{"matrix:", "  - {id: app, kind: app, purposes: [order-fulfilment]}\nmatrix:"}, true, "read, capture"},
 		"a kind nobody looks at":    {[]string{"kind: store", "kind: shop"}, false, "no rule"},
 		"a limit is lower":          {[]string{"people_per_day: 100", "people_per_day: 50"}, false, "ask less"},
+		"a webhook's host comes":    {[]string{"limits: {people_per_day: 100}", "limits: {people_per_day: 100}, webhooks: [hooks.sender.example]"}, true, "sent to this host"},
 		"a limit goes":              {[]string{", limits: {people_per_day: 100}", ""}, true, "ask more"},
 		"audiences":                 {[]string{"kind: sms, ", "kind: sms, bulk: {audiences: true}, "}, true, "without naming"},
 		"a cell goes":               {[]string{"  - {purpose: order-fulfilment, channel: store, field: email, as: mask}\n", ""}, true, "more of the field"},

@@ -260,7 +260,7 @@ func (v value) consent() *ConsentTerms {
 }
 
 func (v value) channel() Channel {
-	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits", "bulk", "sessions")
+	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits", "bulk", "sessions", "webhooks")
 	return Channel{
 		ID:        privacy.ChannelID(o.need("id").id()),
 		Kind:      o.need("kind").id(),
@@ -272,6 +272,7 @@ func (v value) channel() Channel {
 		Limits:    o.get("limits").limits(),
 		Bulk:      o.get("bulk").bulk(),
 		Sessions:  o.get("sessions").sessions(),
+		Webhooks:  hosts(o.get("webhooks")),
 	}
 }
 

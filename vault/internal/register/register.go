@@ -153,6 +153,9 @@ type Channel struct {
 	// Sessions says whether this channel opens sessions of people, and what these
 	// may do without a login of their own; "" opens none.
 	Sessions StepUp
+	// Webhooks are the hosts that the channel may have events sent to, whatever the
+	// port; none: it has no webhooks.
+	Webhooks []string
 }
 
 // Bulk is what a channel may ask without naming people.

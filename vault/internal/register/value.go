@@ -2,6 +2,7 @@ package register
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -59,8 +60,6 @@ func (v value) object(keys ...string) object {
 			v.p.problemAt(key, path, "is there twice; keep one of them")
 		case slices.Contains(keys, key.Value):
 			o.members[key.Value] = v.p.read(node, path)
-		case slices.Contains(notBuilt, key.Value):
-			v.p.problemAt(key, path, "%s is not enforced by this version of sayso and so refused, not ignored; remove it", key.Value)
 		default:
 			v.p.problemAt(key, path, "unknown key%s%s (expected %s)", didYouMean(key.Value, keys), torn(v.node, node), list(keys))
 		}
@@ -76,9 +75,6 @@ func torn(in, n *yaml.Node) string {
 	}
 	return " (a text with a comma needs quotes here)"
 }
-
-// notBuilt are keys of a register whose enforcement is not built.
-var notBuilt = []string{"webhooks"}
 
 // need returns a member that must be there.
 func (o object) need(key string) value {
@@ -165,6 +161,25 @@ func (v value) id() string {
 // ids reads a list of names, each of them once. A name at fault leaves "", so
 // that places stay places of the text.
 func ids[T ~string](v value) []T { return once[T](v, value.id) }
+
+// hosts reads a list of names or addresses of machines, each of them once.
+func hosts(v value) []string { return once[string](v, value.host) }
+
+// host reads the name or the address of a machine, as it stands in a URL, without
+// a port.
+func (v value) host() string {
+	s := v.str()
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		return addr.Unmap().String()
+	}
+	if s != "" && (len(s) > 253 || !hostPattern.MatchString(s)) {
+		v.problem("%s is no host: expected a name such as hooks.example.org in lower case, or an address, without scheme, port and path", quoted(s))
+		return ""
+	}
+	return s
+}
+
+var hostPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
 // strs reads a list of texts, each of them once.
 func strs(v value) []string { return once[string](v, value.str) }
