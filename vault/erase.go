@@ -136,6 +136,15 @@ func (v *Vault) beginErasure(ctx context.Context, who eraser, id privacy.Subject
 	if err := v.erasures.at("to ask"); err != nil {
 		return nil, err
 	}
+	// One after the other: of two that ask at once the ledger would note both requests,
+	// and a restore could not know which of them was answered.
+	asking := &v.erasures.asking[id[0]]
+	asking.Lock()
+	defer asking.Unlock()
+	running, err := v.runningNow(ctx, id)
+	if err != nil || running != nil {
+		return running, err
+	}
 	if err := v.ledger.add(ctx, ledgerErasure, privacy.ID(request), id, "", at); err != nil {
 		return nil, err
 	}
@@ -143,7 +152,7 @@ func (v *Vault) beginErasure(ctx context.Context, who eraser, id privacy.Subject
 		return nil, err
 	}
 	var q *requestRecord
-	err := v.update(ctx, func(tx store.Tx) (err error) {
+	err = v.update(ctx, func(tx store.Tx) (err error) {
 		q, err = v.erasing(ctx, tx, who, id, request, at)
 		return err
 	})
@@ -325,7 +334,8 @@ func (p *person) unsealReason(v *Vault, q *requestRecord) ([]byte, error) {
 
 // erasures are those that run.
 type erasures struct {
-	mu      sync.Mutex // guards running
+	asking  [256]sync.Mutex // held while an erasure is asked for, by the first byte of whose
+	mu      sync.Mutex      // guards running
 	running map[privacy.RequestID]chan struct{}
 	kick    chan struct{} // one waiting: look at the open requests now
 

@@ -36,11 +36,7 @@ func (v *Vault) mustSettle(r store.Reader, at place, id privacy.SubjectID) error
 
 // waitFor does what a busyError waits for.
 func (v *Vault) waitFor(ctx context.Context, id privacy.SubjectID) error {
-	var q *requestRecord
-	err := v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
-		q, err = v.runningFor(s, id)
-		return err
-	})
+	q, err := v.runningNow(ctx, id)
 	switch {
 	case err != nil:
 		return err

@@ -150,6 +150,15 @@ func (v *Vault) runningFor(r store.Reader, id privacy.SubjectID) (*requestRecord
 	return v.requestOf(r, privacy.RequestID(request))
 }
 
+// runningNow is runningFor as of now.
+func (v *Vault) runningNow(ctx context.Context, id privacy.SubjectID) (q *requestRecord, err error) {
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		q, err = v.runningFor(s, id)
+		return err
+	})
+	return q, err
+}
+
 // saveRequest writes a request as its next version.
 func (v *Vault) saveRequest(tx store.Tx, q *requestRecord) error {
 	before, err := v.requestOf(tx, q.ID)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -600,6 +601,41 @@ settings: {erasure: {epoch_every: PT1S}}
 		}
 		completed(t, r, done.ID)
 		r.As("web").For("invoices").Read(ana, "city").Released(told("city", "Köln"))
+	}
+}
+
+// Several officers ask for Ana's erasure at once, and get one request. It is the one
+// that the vault knows after the disk was lost, too.
+func TestARequestThatManyAskedForAtOnceIsKnownAfterARestore(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(anahita)
+	old := copyOf(t, v)
+	const many = 16
+	var all sync.WaitGroup
+	answers := make([]*vault.Request, many)
+	for i := range many {
+		all.Go(func() {
+			var err error
+			if answers[i], err = v.Erase(context.Background(), v.Officer, vault.EraseRequest{Subject: ana, Reason: "She asked for it"}); err != nil {
+				t.Errorf("asking: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	for _, q := range answers {
+		if t.Failed() || q.ID != answers[0].ID {
+			t.Fatalf("the answers are of different requests: %+v and %+v", q, answers[0])
+		}
+	}
+	v.Stop()
+	for story, live := range map[string]string{"with the log": filepath.Join(v.Dir, "log"), "without": ""} {
+		from := remainsOf(v.Dir, old)
+		from.live = live
+		r, _ := mustRestore(t, v, from)
+		if q := completed(t, r, answers[0].ID); q.Status != vault.RequestCompleted || len(requestsOf(t, r)) != 1 {
+			t.Errorf("%s: got %+v of %d requests", story, q, len(requestsOf(t, r)))
+		}
+		r.As("web").For("order-fulfilment").Read(ana).Refused(vault.CodeUnknownSubject)
 	}
 }
 
