@@ -44,6 +44,9 @@ type door interface {
 	Accesses(context.Context, vault.Caller, vault.AccessRequest) (*vault.Accesses, error)
 	ProveAccess(context.Context, vault.Caller, privacy.DecisionID) (*vault.Proof, error)
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
+	Reply(context.Context, vault.Caller, vault.ReplyRequest) (*vault.ReplyResult, error)
+	UnsubscribeToken(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) (string, error)
+	RegisterSince(context.Context) (time.Time, error)
 	RecordGround(context.Context, vault.Caller, vault.GroundRequest) error
 	ConsentState(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) (*vault.ConsentState, error)
 	Missing(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) ([]vault.Missing, error)

@@ -115,6 +115,13 @@ func (f *fake) Audience(_ context.Context, c vault.Caller, r vault.AudienceReque
 	}
 	return f.audience(r, some)
 }
+func (f *fake) Reply(context.Context, vault.Caller, vault.ReplyRequest) (*vault.ReplyResult, error) {
+	return &vault.ReplyResult{}, f.called("reply")
+}
+func (f *fake) UnsubscribeToken(context.Context, vault.Caller, privacy.SubjectID, privacy.PurposeID) (string, error) {
+	return "token", f.called("unsubscribe")
+}
+func (f *fake) RegisterSince(context.Context) (time.Time, error) { return morning, nil }
 func (f *fake) Capture(_ context.Context, _ vault.Caller, r vault.CaptureRequest) (*vault.CaptureResult, error) {
 	if err := f.called("capture"); err != nil || f.capture == nil {
 		return &vault.CaptureResult{Subject: ana, Created: true}, err

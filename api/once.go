@@ -37,8 +37,11 @@ func (x *exchange) serve() error {
 			return err
 		}
 	}
-	writing, before, err := x.door.Once(x.ctx, x.caller, vault.OnceRequest{Route: x.route.method + " " + x.route.pattern, Key: keys[0],
-		Asked: [][]byte{[]byte(x.r.URL.EscapedPath()), []byte(x.r.URL.RawQuery), []byte(strings.Join(x.r.Header.Values("If-Match"), ",")), body}})
+	asked := [][]byte{[]byte(x.r.URL.EscapedPath()), []byte(x.r.URL.RawQuery), []byte(strings.Join(x.r.Header.Values("If-Match"), ",")), body}
+	if x.gpc() {
+		asked = append(asked, []byte(headerGPC))
+	}
+	writing, before, err := x.door.Once(x.ctx, x.caller, vault.OnceRequest{Route: x.route.method + " " + x.route.pattern, Key: keys[0], Asked: asked})
 	if err != nil {
 		return err
 	}

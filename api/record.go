@@ -10,7 +10,9 @@ import (
 )
 
 func capture(x *exchange, in *wire.CaptureRequest) (int, *wire.CaptureAnswer, error) {
-	out, err := x.door.Capture(x.ctx, once(x, captured), captureOf(in))
+	ask := captureOf(in)
+	ask.GPC = x.gpc()
+	out, err := x.door.Capture(x.ctx, once(x, captured), ask)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -19,6 +19,8 @@ var goodBodies = map[string]string{
 	"POST /v1/reads/batch":           `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
 	"POST /v1/audiences":             `{"purpose":"marketing"}`,
 	"POST /v1/consents":              `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
+	"POST /v1/replies":               `{"subject":"` + ana.String() + `","text":"STOP"}`,
+	"POST /v1/unsubscribe-links":     `{"subject":"` + ana.String() + `","purpose":"marketing"}`,
 	"POST /v1/grounds":               `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
 	"POST /v1/touches":               `{"subject":"` + ana.String() + `","kind":"order","topic":"tv"}`,
 	"POST /v1/touches/check":         `{"subject":"` + ana.String() + `","kind":"offer","topic":"tv","purpose":"marketing"}`,

@@ -32,6 +32,9 @@ type CaptureRequest struct {
 	// [Vault.RecordConsent].
 	Consents   []ConsentRequest
 	ObservedAt time.Time // zero: now
+	// GPC says that the person's browser sent Global Privacy Control: an opt-out of
+	// every purpose that rests on opt_out, whichever channel holds it.
+	GPC bool
 	// NoReceipts leaves the receipts of the consents to be asked for later, by
 	// [Vault.Receipt]: to sign one takes as long as all the rest.
 	NoReceipts bool
@@ -195,7 +198,8 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 			bad("subject", CodeInvalidRequest, "not a subject of this vault")
 		}
 	}
-	if len(fields) == 0 && len(req.Consents) == 0 && len(req.Purposes) == 0 && len(req.Grounds) == 0 {
+	consents := c.consents(req)
+	if len(fields) == 0 && len(consents) == 0 && len(req.Purposes) == 0 && len(req.Grounds) == 0 {
 		bad("fields", "empty", "expected at least one field")
 	}
 	seen := map[privacy.FieldName]bool{}
@@ -236,7 +240,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 	if len(c.purposes)+len(c.terms) > 0 && !believed {
 		return unavailable("the clock is not believed, so no ground is begun until an officer confirms it")
 	}
-	for i, consent := range req.Consents {
+	for i, consent := range consents {
 		a, err := c.v.checkConsent(r, c.regime, c.channel, c.by, consent, c.now, believed)
 		var refused *Error
 		if errors.As(err, &refused) && len(refused.Fields) > 0 {

@@ -135,6 +135,9 @@ func (r *regime) client(clientID string) (*clientRecord, Client) {
 // channelOf returns the caller's channel as it is in this regime. The caller
 // was let in moments ago; what changed since counts.
 func (r *regime) channelOf(by Caller) (*register.Channel, error) {
+	if by.linked != "" {
+		return r.linkedTo(by.linked), nil
+	}
 	if by.acts {
 		return by.session.acts(r)
 	}

@@ -369,3 +369,20 @@ func (v *Vault) checkRules(ctx context.Context, next *register.Register) (rules 
 
 // names of the modules of a rule set, sorted.
 func moduleNames(modules map[string]string) []string { return slices.Sorted(maps.Keys(modules)) }
+
+// RegisterSince returns when the register in force was put in force, zero if none was
+// yet.
+func (v *Vault) RegisterSince(ctx context.Context) (at time.Time, err error) {
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		now, err := v.regime(ctx, s)
+		if err != nil || now.gov.Register == 0 {
+			return err
+		}
+		rev, err := v.revision(s, now.gov.Register)
+		if err == nil {
+			at = rev.At
+		}
+		return err
+	})
+	return at, v.refusalOf(err)
+}

@@ -283,6 +283,7 @@ type Caller struct {
 	// Once is set for a write that is to happen once.
 	Once *Once
 
-	session *ownSession // of a person: see Subject
-	acts    bool        // the person records something: see session.acts
+	linked  privacy.ChannelID // of the link in a mail that a person says no by: see Unsubscribe
+	session *ownSession       // of a person: see Subject
+	acts    bool              // the person records something: see session.acts
 }

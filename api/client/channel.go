@@ -89,3 +89,29 @@ func post[Out any](ctx context.Context, c *Client, path string, in any) (*Out, e
 	}
 	return out, nil
 }
+
+// Reply tells what a person wrote or pressed; if it is a no by the register's words, it
+// is recorded.
+func (c *Client) Reply(ctx context.Context, in *wire.ReplyRequest) (*wire.ReplyAnswer, error) {
+	return post[wire.ReplyAnswer](ctx, c, "/v1/replies", in)
+}
+
+// UnsubscribeLink returns a link for a mail, with the mail's headers, by which the
+// person says no to a purpose with one click (RFC 8058).
+func (c *Client) UnsubscribeLink(ctx context.Context, in *wire.UnsubscribeLinkRequest) (*wire.UnsubscribeLink, error) {
+	return post[wire.UnsubscribeLink](ctx, c, "/v1/unsubscribe-links", in)
+}
+
+// CaptureFromBrowser is Capture with Global Privacy Control (Sec-GPC) as the person's
+// browser sent it: "1" opts them out of every purpose that rests on opt_out.
+func (c *Client) CaptureFromBrowser(ctx context.Context, in *wire.CaptureRequest, browser http.Header) (*wire.CaptureAnswer, error) {
+	out := new(wire.CaptureAnswer)
+	header := http.Header{}
+	if browser.Get("Sec-GPC") == "1" {
+		header.Set("Sec-GPC", "1")
+	}
+	if err := c.do(ctx, call{method: http.MethodPost, path: "/v1/captures", in: in, header: header, out: out}); err != nil {
+		return nil, err
+	}
+	return out, nil
+}

@@ -48,6 +48,7 @@ var floors = [][]string{
 		"api/wire:",
 		"api/client: api/wire",
 		"api/client/clienttest: api/client api/wire",
+		"api/web/unsubscribe: api/web/page",
 		"api/web/page:",
 		"api/web/webtest:",
 		"api/authn: api/wire",

@@ -139,6 +139,7 @@ func (c *Channel) members() []member {
 			{"empty_answers_per_day", c.Limits.EmptyAnswersPerDay},
 			{"captures_per_person_per_day", c.Limits.CapturesPerPersonPerDay},
 		}},
+		{"stops", stopMembers(c.Stops)},
 		{"bulk", []member{{"audiences", c.Bulk.Audiences}}},
 		{"sessions", []member{{"step_up", string(c.Sessions)}}},
 		{"webhooks", c.Webhooks},

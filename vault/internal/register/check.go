@@ -219,6 +219,7 @@ func (p *parser) checkChannel(r *Register, at string, c *Channel) {
 			p.fault(path, "%s has no consent block, so there is no notice to show", id)
 		}
 	}
+	p.checkStops(r, at, c)
 }
 
 func (p *parser) checkCell(r *Register, at string, c Cell) {

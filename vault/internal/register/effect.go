@@ -284,6 +284,11 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 			"obtains": "it may then record consent"}[base])
 	case "recipient":
 		return true, "somebody else then reads here"
+	case "stops":
+		if c.Op == Added || c.Op == Changed && c.From == "" {
+			return false, "a no is then heard that was not before"
+		}
+		return true, "a no that people say by it may then not be heard"
 	case "bulk":
 		if after.Bulk.Audiences {
 			return true, "it may then ask who may be reached, without naming anybody"

@@ -260,8 +260,8 @@ func (v value) consent() *ConsentTerms {
 }
 
 func (v value) channel() Channel {
-	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits", "bulk", "sessions", "webhooks")
-	return Channel{
+	o := v.object("id", "kind", "title", "purposes", "captures", "obtains", "recipient", "limits", "bulk", "sessions", "webhooks", "stops")
+	c := Channel{
 		ID:        privacy.ChannelID(o.need("id").id()),
 		Kind:      o.need("kind").id(),
 		Title:     o.get("title").text(),
@@ -274,6 +274,10 @@ func (v value) channel() Channel {
 		Sessions:  o.get("sessions").sessions(),
 		Webhooks:  hosts(o.get("webhooks")),
 	}
+	for _, item := range o.get("stops").list() {
+		c.Stops = append(c.Stops, item.stop())
+	}
+	return c
 }
 
 func (v value) bulk() Bulk {

@@ -150,6 +150,7 @@ type Channel struct {
 	Recipient string
 	Limits    Limits
 	Bulk      Bulk
+	Stops     []Stop
 	// Sessions says whether this channel opens sessions of people, and what these
 	// may do without a login of their own; "" opens none.
 	Sessions StepUp
