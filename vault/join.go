@@ -83,7 +83,11 @@ func preferHolder(own []*person, found map[privacy.SubjectID]bool) (*person, err
 
 // claim makes an identifier p's: it settles whom it finds from now on, and
 // inherits what was said no to with it by somebody of whom nothing else is
-// known.
+// known. Of whoever else has it, and is another person for all we know, p inherits
+// what they withdrew, refused or opted out of: what is sent goes to the same
+// address, and a yes that another system has from before is the older word. An
+// objection is theirs alone, because it is about their situation (Art. 21), and so
+// is all that was said by whoever has a shared identifier.
 func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured, fact *consent.Value, newly bool) error {
 	e, err := c.v.epochs(tx)
 	if err != nil {
@@ -106,14 +110,17 @@ func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured,
 		}
 		theirs := o.standing.Value(k.field.Name)
 		only := o.standing.KnownByNarrowingOnly()
-		if only && newly {
-			inherit(p.standing, o.standing)
+		switch {
+		case newly && only:
+			inherit(p.standing, o.standing, nil)
+		case newly && k.field.Identifier == register.Unique:
+			inherit(p.standing, o.standing, c.asksForAYes)
 		}
 		switch {
 		case !theirs.Holds:
 		case only, k.field.Identifier == register.Unique && fact.Verified && !theirs.Verified:
 			if !only { // what was said no to with it goes with it
-				inherit(p.standing, o.standing)
+				inherit(p.standing, o.standing, nil)
 			}
 			theirs.Holds = false
 			if err := c.v.saveMoved(tx, o, k.field.Name, c.channel.ID); err != nil {
@@ -181,12 +188,23 @@ func before(a, b *consent.Value) bool {
 	return a.Recorded.Before(b.Recorded)
 }
 
-// inherit takes over the noes of somebody known only by them, unless p said
-// yes later.
-func inherit(p, from *consent.Standing) {
+// asksForAYes reports whether a purpose rests on what people say, and not on
+// something that is true of them. Of one that is gone from the register nothing
+// may be released anyway.
+func (c *capture) asksForAYes(id privacy.PurposeID) bool {
+	p, ok := c.regime.register.Purpose(id)
+	return !ok || p.Basis == privacy.Consent || p.Basis == privacy.OptOut
+}
+
+// inherit takes over the noes of somebody with the same identifier, those of
+// which says (nil: all), unless p said yes later.
+func inherit(p, from *consent.Standing, which func(privacy.PurposeID) bool) {
 	for _, no := range from.Consents {
 		if !no.Status.Narrows() {
 			continue // a yes is theirs alone
+		}
+		if which != nil && !which(no.Purpose) {
+			continue
 		}
 		if have := p.Consent(no.Purpose); have != nil && have.Status == privacy.StatusGiven && have.At.After(no.Narrowed) {
 			continue

@@ -79,6 +79,54 @@ func TestANoReachesWhoeverHasTheNumberAndGoesWithIt(t *testing.T) {
 	sms.Read(vaulttest.ID(late.Subject)).Denied(privacy.CodeNoConsent)
 }
 
+// The web shop knows Ana's address, and she said no with it. Later another system
+// brings her along, with a yes of years ago: it is the older word, and what is
+// sent goes to the same address.
+func TestANoHoldsForWhoIsCapturedWithTheAddressLater(t *testing.T) {
+	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
+	v := vaulttest.New(t, &vaulttest.Options{Register: crowd, Now: at})
+	address := vaulttest.By("email", "ana@example.org")
+	v.As("web").Capture(told("given_name", "Ana", "email", "ana@example.org"))
+	v.As("mail").For("news").Consent(address, privacy.StatusWithdrawn)
+
+	capture := func(ch privacy.ChannelID, mail string, at time.Time) vaulttest.Person {
+		t.Helper()
+		req := vaulttest.CaptureRequest(t, told("given_name", "Ana Q.", "email", mail))
+		if !at.IsZero() {
+			req.Consents = []vault.ConsentRequest{{Purpose: "news", Status: privacy.StatusGiven, Method: "web_form", At: at}}
+		}
+		res, err := v.Capture(t.Context(), v.As(ch).Caller, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return vaulttest.ID(res.Subject)
+	}
+	brought := capture("desk", "Ana@Example.org", v.Now().Add(-2*365*24*time.Hour))
+	v.As("mail").For("news").Read(brought).Denied(privacy.CodeNoConsent)
+	v.As("mail").For("news").Read(address).Denied(privacy.CodeNoConsent)
+
+	// And it comes along when somebody known takes the address on.
+	moved := capture("desk", "ben@example.org", v.Now().Add(-time.Hour))
+	v.As("mail").For("news").Read(moved, "email").Released(told("email", "ben@example.org"))
+	req := vaulttest.CaptureRequest(t, told("email", "ana@example.org"))
+	req.Subject = &moved
+	if _, err := v.Capture(t.Context(), v.As("desk").Caller, req); err != nil {
+		t.Fatal(err)
+	}
+	v.As("mail").For("news").Read(moved).Denied(privacy.CodeNoConsent)
+
+	// A yes after the no counts, for whoever gave it.
+	late := capture("app", "late@example.org", time.Time{})
+	v.As("mail").For("news").Consent(vaulttest.By("email", "late@example.org"), privacy.StatusWithdrawn)
+	v.Tick(time.Minute)
+	again := capture("desk", "late@example.org", v.Now())
+	if again.ID == late.ID {
+		t.Fatal("joined through another channel's unverified address")
+	}
+	v.As("mail").For("news").Read(again, "given_name").Released(told("given_name", "Ana Q."))
+	v.As("mail").For("news").Read(late).Denied(privacy.CodeNoConsent)
+}
+
 // An act by an identifier tells no subject ID: not who is known, not since
 // when, and not that two identifiers are one person's.
 func TestAReceiptOfAnActByAnIdentifierTellsNoID(t *testing.T) {
