@@ -51,6 +51,8 @@ channels:
 type Options struct {
 	// Register to apply. Default: Register.
 	Register string
+	// Bare leaves the vault without any register.
+	Bare bool
 	// Dir to keep the vault in. Default: a temporary folder.
 	Dir string
 	// Store, if set, wraps the engine before the vault gets it, to fail or to
@@ -140,7 +142,9 @@ func New(t testing.TB, o *Options) *Vault {
 		t.Fatalf("authenticating the officer: %v", err)
 	}
 	v.Officer = vault.Caller{Client: client}
-	v.Apply(v.opts.Register)
+	if !v.opts.Bare {
+		v.Apply(v.opts.Register)
+	}
 	return v
 }
 

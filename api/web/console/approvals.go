@@ -30,7 +30,7 @@ type waiting struct {
 	// that they cannot for another reason, a message's key.
 	Mine     bool
 	Barred   string
-	Changes  []vault.Change    // of a register
+	Changes  []changeView      // of a register
 	Policy   *vault.Policy     // of rules
 	Rollback bool              // of rules
 	Stale    bool              // of rules: something else is in force since
@@ -54,7 +54,7 @@ func (v *visit) waits() ([]waiting, error) {
 	}
 	if err == nil && view.Pending != nil {
 		p := view.Pending
-		all = append(all, waiting{Kind: "register", ID: strconv.FormatUint(p.Revision, 10), By: p.By, At: p.At, Mine: p.By == me, Changes: p.Changes})
+		all = append(all, waiting{Kind: "register", ID: strconv.FormatUint(p.Revision, 10), By: p.By, At: p.At, Mine: p.By == me, Changes: v.explain(p.Changes, view.YAML, p.YAML)})
 	}
 	policies, err := v.vault.Policies(v.ctx, v.by)
 	if err != nil {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sayso-vault/sayso/api/authn/openid"
 	"github.com/sayso-vault/sayso/api/web/page"
 )
 
@@ -28,6 +30,11 @@ type Config struct {
 	// https://vault.example.org. Over https its cookies are bound to the host; in
 	// the clear, which is for loopback, they cannot be.
 	Origin string
+	// OpenID is the provider that officers may log in with; its Redirect is
+	// Origin and [OpenIDPath]. Default: none.
+	OpenID *openid.Provider
+	// OpenIDName is what the provider is called on the pages. Default: "OpenID".
+	OpenIDName string
 	// Logger is told what went wrong, never a personal value. Default: none.
 	Logger *slog.Logger
 	// Now tells the time. Default: time.Now.
@@ -43,6 +50,8 @@ type Handler struct {
 	now      func() time.Time
 	tries    *tries
 	passkeys *passkeys
+	openID   *openid.Provider // nil: none
+	provider string           // its name
 }
 
 // New returns a Handler, or an error that says what is wrong with the
@@ -61,7 +70,8 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now)}
+	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now),
+		openID: cfg.OpenID, provider: cmp.Or(cfg.OpenIDName, "OpenID")}
 	if h.passkeys, err = newPasskeys(origin, cfg.Now); err != nil {
 		return nil, fmt.Errorf("setting up passkeys: %w", err)
 	}
@@ -90,6 +100,7 @@ type route struct {
 func routes() []route {
 	return slices.Concat(
 		loginRoutes(),
+		openIDRoutes(),
 		homeRoutes(),
 		matrixRoutes(),
 		itemRoutes(),

@@ -89,6 +89,8 @@ func inputsOf(list string) []input {
 			{Path: "captures", Kind: asMany, From: "fields"},
 			{Path: "obtains", Kind: asMany, From: "purposes"},
 			{Path: "recipient", Kind: asText},
+			{Path: "sessions.step_up", Kind: asChoice, Options: []string{"verified", "none"}},
+			{Path: "bulk.audiences", Kind: asFlag},
 			{Path: "limits.requests_per_minute", Kind: asNumber, Group: "limits"},
 			{Path: "limits.people_per_day", Kind: asNumber},
 			{Path: "limits.empty_answers_per_day", Kind: asNumber},
@@ -122,6 +124,8 @@ func (in *input) read(item *yaml.Node) map[string][]string {
 			all[in.Path+"."+lang] = []string{t}
 		}
 		return all
+	case in.Path == "sessions.step_up": // which true stands for, too
+		return map[string][]string{in.Path: {stepUp(member(item, "sessions"))}}
 	case in.Kind == asMany:
 		return map[string][]string{in.Path: texts(n)}
 	case in.Kind == asLines:
@@ -172,6 +176,9 @@ func (in *input) write(item *yaml.Node, values map[string][]string) {
 func (in *input) put(item, value *yaml.Node, empty bool) {
 	if empty {
 		value = nil
+	}
+	if in.Path == "sessions.step_up" {
+		put(item, "sessions", nil) // true or false
 	}
 	set(item, in.Path, value)
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -132,3 +133,5 @@ func (d *desk) text() string {
 	}
 	return string(view.YAML)
 }
+
+func contains(text, part string) bool { return strings.Contains(text, part) }

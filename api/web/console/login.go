@@ -26,10 +26,15 @@ type loginPage struct {
 	ClientID string
 	Problem  string // key of a message, "" if nothing went wrong
 	Passkeys bool
+	Provider string // of OpenID, "" if there is none
 }
 
 func (v *visit) loginPage(problem string) loginPage {
-	return loginPage{Next: next(v.r.FormValue("next")), ClientID: v.r.PostFormValue("client_id"), Problem: problem, Passkeys: v.passkeys.at(v.r)}
+	p := loginPage{Next: next(v.r.FormValue("next")), ClientID: v.r.PostFormValue("client_id"), Problem: problem, Passkeys: v.passkeys.at(v.r)}
+	if v.openID != nil {
+		p.Provider = v.provider
+	}
+	return p
 }
 
 func showLogin(v *visit) error {

@@ -78,12 +78,14 @@ func saveText(v *visit) error {
 
 // reviewPage tells what the work on the desk would do, before it does it.
 type reviewPage struct {
-	Changes  []vault.Change
+	Changes  []changeView
 	Warnings []string
 	Pending  bool // would wait for another officer
 	Widens   int  // lines that can let more out
 	Replaces uint64
 	Conflict *vault.RevisionConflict
+	Theirs   []changeView
+	Yours    []changeView
 	Base     uint64
 	Wrong    *wrong // with what is in force meanwhile, it is no register any more
 }
@@ -115,6 +117,7 @@ func (v *visit) reviewOf(w *work) (*reviewPage, error) {
 	var problems *vault.RegisterProblems
 	switch {
 	case errors.As(err, &p.Conflict):
+		p.Theirs, p.Yours = v.explain(p.Conflict.Theirs, nil, nil), v.explain(p.Conflict.Yours, nil, nil)
 		return p, nil
 	case errors.As(err, &problems):
 		p.Wrong = wrongIn("", problems)
@@ -122,20 +125,23 @@ func (v *visit) reviewOf(w *work) (*reviewPage, error) {
 	case err != nil:
 		return nil, err
 	}
-	p.Changes, p.Warnings, p.Pending = applied.Changes, applied.Warnings, applied.Status == vault.StatusPending
+	view, err := v.vault.Register(v.ctx, v.by)
+	var refused *vault.Error
+	if err != nil && (!errors.As(err, &refused) || refused.Code != vault.CodeNotFound) {
+		return nil, err
+	}
+	var before []byte
+	if view != nil {
+		before = view.YAML
+	}
+	p.Changes, p.Warnings, p.Pending = v.explain(applied.Changes, before, []byte(w.Text)), applied.Warnings, applied.Status == vault.StatusPending
 	for _, c := range p.Changes {
 		if c.Widens {
 			p.Widens++
 		}
 	}
-	if p.Pending {
-		view, err := v.vault.Register(v.ctx, v.by)
-		if err != nil {
-			return nil, err
-		}
-		if view.Pending != nil && view.Pending.Revision != applied.Revision {
-			p.Replaces = view.Pending.Revision
-		}
+	if p.Pending && view != nil && view.Pending != nil && view.Pending.Revision != applied.Revision {
+		p.Replaces = view.Pending.Revision
 	}
 	return p, nil
 }

@@ -213,6 +213,8 @@ func problemOf(err error) problem {
 		return problem{Status: http.StatusNotFound, Code: vault.CodeNotFound}
 	case errors.As(err, &tooLarge):
 		return problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large"}
+	case errors.Is(err, errOpenID):
+		return problem{Status: http.StatusBadGateway, Code: "openid"}
 	case errors.Is(err, errTooOften):
 		return problem{Status: http.StatusTooManyRequests, Code: vault.CodeRateLimited}
 	case errors.As(err, &refused):

@@ -27,6 +27,7 @@ type youPage struct {
 	Current     string // ID of the session that asks
 	Passkeys    bool   // can be made here
 	PasskeyHost string // where they could be, if not here
+	Provider    string // of OpenID, "" if there is none
 	Shown       *shownSecret
 }
 
@@ -50,6 +51,9 @@ func (v *visit) renderYou(shown *shownSecret) error {
 		return err
 	}
 	page := youPage{Credentials: credentials, Sessions: sessions, Current: v.session.ID, Passkeys: v.passkeys.at(v.r), Shown: shown}
+	if v.openID != nil {
+		page.Provider = v.provider
+	}
 	if v.passkeys.party != nil {
 		page.PasskeyHost = v.passkeys.party.Config.RPOrigins[0] + "/console"
 	}

@@ -184,7 +184,9 @@ func (tab *Tab) Click(css string) {
 // Fill puts text into a field, in the place of what is there.
 func (tab *Tab) Fill(css, text string) {
 	tab.t.Helper()
-	tab.do("filling "+css, chromedp.Clear(chromedp.CSS(css)), chromedp.SendKeys(chromedp.CSS(css), text))
+	tab.Has(css)
+	tab.Run(fmt.Sprintf(`document.querySelector(%q).value = ""`, css))
+	tab.do("filling "+css, chromedp.SendKeys(chromedp.CSS(css), text))
 }
 
 // Choose picks the option of a <select> by its value.
