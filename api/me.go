@@ -159,11 +159,15 @@ func listOwnConsents(x *exchange) (*wire.OwnConsentList, error) {
 		all, list.Next = all[:limit], all[limit-1].Consent.String()
 	}
 	for _, c := range all {
-		list.Consents = append(list.Consents, wire.OwnConsent{Consent: c.Consent, Purpose: c.Purpose, Status: c.Status, Effective: c.Effective, At: c.At,
-			RecordedAt: c.Recorded, Until: pointer(c.Until), Channel: c.Channel, Method: c.Method, Language: c.Language, Jurisdiction: c.Jurisdiction,
-			NoticeVersion: c.Notice, Register: c.Register, Fields: listed(c.Fields), Recipients: c.Recipients, By: wire.Actor(c.By)})
+		list.Consents = append(list.Consents, ownConsent(c))
 	}
 	return &list, nil
+}
+
+func ownConsent(c vault.OwnConsent) wire.OwnConsent {
+	return wire.OwnConsent{Consent: c.Consent, Purpose: c.Purpose, Status: c.Status, Effective: c.Effective, At: c.At,
+		RecordedAt: c.Recorded, Until: pointer(c.Until), Channel: c.Channel, Method: c.Method, Language: c.Language, Jurisdiction: c.Jurisdiction,
+		NoticeVersion: c.Notice, Register: c.Register, Fields: listed(c.Fields), Recipients: c.Recipients, By: wire.Actor(c.By)}
 }
 
 // accessFilters are the parameters of the list of accesses.

@@ -57,3 +57,37 @@ func (f *fake) Accesses(context.Context, vault.Caller, vault.AccessRequest) (*va
 func (f *fake) ProveAccess(context.Context, vault.Caller, privacy.DecisionID) (*vault.Proof, error) {
 	return &vault.Proof{Format: "sayso-proof/1"}, f.called("prove")
 }
+
+func (f *fake) Export(_ context.Context, _ vault.Caller, scope vault.Scope) (*vault.Takeout, error) {
+	return &vault.Takeout{Scope: scope, Subject: ana}, f.called("export own")
+}
+
+func (f *fake) ExportFor(_ context.Context, _ vault.Caller, id privacy.SubjectID, scope vault.Scope, _ string) (*vault.Takeout, error) {
+	return &vault.Takeout{Scope: scope, Subject: id}, f.called("export person")
+}
+
+func (f *fake) PreviewErasure(context.Context, vault.Caller) (*vault.ErasurePreview, error) {
+	return &vault.ErasurePreview{Remains: []vault.Stay{{Purpose: "invoices", Basis: privacy.LegalObligation}}}, f.called("preview")
+}
+
+func (f *fake) RequestLink(privacy.RequestID) string { return "link" }
+
+func (f *fake) RequestByLink(context.Context, string) (*vault.Request, error) {
+	return &vault.Request{ID: privacy.RequestID(record), Kind: vault.RequestErasure, Status: vault.RequestCompleted, ReceivedAt: morning, DueAt: morning}, f.called("status")
+}
+
+func (f *fake) RestrictOwn(context.Context, vault.Caller, string, *privacy.Actor) (*vault.Restriction, error) {
+	return &vault.Restriction{Restricted: true, Since: morning}, f.called("restrict own")
+}
+
+func (f *fake) LiftOwn(context.Context, vault.Caller, *privacy.Actor) (*vault.Restriction, error) {
+	return &vault.Restriction{}, f.called("lift own")
+}
+
+func (f *fake) Restrict(context.Context, vault.Caller, privacy.SubjectID, string) (*vault.Restriction, error) {
+	return &vault.Restriction{Restricted: true, Since: morning}, f.called("restrict")
+}
+
+func (f *fake) Lift(context.Context, vault.Caller, privacy.SubjectID, string) (*vault.Restriction, error) {
+	return &vault.Restriction{}, f.called("lift")
+}

@@ -42,6 +42,10 @@ var goodBodies = map[string]string{
 
 	"POST /v1/events/ack":                     `{"event":"evt_1"}`,
 	"POST /v1/webhooks":                       `{"url":"https://hooks.example.org/","types":["consent.withdrawn"]}`,
+	"POST /v1/subjects/{id}/restriction":      `{"reason":"she disputes it"}`,
+	"POST /v1/subjects/{id}/restriction/lift": `{"reason":"settled"}`,
+	"POST /v1/subjects/{id}/export":           `{"reason":"she wrote"}`,
+
 	"POST /v1/subjects/{id}/missing/ask":      `{"purpose":"delivery","fields":["address"]}`,
 	"POST /v1/subjects/{id}/missing/refusals": `{"purpose":"delivery","fields":["address"]}`,
 }
@@ -49,7 +53,7 @@ var goodBodies = map[string]string{
 // at fills a pattern's holes with IDs that exist.
 func at(rt route) string {
 	path := strings.NewReplacer("/v1/consents/{id}", "/v1/consents/"+record.String(), "/v1/subjects/{id}", "/v1/subjects/"+ana.String(),
-		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "/v1/requests/{id}", "/v1/requests/"+privacy.RequestID(record).String(), "{hold}", privacy.HoldID(record).String(), "{session}", privacy.SessionID(record).String(), "{decision}", decision.String(), "{webhook}", "whk_1", "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
+		"/v1/decisions/{id}", "/v1/decisions/"+decision.String(), "/v1/requests/{id}", "/v1/requests/"+privacy.RequestID(record).String(), "{hold}", privacy.HoldID(record).String(), "{session}", privacy.SessionID(record).String(), "{decision}", decision.String(), "{webhook}", "whk_1", "{link}", "link", "{import}", strings.Repeat("0a", 32), "{id}", "web", "{secret}", "s1", "{name}", "beatrix", "{revision}", "7", "{level}", "0", "{index...}", "000").Replace(rt.pattern)
 	if len(rt.query) > 0 && rt.query[0] == "purpose" {
 		path += "?purpose=marketing"
 	}
@@ -199,7 +203,7 @@ func TestListsPage(t *testing.T) {
 // Every write takes an Idempotency-Key. What is asked with POST and changes
 // nothing, beside that it is recorded, needs none.
 func TestEveryWriteTakesAKey(t *testing.T) {
-	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/register/replay", "POST /v1/register/{revision}/replay", "POST /v1/imports/check", "POST /v1/touches/check"}
+	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/subjects/lookup", "POST /v1/subjects/{id}/export", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/register/replay", "POST /v1/register/{revision}/replay", "POST /v1/imports/check", "POST /v1/touches/check"}
 	for _, rt := range routes() {
 		name := rt.method + " " + rt.pattern
 		if write := rt.method != http.MethodGet && !slices.Contains(asks, name); rt.idempotent != write {

@@ -36,7 +36,12 @@ type shop struct {
 
 func open(t *testing.T) *shop {
 	t.Helper()
-	s := &shop{Vault: vaulttest.New(t, nil), t: t, secrets: map[string][2]string{}, tokens: map[string]string{}, log: &bytes.Buffer{}}
+	return openWith(t, nil)
+}
+
+func openWith(t *testing.T, o *vaulttest.Options) *shop {
+	t.Helper()
+	s := &shop{Vault: vaulttest.New(t, o), t: t, secrets: map[string][2]string{}, tokens: map[string]string{}, log: &bytes.Buffer{}}
 	front := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + front.Listener.Addr().String()
 	srv, err := api.New(api.Config{Vault: s.Vault.Vault, Issuer: s.url, Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})

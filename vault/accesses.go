@@ -115,7 +115,7 @@ func (v *Vault) accesses(ctx context.Context, s *ownSession, req AccessRequest, 
 			if !f.Entry.Kind.Trailed() {
 				continue
 			}
-			record, err := own.open(f.Index, f.Entry)
+			record, err := own.open(ctx, f.Index, f.Entry)
 			if err != nil {
 				return err
 			}
@@ -181,24 +181,10 @@ func (o *ownAccesses) count(ctx context.Context) (uint64, error) {
 
 // open returns an access record as the person sees it: nil if it is of a life
 // before this one, or confidential still.
-func (o *ownAccesses) open(index uint64, e log.Entry) (*OwnAccess, error) {
-	opening, err := e.Open(o.p.history, o.v.id)
-	if errors.Is(err, keys.ErrIntegrity) {
-		lost, err := o.v.ofAnErasedLife(context.Background(), o.p.id, err)
-		if lost || err != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("opening log entry %d: %w", index, errIntegrity)
-	}
-	if err != nil {
+func (o *ownAccesses) open(ctx context.Context, index uint64, e log.Entry) (*OwnAccess, error) {
+	r, err := o.v.openAccess(ctx, o.p, index, e)
+	if r == nil || err != nil || o.confidential(r) {
 		return nil, err
-	}
-	var r accessRecord
-	if err := json.Unmarshal(opening.Record, &r); err != nil {
-		return nil, fmt.Errorf("reading log entry %d: %w", index, errIntegrity)
-	}
-	if o.confidential(&r) {
-		return nil, nil
 	}
 	a := &OwnAccess{Decision: r.Decision, At: r.At, Kind: AccessRead, Channel: r.Channel, Officer: r.Officer, Reason: r.Reason, Purpose: r.Purpose,
 		Released: r.Released, Masked: r.Masked, Withheld: r.Withheld, Peek: r.Peek, LogIndex: index}
@@ -270,7 +256,7 @@ func (v *Vault) ProveAccess(ctx context.Context, by Caller, id privacy.DecisionI
 	if err != nil {
 		return nil, v.refusal(err)
 	}
-	shown, err := own.open(index, entry)
+	shown, err := own.open(ctx, index, entry)
 	if err != nil || shown == nil {
 		return nil, v.refusal(orElse(err, errNoAccess))
 	}
@@ -321,9 +307,7 @@ func (v *Vault) OwnConsents(ctx context.Context, by Caller, before privacy.Conse
 			return err
 		}
 		return v.consentRecords(snap, p, func(r *consentRecord) error {
-			all = append(all, OwnConsent{Consent: r.ID, Purpose: r.Purpose, Status: r.Status, Effective: r.Effective, At: r.At, Recorded: r.Recorded,
-				Until: r.Until, Channel: r.Channel, Method: r.Method, Language: r.Language, Jurisdiction: r.Jurisdiction, Notice: r.Notice,
-				Register: r.Register, Fields: r.Fields, Recipients: r.Recipients, By: r.By})
+			all = append(all, ownConsent(r))
 			return nil
 		})
 	})

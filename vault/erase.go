@@ -21,8 +21,9 @@ import (
 
 // EraseRequest asks for a person to be erased (Art. 17).
 type EraseRequest struct {
-	Subject SubjectRef
-	Reason  string // why; gone with the person
+	Subject SubjectRef     // not looked at in a session of the person
+	Reason  string         // why; gone with the person. People need give none
+	By      *privacy.Actor // who acts in a person's session; nil: the person
 }
 
 // Erase erases a person, but for what a law demands (Art. 17(3)). When it
@@ -40,7 +41,14 @@ func (v *Vault) Erase(ctx context.Context, by Caller, req EraseRequest) (*Reques
 	if err != nil {
 		return nil, err
 	}
-	if who.reason, err = reasonOf(req.Reason); err != nil {
+	if who.own != nil {
+		who.own = new(privacy.Actor)
+		*who.own = actor(req.By)
+		req.Subject, who.reason, err = SubjectRef{ID: by.session.Subject}, req.Reason, checkWords(req.Reason, who.own)
+	} else {
+		who.reason, err = reasonOf(req.Reason)
+	}
+	if err != nil {
 		return nil, err
 	}
 	var q *requestRecord
@@ -64,12 +72,20 @@ func (v *Vault) Erase(ctx context.Context, by Caller, req EraseRequest) (*Reques
 // eraser is who erases somebody.
 type eraser struct {
 	officer string
+	own     *privacy.Actor // the person in a session of theirs, or who acts for them
 	once    *Once
 	reason  string
 }
 
 // mayErase says who asks for an erasure, or that they may not.
 func (v *Vault) mayErase(by Caller) (eraser, error) {
+	if by.session != nil {
+		s, err := v.mustFull(by)
+		if err == nil && s.Subject == privacy.Nobody {
+			err = errNothingKnown
+		}
+		return eraser{own: &privacy.Actor{Role: privacy.BySubject}, once: by.Once}, err
+	}
 	if err := v.mustOfficer(by); err != nil {
 		return eraser{}, err
 	}
@@ -183,7 +199,7 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	}
 	now, _, _ := v.clock.now()
 	q := &requestRecord{ID: request, Kind: RequestErasure, Status: RequestInProgress, Officer: who.officer, Received: at,
-		Due: answerWithin.After(at), Subject: id}
+		Due: answerWithin.After(at), Subject: id, Own: who.own}
 	if len(p.standing.Holds) > 0 {
 		q.Status = RequestBlocked
 	}
@@ -198,7 +214,7 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	if err != nil {
 		return nil, err
 	}
-	record := erasureNote{Format: 1, At: now, Request: request, Act: "asked", Officer: who.officer, Reason: who.reason, Standing: digest}
+	record := erasureNote{Format: 1, At: now, Request: request, Act: "asked", Officer: who.officer, Own: who.own, Reason: who.reason, Standing: digest}
 	if err := v.noteOf(tx, p, log.Erasure, privacy.NewID(now), record); err != nil {
 		return nil, err
 	}
@@ -283,6 +299,7 @@ type erasureNote struct {
 	Request  privacy.RequestID `json:"request"`
 	Act      string            `json:"act"` // asked, decided, kept
 	Officer  string            `json:"officer,omitempty"`
+	Own      *privacy.Actor    `json:"own,omitempty"` // the person, or who acted for them, asked
 	Reason   string            `json:"reason,omitempty"`
 	Stays    []Stay            `json:"stays,omitempty"`
 	Standing rowDigest         `json:"standing"`

@@ -28,7 +28,7 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 	if err != nil {
 		return nil, err
 	}
-	known := p.standing.Phase == consent.Active && (p.standing.HasCaptured(c.channel.ID) || p.standing.Version > 0 && len(c.values) > 0 &&
+	known := p.standing.Phase == consent.Active && (c.by.acts || p.standing.HasCaptured(c.channel.ID) || p.standing.Version > 0 && len(c.values) > 0 &&
 		!slices.ContainsFunc(c.values, func(k captured) bool { return !contains(reads, k.field.Name) }))
 	mayTell := c.mayTell(p.standing, reads)
 	if err := c.count(p.id); err != nil {
@@ -257,12 +257,13 @@ func (c *capture) reads(ctx context.Context, p *person) ([]privacy.FieldName, er
 
 // mayTell returns the fields of which the channel may learn how what it
 // captured compares with what was known: those it can read, those nobody told
-// yet, and those it told itself. Of the rest it would learn by guessing.
+// yet, and those it told itself. Of the rest it would learn by guessing. The person
+// themselves may learn all.
 func (c *capture) mayTell(s *consent.Standing, reads []privacy.FieldName) map[privacy.FieldName]bool {
 	told := map[privacy.FieldName]bool{}
 	for _, k := range c.values {
 		fact := s.Value(k.field.Name)
-		told[k.field.Name] = fact == nil || contains(reads, k.field.Name) ||
+		told[k.field.Name] = c.by.acts || fact == nil || contains(reads, k.field.Name) ||
 			!fact.Kept && (fact.Channel == c.channel.ID || contains(fact.Channels, c.channel.ID))
 	}
 	return told

@@ -36,7 +36,9 @@ const (
 	ledgerSuspended
 	ledgerRevoked // the entry's purpose is a keyed hash of the secret's ID
 	ledgerRemoved
-	lastLedgerAct = ledgerRemoved
+	ledgerRestricted
+	ledgerLifted  // a restriction, or an objection that an officer overruled
+	lastLedgerAct = ledgerLifted
 )
 
 // What the ledger notes beside acts.
@@ -535,6 +537,18 @@ func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry
 	switch e.Kind {
 	case ledgerErasure: // apply does it
 		return told
+	case ledgerRestricted:
+		if s.Restricted.IsZero() {
+			s.Restricted = e.At
+			told.Type = privacy.EventSubjectRestricted
+		}
+		return told
+	case ledgerLifted:
+		if e.Purpose == l.purpose("") {
+			s.Restricted = time.Time{}
+			told.Type = privacy.EventSubjectUnrestricted
+			return told
+		}
 	case ledgerHeld:
 		s.Holds = append(s.Holds, consent.Hold{ID: privacy.HoldID(e.ID), Since: e.At, Reason: "put back from the ledger"})
 		return told
@@ -558,6 +572,8 @@ func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry
 		}
 		status, ok := e.Kind.status()
 		switch c := s.Consent(id); {
+		case e.Kind == ledgerLifted:
+			s.Overrule(id, e.At)
 		case ok && c != nil && c.Status == privacy.StatusGiven && c.Recorded.After(e.Written):
 			// A yes that came after this no: the act was done, or tried again.
 		case ok:

@@ -217,6 +217,20 @@ func (v *Vault) ownValues(ctx context.Context, snap store.Snapshot, r *regime, s
 		}
 		all = append(all, value)
 	}
+	if !s.full(r) {
+		return all, nil
+	}
+	for i := range p.standing.Values { // what the register no longer declares is kept until somebody decides
+		fact := &p.standing.Values[i]
+		if _, declared := r.register.Field(fact.Field); declared || fact.Kept {
+			continue
+		}
+		value := ownValue(r.register, p.standing, &register.Field{Name: fact.Field}, fact, now)
+		if value.Value, err = opened.open(fact); err != nil {
+			return nil, err
+		}
+		all = append(all, value)
+	}
 	return all, nil
 }
 

@@ -42,8 +42,9 @@ type Request struct {
 	Status      RequestStatus
 	Why         string // what is in the way, in a sentence
 	Subject     *privacy.SubjectID
-	By          string // the officer; "" if it was not one
-	Reason      string // gone with the person
+	By          string         // the officer; "" if it was not one
+	Own         *privacy.Actor // the person asked, or who acted for them; nil: they did not
+	Reason      string         // gone with the person
 	ReceivedAt  time.Time
 	DueAt       time.Time // Art. 12(3)
 	CompletedAt time.Time
@@ -82,6 +83,7 @@ type requestRecord struct {
 	Status   RequestStatus     `json:"status"`
 	Step     step              `json:"step"`
 	Officer  string            `json:"officer,omitempty"`
+	Own      *privacy.Actor    `json:"own,omitempty"` // the person, or who acted for them, asked
 	Received time.Time         `json:"received_at"`
 	Due      time.Time         `json:"due_at"`
 	Done     time.Time         `json:"completed_at,omitzero"`
@@ -275,7 +277,7 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 // viewRequest is a request as it is shown. Its reason is shown as long as the
 // person's key opens it.
 func (v *Vault) viewRequest(ctx context.Context, q *requestRecord) Request {
-	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
+	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, Own: q.Own, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
 		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Why: v.inTheWay(q)}
 	if q.Subject != privacy.Nobody {
 		view.Subject = &q.Subject

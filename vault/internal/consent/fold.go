@@ -131,3 +131,16 @@ func (s *Standing) narrowedSince(p privacy.PurposeID, since time.Time) bool {
 	c := s.Consent(p)
 	return c != nil && !c.Narrowed.IsZero() && !since.After(c.Narrowed)
 }
+
+// Overrule ends an objection that an officer decided against, with reasons: the
+// purpose rests on its ground again, as if the person had said nothing. What they
+// say later counts anew. It reports whether there was one, made no later than at.
+func (s *Standing) Overrule(p privacy.PurposeID, at time.Time) bool {
+	c := s.Consent(p)
+	if c == nil || !c.Objected || c.Status != privacy.StatusObjected || c.At.After(at) {
+		return false
+	}
+	s.Consents = slices.DeleteFunc(s.Consents, func(c Consent) bool { return c.Purpose == p })
+	s.acted(at)
+	return true
+}

@@ -35,10 +35,11 @@ const (
 	Hold                     // an officer forbade erasing somebody, or no longer does
 	Touch                    // what a channel had to do with a person: a contact, an order, a question
 	Session                  // a session of a person: opened, or something shown in it
-	lastKind = Session
+	Request                  // what a person asked for by right, or came of it: a restriction, an objection
+	lastKind = Request
 )
 
-var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup", "erasure", "hold", "touch", "session"}
+var kindNames = [...]string{"", "access", "capture", "consent", "ground", "register", "policy", "key", "client", "lookup", "start", "clock", "export", "backup", "erasure", "hold", "touch", "session", "request"}
 
 // String returns the kind's name, which is part of what an opening is bound to.
 func (k Kind) String() string {

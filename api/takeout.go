@@ -1,0 +1,226 @@
+package api
+
+import (
+	"bytes"
+	"encoding/csv"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// mediaLinked is the media type of schema.org's JSON.
+const mediaLinked = "application/ld+json"
+
+// takeoutParams are the parameters of a person's export.
+var takeoutParams = []string{"format", "scope"}
+
+// exportMeHandler gives people their data.
+var exportMeHandler = handler{
+	out: reflect.TypeFor[wire.Takeout](), gives: []string{mediaCSV, mediaLinked}, statuses: []int{http.StatusOK},
+	serve: func(x *exchange) error {
+		return x.takeout(func(scope vault.Scope) (*vault.Takeout, error) { return x.door.Export(x.ctx, x.caller, scope) })
+	},
+}
+
+// exportPersonHandler gives an officer a person's data, for a reason.
+var exportPersonHandler = handler{
+	in: reflect.TypeFor[wire.Because](), out: reflect.TypeFor[wire.Takeout](), gives: []string{mediaCSV, mediaLinked}, statuses: []int{http.StatusOK},
+	serve: func(x *exchange) error {
+		var in wire.Because
+		if err := x.decode(&in); err != nil {
+			return err
+		}
+		id, err := x.heldPerson()
+		if err != nil {
+			return err
+		}
+		return x.takeout(func(scope vault.Scope) (*vault.Takeout, error) {
+			return x.door.ExportFor(x.ctx, x.caller, id, scope, in.Reason)
+		})
+	},
+}
+
+func (x *exchange) takeout(take func(vault.Scope) (*vault.Takeout, error)) error {
+	scope, format := vault.Scope(x.query.Get("scope")), x.query.Get("format")
+	if scope == "" {
+		scope = vault.ScopeAccess
+	}
+	if scope != vault.ScopeAccess && scope != vault.ScopePortable {
+		return unprocessable("scope", wire.CodeInvalid, "is access or portable")
+	}
+	if format == "" {
+		format = wire.FormatJSON
+	}
+	write, known := takeouts[format]
+	if !known {
+		return unprocessable("format", wire.CodeInvalid, "is json, csv or schemaorg")
+	}
+	out, err := take(scope)
+	if err != nil {
+		return err
+	}
+	body, err := write.as(out)
+	if err != nil {
+		return err
+	}
+	x.w.Header().Set("Content-Disposition", `attachment; filename="my-data-`+string(scope)+`.`+write.ending+`"`)
+	x.write(http.StatusOK, write.media, body)
+	return nil
+}
+
+// takeouts are the formats of a person's export.
+var takeouts = map[string]struct {
+	media, ending string
+	as            func(*vault.Takeout) ([]byte, error)
+}{
+	wire.FormatJSON:      {mediaJSON, "json", takeoutJSON},
+	wire.FormatCSV:       {mediaCSV, "csv", takeoutCSV},
+	wire.FormatSchemaOrg: {mediaLinked, "jsonld", takeoutSchemaOrg},
+}
+
+func takeoutJSON(t *vault.Takeout) ([]byte, error) {
+	out := &wire.Takeout{Format: wire.TakeoutFormat, Scope: string(t.Scope), Subject: t.Subject, Controller: wire.OwnController(t.Controller),
+		Register: t.Register, RestrictedSince: pointer(t.Restricted), Values: []wire.OwnValue{}}
+	for _, v := range t.Values {
+		out.Values = append(out.Values, ownValue(v))
+	}
+	for _, p := range t.Past {
+		out.Past = append(out.Past, wire.PastValue{Field: p.Field, Value: wire.Value{Sensitive: p.Value}, ObservedAt: p.Observed, Since: p.Recorded,
+			Channel: p.Channel, Origin: p.Origin, Inference: p.Inference})
+	}
+	for _, p := range t.Purposes {
+		out.Purposes = append(out.Purposes, ownPurpose(p))
+	}
+	for _, c := range t.Consents {
+		out.Consents = append(out.Consents, ownConsent(c))
+	}
+	for _, g := range t.Grounds {
+		out.Grounds = append(out.Grounds, wire.OwnGround{Purpose: g.Purpose, Ref: g.Ref, Since: g.Since, Until: pointer(g.Until)})
+	}
+	for _, r := range t.Recipients {
+		out.Recipients = append(out.Recipients, wire.Recipient{Channel: r.Channel, Title: wire.Words(r.Title), Recipient: r.Recipient,
+			Purposes: listed(r.Purposes), Fields: listed(r.Fields), First: r.First, Last: r.Last, Reads: r.Reads})
+	}
+	return json.Marshal(out, json.Deterministic(true), jsontext.Multiline(true))
+}
+
+// The rows of the table say in their first column what they are.
+const (
+	rowValue     = "value"
+	rowPast      = "past"
+	rowConsent   = "consent"
+	rowGround    = "ground"
+	rowRecipient = "recipient"
+)
+
+var takeoutHead = []string{"kind", "name", "value", "at", "since", "until", "channel", "origin", "for"}
+
+// takeoutCSV writes a row a thing. A value that is text stands as itself, any other
+// as JSON.
+func takeoutCSV(t *vault.Takeout) ([]byte, error) {
+	var table bytes.Buffer
+	w := csv.NewWriter(&table)
+	rows := [][]string{takeoutHead}
+	add := func(cells ...string) {
+		for i, c := range cells {
+			cells[i] = plainCell(c)
+		}
+		rows = append(rows, cells)
+	}
+	for _, v := range t.Values {
+		var purposes []string
+		for _, h := range v.For {
+			purposes = append(purposes, string(h.Purpose))
+		}
+		add(rowValue, string(v.Field), wire.Value{Sensitive: v.Value}.RevealText(), when(&v.Observed), when(&v.Recorded), when(pointer(v.Until)),
+			string(v.Channel), string(v.Origin), strings.Join(purposes, " "))
+	}
+	for _, p := range t.Past {
+		add(rowPast, string(p.Field), wire.Value{Sensitive: p.Value}.RevealText(), when(&p.Observed), when(&p.Recorded), "", string(p.Channel), string(p.Origin), "")
+	}
+	for _, c := range t.Consents {
+		add(rowConsent, string(c.Purpose), string(c.Status), when(&c.At), when(&c.Recorded), when(pointer(c.Until)), string(c.Channel), "", joined(c.Fields))
+	}
+	for _, g := range t.Grounds {
+		add(rowGround, string(g.Purpose), g.Ref, "", when(&g.Since), when(pointer(g.Until)), "", "", "")
+	}
+	for _, r := range t.Recipients {
+		add(rowRecipient, string(r.Channel), strconv.FormatUint(r.Reads, 10), "", when(&r.First), when(&r.Last), string(r.Channel), "", joined(r.Purposes))
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return nil, err
+	}
+	return table.Bytes(), nil
+}
+
+// plainCell keeps a spreadsheet from taking a cell for a formula: what begins like
+// one, or with an apostrophe, gets an apostrophe in front, which who reads the file
+// takes away again.
+func plainCell(c string) string {
+	if c != "" && strings.ContainsRune("=+-@\t\r'", rune(c[0])) {
+		return "'" + c
+	}
+	return c
+}
+
+// schemaOrg are the properties of schema.org's Person that fields stand for.
+var schemaOrg = map[privacy.FieldName]string{
+	"name": "name", "given_name": "givenName", "family_name": "familyName", "middle_name": "additionalName", "nickname": "alternateName",
+	"email": "email", "phone_number": "telephone", "birthdate": "birthDate", "gender": "gender", "website": "url", "picture": "image",
+}
+
+// postal are the properties of a PostalAddress that members of an address stand
+// for (OpenID Connect Core 5.1.1).
+var postal = map[string]string{
+	"street_address": "streetAddress", "locality": "addressLocality", "region": "addressRegion", "postal_code": "postalCode", "country": "addressCountry",
+}
+
+// takeoutSchemaOrg writes the values as a Person of schema.org. What it has no
+// property for stands under additionalProperty, by the field's name.
+func takeoutSchemaOrg(t *vault.Takeout) ([]byte, error) {
+	person := map[string]any{"@context": "https://schema.org", "@type": "Person"}
+	more := []any{}
+	for _, v := range t.Values {
+		raw := jsontext.Value(v.Value.Reveal())
+		name, known := schemaOrg[v.Field]
+		address, whole := postalAddress(raw)
+		switch {
+		case known && raw.Kind() == '"':
+			person[name] = raw
+		case v.Field == "address" && whole:
+			person["address"] = address
+		default:
+			more = append(more, map[string]any{"@type": "PropertyValue", "propertyID": string(v.Field), "value": raw})
+		}
+	}
+	if len(more) > 0 {
+		person["additionalProperty"] = more
+	}
+	return json.Marshal(person, json.Deterministic(true), jsontext.Multiline(true))
+}
+
+// postalAddress is an address as a PostalAddress; it is not whole if some of it has
+// no property there.
+func postalAddress(raw jsontext.Value) (address map[string]any, whole bool) {
+	var members map[string]any
+	if raw.Kind() != '{' || json.Unmarshal(raw, &members) != nil {
+		return nil, false
+	}
+	address = map[string]any{"@type": "PostalAddress"}
+	for name, value := range members {
+		property, known := postal[name]
+		if _, text := value.(string); !known || !text {
+			return nil, false
+		}
+		address[property] = value
+	}
+	return address, true
+}

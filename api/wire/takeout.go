@@ -1,0 +1,109 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// TakeoutFormat is what the JSON of a person's export begins with.
+const TakeoutFormat = "sayso-export/1"
+
+// The formats of a person's export, beside FormatCSV.
+const (
+	FormatJSON      = "json"
+	FormatSchemaOrg = "schemaorg"
+)
+
+// Takeout is a person's data, as they take it. All below values is there only with
+// scope access.
+type Takeout struct {
+	Format          string            `json:"format"`
+	Scope           string            `json:"scope" enum:"access,portable"`
+	Subject         privacy.SubjectID `json:"subject"`
+	Controller      OwnController     `json:"controller"`
+	Register        uint64            `json:"register"`
+	RestrictedSince *time.Time        `json:"restricted_since,omitempty"`
+	Values          []OwnValue        `json:"values"`
+	Past            []PastValue       `json:"past,omitempty"`
+	Purposes        []OwnPurpose      `json:"purposes,omitempty"`
+	Consents        []OwnConsent      `json:"consents,omitempty"`
+	Grounds         []OwnGround       `json:"grounds,omitempty"`
+	Recipients      []Recipient       `json:"recipients,omitempty"`
+}
+
+// PastValue is a value that lost to another and is kept still.
+type PastValue struct {
+	Field      privacy.FieldName  `json:"field"`
+	Value      Value              `json:"value"`
+	ObservedAt time.Time          `json:"observed_at"`
+	Since      time.Time          `json:"since"`
+	Channel    privacy.ChannelID  `json:"channel"`
+	Origin     privacy.Origin     `json:"origin"`
+	Inference  *privacy.Inference `json:"inference,omitempty"`
+}
+
+// OwnGround is what makes a purpose true for a person that rests on no consent.
+type OwnGround struct {
+	Purpose privacy.PurposeID `json:"purpose"`
+	Ref     string            `json:"ref,omitempty"`
+	Since   time.Time         `json:"since"`
+	Until   *time.Time        `json:"until,omitempty"`
+}
+
+// Recipient is a channel that was shown something of a person.
+type Recipient struct {
+	Channel   privacy.ChannelID   `json:"channel"`
+	Title     Words               `json:"title,omitempty"`
+	Recipient string              `json:"recipient,omitempty" doc:"the third party that reads there"`
+	Purposes  []privacy.PurposeID `json:"purposes"`
+	Fields    []privacy.FieldName `json:"fields"`
+	First     time.Time           `json:"first"`
+	Last      time.Time           `json:"last"`
+	Reads     uint64              `json:"reads"`
+}
+
+// Why is why a person wants something, and who acts for them. Both may be left
+// out.
+type Why struct {
+	Reason string `json:"reason,omitempty"`
+	By     *Actor `json:"by,omitempty"`
+}
+
+// Optional says that the body may be left out.
+func (*Why) Optional() {}
+
+// OwnErasure is an erasure that a person asked for.
+type OwnErasure struct {
+	Request   privacy.RequestID `json:"request"`
+	Status    string            `json:"status"`
+	StatusURL string            `json:"status_url" doc:"tells how far it is to whoever has it, also after the session"`
+	DueAt     time.Time         `json:"due_at"`
+}
+
+// ErasurePreview is what an erasure would leave.
+type ErasurePreview struct {
+	Remains       []Kept              `json:"remains"`
+	Held          bool                `json:"held" doc:"an officer forbade erasing, for a claim: the request would wait"`
+	KeyBackupDays int                 `json:"key_backup_days" doc:"for how long kept copies of keys may open an old copy"`
+	Told          []privacy.ChannelID `json:"told" doc:"channels that were shown something, which are told (Art. 19)"`
+}
+
+// RequestStatus is how far a request is, to whoever has its link.
+type RequestStatus struct {
+	Request     privacy.RequestID `json:"request"`
+	Kind        string            `json:"kind"`
+	Status      string            `json:"status"`
+	Why         string            `json:"why,omitempty"`
+	ReceivedAt  time.Time         `json:"received_at"`
+	DueAt       time.Time         `json:"due_at"`
+	CompletedAt *time.Time        `json:"completed_at,omitempty"`
+	Kept        []Kept            `json:"kept,omitempty"`
+	Certificate string            `json:"certificate,omitempty"`
+}
+
+// Restriction says whether processing is restricted (Art. 18).
+type Restriction struct {
+	Restricted bool       `json:"restricted"`
+	Since      *time.Time `json:"since,omitempty"`
+}
