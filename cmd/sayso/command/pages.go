@@ -2,20 +2,58 @@ package command
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/sayso-vault/sayso/api"
 	"github.com/sayso-vault/sayso/api/web/console"
 	webpage "github.com/sayso-vault/sayso/api/web/page"
+	"github.com/sayso-vault/sayso/api/web/privacy"
 	"github.com/sayso-vault/sayso/api/web/unsubscribe"
 )
 
-// pages makes the families of pages that are served beside the routes.
-func pages(f *folder, how serving) ([]api.Pages, error) {
+// pages makes the families of pages that are served beside the routes, and what
+// ends them.
+func pages(f *folder, how serving) ([]api.Pages, func() error, error) {
 	front, err := webpage.NewFront()
 	officers, wrong := console.New(console.Config{Vault: f.vault, Origin: how.issuer, Logger: how.logger})
 	links, broken := unsubscribe.New(f.vault, how.logger)
 	if err := errors.Join(err, wrong, broken); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return []api.Pages{front, officers, links}, nil
+	people, err := privacyCentre(f, how)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the privacy centre: %w", err)
+	}
+	return []api.Pages{front, officers, people, links}, people.Close, nil
+}
+
+// privacyCentre makes the pages of people, with the logins of the settings.
+func privacyCentre(f *folder, how serving) (*privacy.Handler, error) {
+	cfg := privacy.Config{Vault: f.vault, Origin: how.issuer, BehindProxy: how.behindProxy, Logger: how.logger}
+	for n := range how.settings.Privacy.OpenID {
+		one := &how.settings.Privacy.OpenID[n]
+		if one.Name == "" {
+			return nil, errors.New("a login of OpenID Connect needs the name that people know it by")
+		}
+		login, err := one.provider(how.issuer, privacy.BackPath(n))
+		if err != nil {
+			return nil, err
+		}
+		cfg.Providers = append(cfg.Providers, privacy.Provider{Name: one.Name, Login: login})
+	}
+	if m := how.settings.Privacy.Mail; m != nil {
+		sender, err := m.sender()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Mail = sender
+	}
+	if zone := how.settings.Privacy.TimeZone; zone != "" {
+		var err error
+		if cfg.Location, err = time.LoadLocation(zone); err != nil {
+			return nil, fmt.Errorf("%q is no time zone such as Europe/Berlin", zone)
+		}
+	}
+	return privacy.New(cfg)
 }

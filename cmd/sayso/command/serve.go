@@ -53,16 +53,23 @@ Beyond this machine it listens only with TLS, or behind a proxy that speaks it.`
 	flags.BoolVar(&o.hooksHere, "webhooks-allow-loopback", false, "let webhooks be on this machine, also without TLS: for trying things out")
 	flags.StringVar(&o.collector, "otlp-endpoint", "", "address of an OpenTelemetry collector to send traces to, such as http://127.0.0.1:4318 (default: "+envCollector+"; without either there are no traces)")
 	flags.StringVar(&o.passphraseFile, "passphrase-file", "", "file that holds the passphrase (default: SAYSO_PASSPHRASE, else asked for)")
+	flags.StringVar(&o.config, "config", "", "file of settings, YAML: these flags by their names, and how people log in to the privacy centre")
 	return cmd
 }
 
 type serveOptions struct {
 	dir, listen, url, cert, key, passphraseFile string
 	behindProxy, hooksHere                      bool
-	collector                                   string
+	collector, config                           string
 }
 
 func (o *serveOptions) run(cmd *cobra.Command) (err error) {
+	more := new(settings)
+	if o.config != "" {
+		if more, err = readSettings(cmd, o.config); err != nil {
+			return err
+		}
+	}
 	if o.dir == "" {
 		return misuse("--dir is missing: where does the vault lie?")
 	}
@@ -110,7 +117,7 @@ func (o *serveOptions) run(cmd *cobra.Command) (err error) {
 	}
 	ctx, stop := hangups(cmd, cert, logger)
 	defer stop()
-	return serveVault(ctx, f, l, serving{issuer: issuer, cert: cert, logger: logger, hooksHere: o.hooksHere, ready: func() error {
+	return serveVault(ctx, f, l, serving{issuer: issuer, cert: cert, logger: logger, hooksHere: o.hooksHere, behindProxy: o.behindProxy, settings: *more, ready: func() error {
 		if err := notify("READY=1"); err != nil {
 			logger.Warn("systemd cannot be told that the vault is served", "err", err)
 		}
@@ -172,20 +179,23 @@ func isLoopback(ctx context.Context, host string) bool {
 
 // serving is how a vault is served.
 type serving struct {
-	issuer    string           // the address clients use
-	cert      *liveCertificate // nil: plain
-	logger    *slog.Logger
-	hooksHere bool         // webhooks may be on this machine
-	ready     func() error // called when requests are answered; may be nil
+	issuer      string           // the address clients use
+	cert        *liveCertificate // nil: plain
+	logger      *slog.Logger
+	hooksHere   bool         // webhooks may be on this machine
+	behindProxy bool         // addresses are those that a proxy tells
+	settings    settings     // from a file
+	ready       func() error // called when requests are answered; may be nil
 }
 
 // serveVault answers requests on a listener until ctx ends, then lets running
 // ones end. It closes the listener, but not the vault.
-func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) error {
-	families, err := pages(f, how)
+func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) (err error) {
+	families, closePages, err := pages(f, how)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	defer func() { err = errors.Join(err, closePages()) }()
 	hooks := webhook.New(webhook.Config{Source: how.issuer, AllowLoopback: how.hooksHere, Logger: how.logger})
 	cfg := api.Config{Vault: f.vault, Issuer: how.issuer, Version: version(), Logger: how.logger, Pages: families, Webhooks: hooks}
 	if f.watched != nil {

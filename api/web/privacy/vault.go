@@ -1,0 +1,28 @@
+package privacy
+
+import (
+	"context"
+
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+// Vault is what the pages ask and tell: each act as the person of a session.
+type Vault interface {
+	Titles() (*vault.Titles, error)
+
+	EnterByCode(ctx context.Context, code string) (*vault.OpenedSession, error)
+	MayLogin(ctx context.Context, field privacy.FieldName, value privacy.Sensitive) (bool, error)
+	LoginByIdentifier(context.Context, vault.Login) (*vault.OpenedSession, error)
+	Subject(ctx context.Context, token string) (vault.Caller, error)
+	OwnSessions(context.Context, vault.Caller) ([]vault.SubjectSession, error)
+	EndOwnSession(context.Context, vault.Caller, privacy.SessionID) error
+
+	Me(context.Context, vault.Caller) (*vault.Me, error)
+	ActOwn(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
+	Correct(context.Context, vault.Caller, []vault.CapturedField) (*vault.CaptureResult, error)
+	OwnConsents(ctx context.Context, by vault.Caller, before privacy.ConsentID, limit int) ([]vault.OwnConsent, error)
+	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
+	Accesses(context.Context, vault.Caller, vault.AccessRequest) (*vault.Accesses, error)
+	ProveAccess(context.Context, vault.Caller, privacy.DecisionID) (*vault.Proof, error)
+}
