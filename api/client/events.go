@@ -26,7 +26,7 @@ const reconnecting = time.Minute
 // stream that breaks off is gone on with behind the last event, so none is left out;
 // one that was dealt with just before may come again.
 //
-// It ends with the context, or with an error: an *Error with status 410 if what came
+// It ends with the context, or with an error: an *Error of code "too_old" if what came
 // behind the last event is not kept any more – then read anew what matters, and
 // begin with "" –, or what was wrong when the vault could not be reached for a minute
 // or Config.Patience.
@@ -37,7 +37,9 @@ func (c *Client) Events(ctx context.Context, after string) iter.Seq2[*wire.Event
 			came, more := false, true
 			err := c.follow(ctx, after, func(id string, e *wire.Event) bool {
 				came, after = true, id
-				more = yield(e, nil)
+				if e != nil {
+					more = yield(e, nil)
+				}
 				return more
 			})
 			switch {
@@ -61,7 +63,8 @@ func (c *Client) Events(ctx context.Context, after string) iter.Seq2[*wire.Event
 	}
 }
 
-// follow gives the events of one connection until some wants no more. Its end is
+// follow gives the events of one connection until some wants no more, and nil for an
+// ID that comes alone, from which a quiet stream is gone on with. Its end is
 // ErrBrokenOff: a stream of events has none.
 func (c *Client) follow(ctx context.Context, after string, some func(id string, e *wire.Event) bool) error {
 	header := http.Header{"Accept": {wire.MediaEventStream}}
@@ -96,6 +99,8 @@ func (c *Client) follow(ctx context.Context, after string, some func(id string, 
 				return nil
 			}
 			data = data[:0]
+		case id != "":
+			some(id, nil)
 		}
 	}
 	if err := in.Err(); err != nil {
@@ -132,4 +137,10 @@ func (c *Client) Webhooks(ctx context.Context) (*wire.WebhookList, error) {
 // the vault's, is shown once: see [NewWebhook].
 func (c *Client) AddWebhook(ctx context.Context, in *wire.WebhookRequest) (*wire.WebhookSecret, error) {
 	return post[wire.WebhookSecret](ctx, c, "/v1/webhooks", in)
+}
+
+// AckEvents says that an event and all before it are dealt with.
+func (c *Client) AckEvents(ctx context.Context, event string) error {
+	_, err := post[wire.EventAck](ctx, c, "/v1/events/ack", &wire.EventAck{Event: event})
+	return err
 }

@@ -22,7 +22,7 @@ func happened(id string, what privacy.EventType) string {
 func TestEventsGoOnWhereTheyBrokeOff(t *testing.T) {
 	v := clienttest.New()
 	answers := []string{
-		": you are heard\n\n" + happened("ev_1", privacy.EventConsentGiven) + ": \n\n" + happened("ev_2", privacy.EventTouchRecorded)[:60],
+		": you are heard\nid: ev_0\n\n" + happened("ev_1", privacy.EventConsentGiven) + ":\nid: ev_1a\n\n" + happened("ev_2", privacy.EventTouchRecorded)[:60],
 		"",
 		"retry: 10\r\n\r\nid:ev_2\r\ndata:{\"id\":\"ev_2\",\"type\":\"touch.recorded\"}\r\n\r\n" + happened("ev_3", privacy.EventConsentWithdrawn),
 	}
@@ -32,7 +32,7 @@ func TestEventsGoOnWhereTheyBrokeOff(t *testing.T) {
 		if len(answers) == 0 {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusGone)
-			_, _ = io.WriteString(w, `{"code":"gone"}`)
+			_, _ = io.WriteString(w, `{"code":"too_old"}`)
 			return
 		}
 		now := answers[0]
@@ -55,7 +55,7 @@ func TestEventsGoOnWhereTheyBrokeOff(t *testing.T) {
 	if !errors.As(last, &refused) || refused.Status != http.StatusGone {
 		t.Errorf("at last: got %v, want it gone", last)
 	}
-	if len(behind) != 4 || behind[0] != "" || behind[1] != "ev_1" || behind[2] != "ev_1" || behind[3] != "ev_3" {
+	if len(behind) != 4 || behind[0] != "" || behind[1] != "ev_1a" || behind[2] != "ev_1a" || behind[3] != "ev_3" {
 		t.Errorf("asked behind %q", behind)
 	}
 

@@ -222,7 +222,7 @@ func speaksToMachines(t *testing.T, program string) {
 		}
 	}
 	if err := json.Unmarshal(said, &facts); err != nil || !strings.HasPrefix(facts.URL, "http://127.0.0.1:") || !strings.HasPrefix(facts.Subject, "sub_") ||
-		facts.Officer.ClientID == "" || len(facts.Channels) != 3 || facts.Channels[0].ClientSecret == "" {
+		facts.Officer.ClientID == "" || len(facts.Channels) != 4 || facts.Channels[0].ClientSecret == "" {
 		t.Errorf("%v: %s", err, said)
 	}
 }

@@ -66,6 +66,9 @@ var floors = [][]string{
 	{ // 4: the only place that names an engine or a root key
 		"cmd/sayso/command: examples",
 		"examples:",
+		"examples/conversation/shop:",
+		"examples/conversation/texter:",
+		"examples/conversation/desk:",
 	},
 	{ // 5: one call
 		"cmd/sayso:",
@@ -91,6 +94,10 @@ var only = map[string][]string{
 	"api/web/webtest":       {},
 	"cmd/sayso":             {"cmd/sayso/command"},
 	"examples":              {},
+
+	"examples/conversation/shop":   {"api/client", "api/wire", "vault/privacy"},
+	"examples/conversation/texter": {"api/client", "api/wire", "vault/privacy"},
+	"examples/conversation/desk":   {"api/client", "api/wire", "vault/privacy"},
 }
 
 // never are imports from outside that a package must not have: the vault knows

@@ -23,7 +23,7 @@ import (
 )
 
 // demoChannels are the channels whose credentials the demonstration shows.
-var demoChannels = [...]privacy.ChannelID{"web", "store", "sms"}
+var demoChannels = [...]privacy.ChannelID{"web", "store", "sms", "call-centre"}
 
 // The customers of the story are invented; their numbers are kept free for
 // such uses.
