@@ -34,6 +34,12 @@ type desk struct {
 // open serves the console of a new vault, whose one officer is [first].
 func open(t testing.TB, o *vaulttest.Options) *desk {
 	t.Helper()
+	return openWith(t, o, func(*console.Config) {})
+}
+
+// openWith serves a console that is configured otherwise.
+func openWith(t testing.TB, o *vaulttest.Options, configure func(*console.Config)) *desk {
+	t.Helper()
 	v := vaulttest.New(t, o)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -44,7 +50,9 @@ func open(t testing.TB, o *vaulttest.Options) *desk {
 		t.Fatal(err)
 	}
 	d := &desk{Vault: v, T: t, URL: "http://localhost:" + port, secrets: map[string]string{}} // a name, for passkeys
-	h, err := console.New(console.Config{Vault: v.Vault, Origin: d.URL, Now: v.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	cfg := console.Config{Vault: v.Vault, Origin: d.URL, Now: v.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	configure(&cfg)
+	h, err := console.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
