@@ -101,7 +101,7 @@ func TestRefusals(t *testing.T) {
 		{&vault.Error{Code: "unknown_subject"}, 404, `{"type":"urn:sayso:problem:unknown_subject","title":"No such person","status":404,"code":"unknown_subject","request_id":"ID"}`, nil},
 		{&vault.Error{Code: "invalid_request", Fields: []vault.FieldError{{Field: "email", Code: "invalid_email", Detail: "d"}}}, 422,
 			`{"type":"urn:sayso:problem:invalid_request","title":"The request cannot be accepted","status":422,"code":"invalid_request","request_id":"ID","errors":[{"field":"email","code":"invalid_email","detail":"d"}]}`, nil},
-		{&vault.Error{Code: "rate_limited", RetryAfter: 1500 * time.Millisecond}, 429, "", map[string]string{"Retry-After": "2", "Ratelimit": `"client";r=0;t=2`}},
+		{&vault.Error{Code: "rate_limited", RetryAfter: 1500 * time.Millisecond}, 429, "", map[string]string{"Retry-After": "2"}},
 		{&vault.Error{Code: "unavailable"}, 503, "", map[string]string{"Retry-After": "1"}},
 		{&vault.Error{Code: "wrong_state"}, 409, "", nil},
 		{&vault.Error{Code: "a code nobody knows", Detail: "with details"}, 500, `{"type":"urn:sayso:problem:internal","title":"Something went wrong here","status":500,"code":"internal","request_id":"ID"}`, nil},
