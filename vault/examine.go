@@ -153,6 +153,7 @@ func examine(ctx context.Context, v *Vault, o ExamineOptions, open bool) (*Exami
 		{"credentials", needForce, e.credentials},
 		{"retention", needForce, e.retention},
 		{"requests", needStore | needOwn, e.requests},
+		{"webhooks", needForce, e.outbox},
 		{"log-verified channel-reads", needStore | needKeys | needLedger | needForce, e.verifyLog},
 	} {
 		checks := strings.Fields(c.checks)

@@ -85,6 +85,8 @@ type Webhook struct {
 	Dead       int    // events that were given up
 	LastStatus int    // what it answered last; 0: nothing
 	Delivered  time.Time
+
+	oldest time.Time // when the first was tried of those that wait
 }
 
 // WebhookSecret is a webhook with its secret, shown once.
@@ -263,6 +265,9 @@ func (v *Vault) viewWebhook(r store.Reader, now *regime, h *webhookRecord) (*Web
 			view.Dead++
 		} else {
 			view.Waiting++
+			if !l.first.IsZero() && (view.oldest.IsZero() || l.first.Before(view.oldest)) {
+				view.oldest = l.first
+			}
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"math/bits"
 	"regexp"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 type Sources struct {
 	// Vault tells the vault's numbers.
 	Vault func() vault.Stats
+	// Outbox tells the numbers of events.
+	Outbox func() vault.OutboxStats
 	// Ready tells whether the vault can be relied on.
 	Ready func() bool
 	// Tokens tells how checks of access tokens went.
@@ -83,6 +86,21 @@ func (w *watched) Collect(to chan<- prometheus.Metric) {
 		gauge("sayso_register_revision", "Revision of the register in force.", float64(s.Register))
 		gauge("sayso_clock_believed", "1 while the clock is believed, else 0.", bit(s.Believed))
 	}
+	if w.Outbox != nil {
+		// What is told of is told to channels that may know it, and this page shows
+		// it to everybody: that one more event was taken by somebody would tell who did
+		// something to a person that this person is known. So these go in steps.
+		const step = 1 << 10
+		s := w.Outbox()
+		gauge("sayso_outbox_events", "Events that are kept for a week, told or not, in steps of 1,024.", float64((s.Kept+step-1)/step*step))
+		gauge("sayso_outbox_waiting", "Events that webhooks did not take and that are tried again, as a power of two.", float64(rounded(s.Waiting)))
+		gauge("sayso_outbox_dead_letters", "Events that webhooks did not take for three days, as a power of two.", float64(rounded(s.Dead)))
+		gauge("sayso_outbox_oldest_seconds", "Since the oldest event that waits was first tried, in whole minutes.", s.Oldest.Truncate(time.Minute).Seconds())
+		gauge("sayso_outbox_streams", "Streams of events that are open.", float64(s.Streams))
+		const help = "Attempts to send an event to a webhook, in steps of 1,024."
+		number(prometheus.CounterValue, "sayso_outbox_deliveries_total", help, float64(s.Delivered/step*step), "outcome", "delivered")
+		number(prometheus.CounterValue, "sayso_outbox_deliveries_total", help, float64(s.Failed/step*step), "outcome", "failed")
+	}
 	if w.Ready != nil {
 		gauge("sayso_ready", "1 while the vault can be relied on, else 0.", bit(w.Ready()))
 	}
@@ -111,6 +129,14 @@ func (w *watched) Collect(to chan<- prometheus.Metric) {
 			gauge("sayso_tls_certificate_end_seconds", "When the TLS certificate served ends, as Unix time.", float64(ends.Unix()))
 		}
 	}
+}
+
+// rounded is a number up to the next power of two.
+func rounded(n int) uint64 {
+	if n <= 0 {
+		return 0
+	}
+	return 1 << bits.Len(uint(n-1))
 }
 
 // names and values take apart a list of label, value, label, value …

@@ -44,7 +44,7 @@ func open(t *testing.T) *shop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Watch(metrics.Sources{Vault: s.Stats, Tokens: srv.TokenCache, Ready: func() bool { return len(s.Ready()) == 0 },
+	m.Watch(metrics.Sources{Vault: s.Stats, Outbox: s.OutboxStats, Tokens: srv.TokenCache, Ready: func() bool { return len(s.Ready()) == 0 },
 		Certificate: func() time.Time { return time.Unix(2e9, 0) },
 		Storage: func() metrics.Storage {
 			return metrics.Storage{Bytes: 1, Ledger: 7, LogSync: metrics.Spread{Counts: map[float64]uint64{0.001: 2, 0.1: 3}, All: 4, Sum: 1.5}}
@@ -236,7 +236,7 @@ func TestMetricsNameNobody(t *testing.T) {
 	// Whatever is asked, the labels are of known sets.
 	known := map[string]*regexp.Regexp{
 		"purpose": regexp.MustCompile(`^(|order-fulfilment|sms-marketing)$`),
-		"outcome": regexp.MustCompile(`^(released|masked|denied|refused|failed)$`),
+		"outcome": regexp.MustCompile(`^(released|masked|denied|refused|failed|delivered)$`),
 		"code":    regexp.MustCompile(`^[a-z_]+$`), "stage": regexp.MustCompile(`^[a-z]+$`), "how": regexp.MustCompile(`^[a-z]+$`), "key": regexp.MustCompile(`^(kek|index)$`),
 		"method": regexp.MustCompile(`^(GET|POST|PUT|DELETE|other)$`), "status": regexp.MustCompile(`^[1-5]\d\d$`), "route": regexp.MustCompile(`^/[a-z0-9/{}._-]*$`),
 		"le": regexp.MustCompile(`^[0-9.e+-]+$|^\+Inf$`), "quantile": regexp.MustCompile(`.`), "version": regexp.MustCompile(`^(v1.2.3|go1.*)$`), "go": regexp.MustCompile(`^go`),
@@ -330,5 +330,30 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("got %v allocations a read, want none", n)
+	}
+}
+
+// That one more event was kept, and taken by somebody's webhook, would tell whoever
+// did something to a person that the person is known: /metrics does not show it.
+func TestOneEventMoreDoesNotShow(t *testing.T) {
+	shown := func(o vault.OutboxStats) string {
+		m := metrics.New(metrics.Config{})
+		m.Watch(metrics.Sources{Outbox: func() vault.OutboxStats { return o }})
+		var page strings.Builder
+		if err := m.Expose(&page); err != nil {
+			t.Fatal(err)
+		}
+		var lines []string
+		for line := range strings.Lines(page.String()) {
+			if strings.HasPrefix(line, "sayso_outbox") {
+				lines = append(lines, line)
+			}
+		}
+		return strings.Join(lines, "")
+	}
+	before := vault.OutboxStats{Kept: 5000, Waiting: 5, Dead: 1, Oldest: 90 * time.Second, Delivered: 5000, Failed: 12}
+	after := vault.OutboxStats{Kept: 5001, Waiting: 6, Dead: 1, Oldest: 91 * time.Second, Delivered: 5001, Failed: 13}
+	if a, b := shown(before), shown(after); a != b || !strings.Contains(a, "sayso_outbox_waiting 8") || !strings.Contains(a, "sayso_outbox_oldest_seconds 60") {
+		t.Errorf("before\n%safter\n%s", a, b)
 	}
 }

@@ -206,7 +206,7 @@ func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) (er
 		return errors.Join(err, l.Close())
 	}
 	if f.watched != nil {
-		sources := metrics.Sources{Vault: f.vault.Stats, Ready: func() bool { return len(f.vault.Ready()) == 0 }, Tokens: routes.TokenCache, Storage: f.stores.storage}
+		sources := metrics.Sources{Vault: f.vault.Stats, Outbox: f.vault.OutboxStats, Ready: func() bool { return len(f.vault.Ready()) == 0 }, Tokens: routes.TokenCache, Storage: f.stores.storage}
 		if how.cert != nil {
 			sources.Certificate = how.cert.ends
 		}
