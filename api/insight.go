@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -41,7 +42,7 @@ func findDecisions(x *exchange) (*vault.DecisionsFound, error) {
 }
 
 // reports makes a handler of a report over a time: JSON, or a table of its rows.
-func reports[Report, Row any](name string, columns []column[Row], rows func(*Report) []Row, make func(door, context.Context, vault.Caller, vault.ReportRequest) (*Report, error)) handler {
+func reports[Report any](name string, make func(door, context.Context, vault.Caller, vault.ReportRequest) (*Report, error)) handler {
 	return handler{
 		out: reflect.TypeFor[Report](), gives: []string{mediaCSV}, statuses: []int{http.StatusOK},
 		serve: func(x *exchange) error {
@@ -66,7 +67,7 @@ func reports[Report, Row any](name string, columns []column[Row], rows func(*Rep
 			if !asCSV {
 				return x.encode(http.StatusOK, out)
 			}
-			table, err := tableOf(columns, rows(out))
+			table, err := Table(out)
 			if err != nil {
 				return err
 			}
@@ -100,7 +101,7 @@ func tableOf[Row any](columns []column[Row], rows []Row) ([]byte, error) {
 	return table.Bytes(), w.Error()
 }
 
-var denialsHandler = reports("denials", []column[vault.Denial]{
+var denialColumns = []column[vault.Denial]{
 	{"channel", func(r *vault.Denial) string { return string(r.Channel) }},
 	{"purpose", func(r *vault.Denial) string { return string(r.Purpose) }},
 	{"code", func(r *vault.Denial) string { return r.Code }},
@@ -108,9 +109,9 @@ var denialsHandler = reports("denials", []column[vault.Denial]{
 	{"fields", func(r *vault.Denial) string { return strconv.Itoa(r.Fields) }},
 	{"last", func(r *vault.Denial) string { return when(&r.Last) }},
 	{"example", func(r *vault.Denial) string { return r.Example.String() }},
-}, func(out *vault.Denials) []vault.Denial { return out.By }, door.Denials)
+}
 
-var gapsHandler = reports("gaps", []column[vault.Gap]{
+var gapColumns = []column[vault.Gap]{
 	{"channel", func(r *vault.Gap) string { return string(r.Channel) }},
 	{"purpose", func(r *vault.Gap) string { return string(r.Purpose) }},
 	{"field", func(r *vault.Gap) string { return string(r.Field) }},
@@ -120,9 +121,9 @@ var gapsHandler = reports("gaps", []column[vault.Gap]{
 	{"last", func(r *vault.Gap) string { return when(&r.Last) }},
 	{"example", func(r *vault.Gap) string { return r.Example.String() }},
 	{"closed", func(r *vault.Gap) string { return yes(r.Closed) }},
-}, func(out *vault.Gaps) []vault.Gap { return out.Gaps }, door.Gaps)
+}
 
-var unreadHandler = reports("unread", []column[vault.UnreadField]{
+var unreadColumns = []column[vault.UnreadField]{
 	{"field", func(r *vault.UnreadField) string { return string(r.Field) }},
 	{"category", func(r *vault.UnreadField) string { return string(r.Category) }},
 	{"special_category", func(r *vault.UnreadField) string { return yes(r.Special) }},
@@ -133,7 +134,7 @@ var unreadHandler = reports("unread", []column[vault.UnreadField]{
 	{"purposes", func(r *vault.UnreadField) string {
 		return joinedBy(r.Purposes, func(p vault.UnreadPurpose) string { return string(p.Purpose) })
 	}},
-}, func(out *vault.Unread) []vault.UnreadField { return out.Fields }, door.Unread)
+}
 
 // consentRow is one day or month of one purpose.
 type consentRow struct {
@@ -141,7 +142,7 @@ type consentRow struct {
 	vault.ConsentPoint
 }
 
-var consentsHandler = reports("consents-over-time", []column[consentRow]{
+var consentColumnsOver = []column[consentRow]{
 	{"purpose", func(r *consentRow) string { return string(r.purpose) }},
 	{"begins", func(r *consentRow) string { return r.Begins.Format(time.DateOnly) }},
 	{"given", func(r *consentRow) string { return strconv.Itoa(r.Given) }},
@@ -150,11 +151,39 @@ var consentsHandler = reports("consents-over-time", []column[consentRow]{
 	{"objected", func(r *consentRow) string { return strconv.Itoa(r.Objected) }},
 	{"opted_out", func(r *consentRow) string { return strconv.Itoa(r.OptedOut) }},
 	{"standing", func(r *consentRow) string { return strconv.Itoa(r.Standing) }},
-}, func(out *vault.ConsentsOverTime) (rows []consentRow) {
+}
+
+func consentRows(out *vault.ConsentsOverTime) (rows []consentRow) {
 	for _, p := range out.Purposes {
 		for _, point := range p.Points {
 			rows = append(rows, consentRow{p.Purpose, point})
 		}
 	}
 	return rows
-}, door.ConsentsOverTime)
+}
+
+var (
+	consentsHandler = reports("consents-over-time", door.ConsentsOverTime)
+	denialsHandler  = reports("denials", door.Denials)
+	gapsHandler     = reports("gaps", door.Gaps)
+	unreadHandler   = reports("unread", door.Unread)
+)
+
+// Table writes a report as a table (RFC 4180): what the routes of reports answer
+// with format=csv. A cell that a spreadsheet would take for a formula is marked as
+// text.
+func Table(report any) ([]byte, error) {
+	switch out := report.(type) {
+	case *vault.ProcessingActivities:
+		return tableOf(activityColumns, activityRows(out))
+	case *vault.ConsentsOverTime:
+		return tableOf(consentColumnsOver, consentRows(out))
+	case *vault.Denials:
+		return tableOf(denialColumns, out.By)
+	case *vault.Gaps:
+		return tableOf(gapColumns, out.Gaps)
+	case *vault.Unread:
+		return tableOf(unreadColumns, out.Fields)
+	}
+	return nil, fmt.Errorf("no table is made of a %T", report)
+}

@@ -27,11 +27,7 @@ var activitiesHandler = handler{
 		if !asCSV {
 			return x.encode(http.StatusOK, out)
 		}
-		rows := make([]activityRow, len(out.Activities))
-		for i := range out.Activities {
-			rows[i] = activityRow{out, &out.Activities[i]}
-		}
-		table, err := tableOf(activityColumns, rows)
+		table, err := Table(out)
 		if err != nil {
 			return err
 		}
@@ -56,6 +52,14 @@ func (x *exchange) formatCSV() (bool, error) {
 type activityRow struct {
 	all *vault.ProcessingActivities
 	*vault.Activity
+}
+
+func activityRows(out *vault.ProcessingActivities) []activityRow {
+	rows := make([]activityRow, len(out.Activities))
+	for i := range out.Activities {
+		rows[i] = activityRow{out, &out.Activities[i]}
+	}
+	return rows
 }
 
 var activityColumns = []column[activityRow]{

@@ -56,7 +56,7 @@ var floors = [][]string{
 		"api/authn/codes:",
 		"api/authn/mail:",
 		"api/lane:",
-		"api/web/console: api/authn/openid api/web/page",
+		"api/web/console: api api/authn/openid api/web/page",
 		"api/web/privacy: api/authn/codes api/authn/openid api/web/page",
 		"api/webhook: api/wire",
 		"api: api/authn api/lane api/webhook api/wire",

@@ -52,6 +52,7 @@ type Handler struct {
 	passkeys *passkeys
 	openID   *openid.Provider // nil: none
 	provider string           // its name
+	jobs     *jobs
 }
 
 // New returns a Handler, or an error that says what is wrong with the
@@ -70,7 +71,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now),
+	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now), jobs: newJobs(cfg.Now),
 		openID: cfg.OpenID, provider: cmp.Or(cfg.OpenIDName, "OpenID")}
 	if h.passkeys, err = newPasskeys(origin, cfg.Now); err != nil {
 		return nil, fmt.Errorf("setting up passkeys: %w", err)
@@ -88,6 +89,10 @@ func New(cfg Config) (*Handler, error) {
 	}
 	return h, nil
 }
+
+// Close ends what still runs behind pages, and returns when it has ended. Requests
+// must be over.
+func (h *Handler) Close() { h.jobs.close() }
 
 // route is one line of the table: what a visitor may ask for.
 type route struct {
@@ -109,6 +114,11 @@ func routes() []route {
 		officerRoutes(),
 		approvalRoutes(),
 		lookupRoutes(),
+		ruleRoutes(),
+		replayRoutes(),
+		decisionRoutes(),
+		reportRoutes(),
+		recordRoutes(),
 	)
 }
 

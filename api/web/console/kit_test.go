@@ -56,6 +56,7 @@ func openWith(t testing.TB, o *vaulttest.Options, configure func(*console.Config
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(h.Close)
 	front, err := page.NewFront()
 	if err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ func showLogin(v *visit) error {
 // next is where to go after the login: a page of the console, whatever the query
 // says.
 func next(wanted string) string {
-	if wanted == "/console" || strings.HasPrefix(wanted, "/console/") && !strings.HasPrefix(wanted, "/console/log") && !strings.ContainsAny(wanted, "\\\r\n") {
+	if wanted == "/console" || strings.HasPrefix(wanted, "/console/") && !strings.HasPrefix(wanted, "/console/login") && !strings.HasPrefix(wanted, "/console/logout") && !strings.ContainsAny(wanted, "\\\r\n") {
 		return wanted
 	}
 	return "/console"

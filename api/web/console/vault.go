@@ -10,6 +10,8 @@ import (
 
 // Vault is all that the console asks of the vault.
 type Vault interface {
+	ruleVault
+
 	Ready() []string
 
 	Authenticate(clientID, secret string) (vault.Client, error)

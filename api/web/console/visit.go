@@ -120,6 +120,11 @@ func sections() []section {
 		{Key: "lookup", Path: "/console/lookup"},
 		{Key: "approvals", Path: "/console/approvals"},
 		{Key: "officers", Path: "/console/officers"},
+		{Key: "rules", Path: "/console/rules"},
+		{Key: "decisions", Path: "/console/decisions"},
+		{Key: "requests", Path: "/console/requests"},
+		{Key: "reports", Path: "/console/reports"},
+		{Key: "log", Path: "/console/log"},
 		{Key: "you", Path: "/console/you"},
 	}
 }
@@ -208,6 +213,7 @@ type problem struct {
 func problemOf(err error) problem {
 	var refused *vault.Error
 	var tooLarge *http.MaxBytesError
+	var problems *vault.PolicyProblems
 	switch {
 	case errors.Is(err, errNotFound):
 		return problem{Status: http.StatusNotFound, Code: vault.CodeNotFound}
@@ -215,6 +221,10 @@ func problemOf(err error) problem {
 		return problem{Status: http.StatusRequestEntityTooLarge, Code: "too_large"}
 	case errors.Is(err, errOpenID):
 		return problem{Status: http.StatusBadGateway, Code: "openid"}
+	case errors.As(err, &problems):
+		return problem{Status: http.StatusUnprocessableEntity, Code: vault.CodeInvalidRequest, Detail: problems.Error()}
+	case errors.Is(err, errBusy):
+		return problem{Status: http.StatusTooManyRequests, Code: "busy"}
 	case errors.Is(err, errTooOften):
 		return problem{Status: http.StatusTooManyRequests, Code: vault.CodeRateLimited}
 	case errors.As(err, &refused):

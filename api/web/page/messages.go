@@ -112,6 +112,16 @@ func (c catalogue) say(key string, pairs ...any) (string, error) {
 	return strings.NewReplacer(replace...).Replace(text), nil
 }
 
+// words is the message "family.name", or the name itself where there is none: for
+// names that come from elsewhere.
+func (c catalogue) words(family string, name any) string {
+	text, err := c.say(family + "." + fmt.Sprint(name))
+	if err != nil {
+		return fmt.Sprint(name)
+	}
+	return text
+}
+
 // form is the plural category of count in this language.
 func (c catalogue) form(count any) string {
 	var n int

@@ -123,6 +123,7 @@ func New(cfg Config) (*Site, error) {
 func newView(cfg Config, c catalogue) (*view, error) {
 	funcs := template.FuncMap{
 		"t":      c.say,
+		"words":  c.words,
 		"asset":  assetPath,
 		"day":    func(t time.Time) (string, error) { return c.day(t.In(cfg.Location)) },
 		"moment": func(t time.Time) (string, error) { return c.moment(t.In(cfg.Location)) },

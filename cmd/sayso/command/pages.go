@@ -25,7 +25,11 @@ func pages(f *folder, how serving) ([]api.Pages, func() error, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("the privacy centre: %w", err)
 	}
-	return []api.Pages{front, officers, people, links}, people.Close, nil
+	end := func() error {
+		officers.Close()
+		return people.Close()
+	}
+	return []api.Pages{front, officers, people, links}, end, nil
 }
 
 // privacyCentre makes the pages of people, with the logins of the settings.

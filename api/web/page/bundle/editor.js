@@ -60,7 +60,11 @@ function enhance(area) {
     lineNumbers(), history(), drawSelection(), indentOnInput(), bracketMatching(), closeBrackets(), highlightActiveLine(),
     indentUnit.of("\t"), EditorState.tabSize.of(4), rego, syntaxHighlighting(colours), EditorView.lineWrapping,
     keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
-    EditorView.updateListener.of(update => { if (update.docChanged) area.value = update.state.doc.toString() }),
+    EditorView.updateListener.of(update => {
+      if (!update.docChanged) return
+      area.value = update.state.doc.toString()
+      area.dispatchEvent(new Event("input", {bubbles: true})) // as if it were written there
+    }),
     EditorView.contentAttributes.of({"aria-label": area.getAttribute("aria-label") || area.labels?.[0]?.textContent || "rego"}),
     EditorState.readOnly.of(area.readOnly),
   ]
@@ -72,4 +76,8 @@ function enhance(area) {
   area.form?.addEventListener("submit", () => { area.value = view.state.doc.toString() })
 }
 
+// The editor's own styles go into an adopted sheet, since the page's policy stops
+// <style>. style-mod, which mounts them, takes one where there is no head.
+Object.defineProperty(document, "head", {value: null, configurable: true})
 document.querySelectorAll('textarea[data-editor="rego"]').forEach(enhance)
+delete document.head

@@ -1,0 +1,144 @@
+package console
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
+)
+
+func recordRoutes() []route {
+	return []route{
+		{pattern: "GET /console/log", do: showLog},
+		{pattern: "GET /console/requests", do: listRequests},
+		{pattern: "GET /console/requests/{id}", do: showRequest},
+		{pattern: "POST /console/requests/{id}/approve", do: decideRequest(true)},
+		{pattern: "POST /console/requests/{id}/refuse", do: decideRequest(false)},
+	}
+}
+
+// logPage is how the log stands, and the proof of a record if one was asked for.
+type logPage struct {
+	*vault.LogState
+	Asked   string
+	Proof   *vault.Proof
+	Problem *problem
+}
+
+func showLog(v *visit) error {
+	state, err := v.vault.LogState(v.ctx, v.by)
+	if err != nil {
+		return err
+	}
+	p := logPage{LogState: state, Asked: strings.TrimSpace(v.r.URL.Query().Get("id"))}
+	status := http.StatusOK
+	if p.Asked != "" {
+		if p.Proof, err = v.vault.Prove(v.ctx, p.Asked); err != nil {
+			wrong := problemOf(err)
+			if wrong.Status >= http.StatusInternalServerError {
+				return err
+			}
+			p.Problem, status = &wrong, wrong.Status
+		} else if err := vault.CheckProof(p.Proof, state.VerifierKey); err != nil {
+			return err
+		} else if v.r.URL.Query().Get("format") == "json" {
+			body, err := json.MarshalIndent(p.Proof, "", "  ")
+			if err != nil {
+				return err
+			}
+			v.w.Header().Set("Content-Type", "application/json")
+			v.w.Header().Set("Content-Disposition", `attachment; filename="proof.json"`)
+			_, err = v.w.Write(body)
+			return err
+		}
+	}
+	return v.render(status, "log.html", p)
+}
+
+// requestsPage lists requests with their clocks.
+type requestsPage struct {
+	Requests []clocked
+	Next     string
+}
+
+// clocked is a request with what is left of its time.
+type clocked struct {
+	vault.Request
+	Open bool
+	Left int // whole days until it is due; less than 0: since
+	Late bool
+}
+
+const requestRows = 50
+
+func (v *visit) clocked(r vault.Request) clocked {
+	c := clocked{Request: r, Open: r.Status != vault.RequestCompleted && r.Status != vault.RequestRefused}
+	left := r.DueAt.Sub(v.now())
+	c.Left, c.Late = int(left/(24*time.Hour)), left < 0
+	return c
+}
+
+func listRequests(v *visit) error {
+	var before privacy.RequestID
+	if text := v.r.URL.Query().Get("after"); text != "" {
+		id, err := privacy.ParseRequestID(text)
+		if err != nil {
+			return errNotFound
+		}
+		before = id
+	}
+	all, err := v.vault.Requests(v.ctx, v.by, before, requestRows+1)
+	if err != nil {
+		return err
+	}
+	var p requestsPage
+	if len(all) > requestRows {
+		all = all[:requestRows]
+		p.Next = all[requestRows-1].ID.String()
+	}
+	for _, r := range all {
+		p.Requests = append(p.Requests, v.clocked(r))
+	}
+	return v.render(http.StatusOK, "requests.html", p)
+}
+
+func (v *visit) request() (privacy.RequestID, error) {
+	id, err := privacy.ParseRequestID(v.r.PathValue("id"))
+	if err != nil {
+		return id, errNotFound
+	}
+	return id, nil
+}
+
+func showRequest(v *visit) error {
+	id, err := v.request()
+	if err != nil {
+		return err
+	}
+	r, err := v.vault.Request(v.ctx, v.by, id)
+	if err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, "request.html", v.clocked(*r))
+}
+
+// decideRequest lets a retention run go on that would touch many people, or not.
+func decideRequest(approve bool) func(*visit) error {
+	return func(v *visit) error {
+		id, err := v.request()
+		if err != nil {
+			return err
+		}
+		key, decide := "request_refused", v.vault.RefuseRequest
+		if approve {
+			key, decide = "request_approved", v.vault.ApproveRequest
+		}
+		if _, err := decide(v.ctx, v.by, id); err != nil {
+			return err
+		}
+		return v.done("/console/requests/"+id.String(), key)
+	}
+}
