@@ -25,6 +25,8 @@ func replayRoutes() []route {
 type replayOf struct {
 	Policy   string
 	Revision uint64
+	Desk     bool
+	text     string // of the register on the desk
 	Back     string // the page it was begun at
 	From, To time.Time
 }
@@ -44,7 +46,13 @@ func beginReplay(v *visit) error {
 			}
 			return &out.Report, nil
 		}
-		out, err := v.vault.ReplayPendingRegister(ctx, by, of.Revision, req, progress)
+		replays := func() (*vault.RegisterReplay, error) {
+			if of.Desk {
+				return v.vault.ReplayRegister(ctx, by, "register.yaml", []byte(of.text), req, progress)
+			}
+			return v.vault.ReplayPendingRegister(ctx, by, of.Revision, req, progress)
+		}
+		out, err := replays()
 		if err != nil {
 			return nil, err
 		}
@@ -58,13 +66,23 @@ func beginReplay(v *visit) error {
 }
 
 func (v *visit) replayOf() (of replayOf, err error) {
-	of.Policy = v.value("policy")
-	if of.Policy != "" {
+	of.Policy, of.Desk = v.value("policy"), v.value("desk") != ""
+	switch {
+	case of.Desk:
+		_, w, err := v.register()
+		if err != nil {
+			return of, err
+		}
+		if w == nil {
+			return of, errNotFound
+		}
+		of.text, of.Back = w.Text, "/console/register/review"
+	case of.Policy != "":
 		if _, err := v.vault.PolicyByID(v.ctx, v.by, of.Policy); err != nil {
 			return of, err
 		}
 		of.Back = "/console/rules/" + url.PathEscape(of.Policy)
-	} else {
+	default:
 		if of.Revision, err = strconv.ParseUint(v.value("revision"), 10, 64); err != nil {
 			return of, errNotFound
 		}

@@ -117,14 +117,14 @@ func sections() []section {
 		{Key: "fields", Path: "/console/fields"},
 		{Key: "channels", Path: "/console/channels"},
 		{Key: "register", Path: "/console/register"},
-		{Key: "lookup", Path: "/console/lookup"},
-		{Key: "approvals", Path: "/console/approvals"},
-		{Key: "officers", Path: "/console/officers"},
 		{Key: "rules", Path: "/console/rules"},
+		{Key: "approvals", Path: "/console/approvals"},
 		{Key: "decisions", Path: "/console/decisions"},
+		{Key: "lookup", Path: "/console/lookup"},
 		{Key: "requests", Path: "/console/requests"},
 		{Key: "reports", Path: "/console/reports"},
 		{Key: "log", Path: "/console/log"},
+		{Key: "officers", Path: "/console/officers"},
 		{Key: "you", Path: "/console/you"},
 	}
 }
