@@ -85,9 +85,9 @@ func preferHolder(own []*person, found map[privacy.SubjectID]bool) (*person, err
 // inherits what was said no to with it by somebody of whom nothing else is
 // known. Of whoever else has it, and is another person for all we know, p inherits
 // what they withdrew, refused or opted out of: what is sent goes to the same
-// address, and a yes that another system has from before is the older word. An
-// objection is theirs alone, because it is about their situation (Art. 21), and so
-// is all that was said by whoever has a shared identifier.
+// address, and a yes that another system has from before is the older word. With a
+// shared identifier that is so of purposes that use it. An objection is theirs
+// alone, because it is about their situation (Art. 21).
 func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured, fact *consent.Value, newly bool) error {
 	e, err := c.v.epochs(tx)
 	if err != nil {
@@ -113,8 +113,8 @@ func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured,
 		switch {
 		case newly && only:
 			inherit(p.standing, o.standing, nil)
-		case newly && k.field.Identifier == register.Unique:
-			inherit(p.standing, o.standing, c.asksForAYes)
+		case newly:
+			inherit(p.standing, o.standing, func(id privacy.PurposeID) bool { return c.saidWith(k.field, id) })
 		}
 		switch {
 		case !theirs.Holds:
@@ -188,12 +188,16 @@ func before(a, b *consent.Value) bool {
 	return a.Recorded.Before(b.Recorded)
 }
 
-// asksForAYes reports whether a purpose rests on what people say, and not on
-// something that is true of them. Of one that is gone from the register nothing
-// may be released anyway.
-func (c *capture) asksForAYes(id privacy.PurposeID) bool {
+// saidWith reports whether a no for a purpose is about an identifier, whoever has
+// it: the purpose rests on what people say, and not on something that is true of
+// them, and a shared identifier is among what it uses. Of a purpose that is gone
+// from the register nothing may be released anyway.
+func (c *capture) saidWith(f *register.Field, id privacy.PurposeID) bool {
 	p, ok := c.regime.register.Purpose(id)
-	return !ok || p.Basis == privacy.Consent || p.Basis == privacy.OptOut
+	if !ok || p.Basis != privacy.Consent && p.Basis != privacy.OptOut {
+		return false
+	}
+	return f.Identifier == register.Unique || contains(p.Fields, f.Name)
 }
 
 // inherit takes over the noes of somebody with the same identifier, those of

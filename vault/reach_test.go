@@ -127,6 +127,30 @@ func TestANoHoldsForWhoIsCapturedWithTheAddressLater(t *testing.T) {
 	v.As("mail").For("news").Read(late).Denied(privacy.CodeNoConsent)
 }
 
+// Nor does a number that a family shares forget what was said with it: no text
+// message goes there again for an older yes. A purpose that does not use the
+// number is each one's own.
+func TestANoHoldsForWhoIsCapturedWithTheSharedNumberLater(t *testing.T) {
+	reg := strings.NewReplacer("channels:", `  - {id: texts, title: Texts, benefit: Texts, dpv: "dpv:DirectMarketing", basis: consent, fields: [given_name, phone_number], retention: P1Y, consent: {notice: {version: "1", text: Texts.}}}
+channels:`, "obtains: [news]", "obtains: [news, texts]", "kind: mail, purposes: [news]", "kind: mail, purposes: [news, texts]").Replace(crowd)
+	v := vaulttest.New(t, &vaulttest.Options{Register: reg, Now: time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)})
+	const number = "+49 30 901820"
+	mother := v.As("web").Capture(told("given_name", "Anahita", "email", "ana@example.org", "phone_number", number))
+	v.As("mail").For("news").Consent(mother, privacy.StatusRefused)
+	v.As("mail").For("texts").Consent(vaulttest.By("phone_number", number), privacy.StatusWithdrawn)
+
+	req := vaulttest.CaptureRequest(t, told("given_name", "Ben", "email", "ben@example.org", "phone_number", number))
+	for _, p := range []privacy.PurposeID{"news", "texts"} {
+		req.Consents = append(req.Consents, vault.ConsentRequest{Purpose: p, Status: privacy.StatusGiven, Method: "paper_form", At: v.Now().Add(-30 * 24 * time.Hour)})
+	}
+	res, err := v.Capture(t.Context(), v.As("desk").Caller, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.As("mail").For("texts").Read(vaulttest.ID(res.Subject)).Denied(privacy.CodeNoConsent)
+	v.As("mail").For("news").Read(vaulttest.ID(res.Subject), "given_name").Released(told("given_name", "Ben"))
+}
+
 // An act by an identifier tells no subject ID: not who is known, not since
 // when, and not that two identifiers are one person's.
 func TestAReceiptOfAnActByAnIdentifierTellsNoID(t *testing.T) {
