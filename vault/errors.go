@@ -138,7 +138,7 @@ func (v *Vault) refusal(err error) error {
 		v.cfg.Logger.Error("the rules in force gave no decision; nothing was released", "err", err)
 		return unavailable("no decision could be made")
 	case errors.Is(err, store.ErrClosed):
-		return unavailable("the vault is stopping")
+		return unavailable("the vault's storage is closed: it is stopping, or could not write to its disk; GET /readyz says which")
 	}
 	v.cfg.Logger.Error("nothing was released or changed", "err", err)
 	return unavailable("the vault cannot answer now")

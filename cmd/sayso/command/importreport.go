@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -192,7 +193,9 @@ func openRejects(path string, not ...string) (*rejectsFile, error) {
 		return nil, fmt.Errorf("listing what is rejected: %w (--rejects names another place)", err)
 	}
 	r := &rejectsFile{file: f, csv: csv.NewWriter(f), empty: true}
-	return r, r.csv.Write(rejectsHeader)
+	err = r.csv.Write(rejectsHeader)
+	r.csv.Flush() // another run of the same import knows the file by it
+	return r, errors.Join(err, r.csv.Error())
 }
 
 func (r *rejectsFile) add(one reject) error {
@@ -200,12 +203,15 @@ func (r *rejectsFile) add(one reject) error {
 	return r.csv.Write([]string{strconv.Itoa(one.line), one.field, one.code, one.detail})
 }
 
-// close ends the file; one that lists nothing is removed.
+// close ends the file; one that lists nothing is removed, unless another run of
+// the same import did that.
 func (r *rejectsFile) close() error {
 	r.csv.Flush()
 	err := errors.Join(r.csv.Error(), r.file.Close())
 	if r.empty {
-		err = errors.Join(err, os.Remove(r.file.Name()))
+		if gone := os.Remove(r.file.Name()); !errors.Is(gone, fs.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 	}
 	return err
 }
