@@ -246,9 +246,9 @@ func (t *tx) apply() (err error) {
 		}
 		// Keys after the last one will be followed by more of their kind: leave
 		// little room between them. What others wrote meanwhile may lie among the
-		// first of them.
-		last, _ := bucket.Cursor().Last()
-		if n := len(o.rows); o.rows[n/2].key > string(last) {
+		// first of them. Not by Cursor.Last: bbolt 1.5 looks for it without end where
+		// this transaction deleted all of a bucket of more than one page.
+		if behind, _ := bucket.Cursor().Seek([]byte(o.rows[len(o.rows)/2].key)); behind == nil {
 			bucket.FillPercent = fillAscending
 		}
 		for _, w := range o.rows {
