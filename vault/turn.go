@@ -23,6 +23,9 @@ const (
 	retryTurn   = 5 * time.Second // while somebody else rotates keys
 	sweepsWait  = 24 * time.Hour  // for the turn after values whose time was over
 	certifyMost = 64              // in one transaction
+
+	restTimes = 10          // after a look it rests so many times as long as that took,
+	restMost  = time.Second // and no longer: where many are erased, looks are long
 )
 
 // followErasures brings open erasures to their end: those that a crash or a fault
@@ -30,14 +33,21 @@ const (
 func (v *Vault) followErasures(ctx context.Context) {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	var rested time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-wait.C:
 		case <-v.erasures.kick:
+			if left := time.Until(rested); left > 0 {
+				wait.Reset(left)
+				continue
+			}
 		}
+		began := time.Now()
 		next, err := v.pursue(ctx)
+		rested = time.Now().Add(min(restMost, restTimes*time.Since(began)))
 		if ctx.Err() != nil {
 			return
 		}
@@ -52,10 +62,7 @@ func (v *Vault) followErasures(ctx context.Context) {
 // pursue does what can be done for all open erasures now, and returns when there
 // may be more.
 func (v *Vault) pursue(ctx context.Context) (next time.Duration, err error) {
-	if err := v.advanceAll(ctx); err != nil {
-		return 0, err
-	}
-	open, err := v.openRequests(ctx)
+	open, err := v.advanceAll(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -93,30 +100,35 @@ func (v *Vault) pursue(ctx context.Context) (next time.Duration, err error) {
 	return 0, nil // completes them
 }
 
-// advanceAll does of every open erasure what needs no turn of keys.
-func (v *Vault) advanceAll(ctx context.Context) error {
-	open, err := v.openRequests(ctx)
-	if err != nil {
-		return err
+// advanceAll does of every open erasure what needs no turn of keys, and returns the
+// requests that are open then.
+func (v *Vault) advanceAll(ctx context.Context) (open []*requestRecord, err error) {
+	if open, err = v.openRequests(ctx); err != nil {
+		return nil, err
 	}
+	tried := false
 	for _, q := range open {
 		if q.Kind != RequestErasure || q.Step >= stepErased {
 			continue
 		}
+		tried = true
 		if err := v.erasures.advanceNow(ctx, v, q.ID); err != nil {
 			if ctx.Err() != nil {
-				return err
+				return nil, err
 			}
 			v.cfg.Logger.Error("an erasure does not get on; it is tried again", "request", q.ID, "err", err)
 		}
 	}
-	return nil
+	if tried {
+		return v.openRequests(ctx)
+	}
+	return open, nil
 }
 
 // resumeErasures does at start-up what a crash cut off. What it cannot do, the
 // background tries again; nothing is released of those people meanwhile.
 func (v *Vault) resumeErasures(ctx context.Context) {
-	if err := v.advanceAll(ctx); err != nil {
+	if _, err := v.advanceAll(ctx); err != nil {
 		v.cfg.Logger.Error("erasures that were begun do not get on; they are tried again", "err", err)
 	}
 }
