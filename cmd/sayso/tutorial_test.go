@@ -44,7 +44,14 @@ func lessons(t *testing.T, page string) (all []lesson) {
 
 // Whoever pastes the tutorial into a shell, block by block, gets to its end and
 // sees what it says they see.
-func TestTutorial(t *testing.T) {
+func TestTutorial(t *testing.T) { follow(t, "tutorial.md", "northgate") }
+
+// Likewise whoever connects a channel by the page about that.
+func TestANewChannelInTenMinutes(t *testing.T) { follow(t, "channel.md", "hotline") }
+
+// follow pastes a page of the docs, which works in a folder of its own.
+func follow(t *testing.T, page, folder string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("it builds the program and runs it for a while")
 	}
@@ -60,7 +67,7 @@ func TestTutorial(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(source, "docs", "tutorial.md"))
+	text, err := os.ReadFile(filepath.Join(source, "docs", page))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,32 +94,32 @@ func TestTutorial(t *testing.T) {
 	}
 	out, err := shell.CombinedOutput()
 	if err != nil {
-		t.Errorf("the tutorial ends with %v", err)
+		t.Errorf("%s ends with %v", page, err)
 	}
 	failed := failuresOf(t, failures)
 	rest := string(out)
 	for i, l := range all {
 		printed, after, there := strings.Cut(rest, fmt.Sprintf("\nEND %d\n", i))
 		if !there {
-			t.Fatalf("tutorial.md:%d: it stops here:\n%s\n%s", l.line, l.commands, rest)
+			t.Fatalf("%s:%d: it stops here:\n%s\n%s", page, l.line, l.commands, rest)
 		}
 		rest = after
 		if len(failed[i]) != l.fails {
-			t.Errorf("tutorial.md:%d: failed: %q; of these the page says: %d\n%s", l.line, failed[i], l.fails, printed)
+			t.Errorf("%s:%d: failed: %q; of these the page says: %d\n%s", page, l.line, failed[i], l.fails, printed)
 		}
 		if l.prints == nil {
 			if strings.TrimSpace(printed) != "" {
-				t.Errorf("tutorial.md:%d: got\n%s\nand the page says nothing of it", l.line, printed)
+				t.Errorf("%s:%d: got\n%s\nand the page says nothing of it", page, l.line, printed)
 			}
 			continue
 		}
 		pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimRight(*l.prints, "\n")), "…", `\S.*`)
 		if !regexp.MustCompile("^" + pattern + "$").MatchString(strings.TrimRight(printed, "\n")) {
-			t.Errorf("tutorial.md:%d: got\n%s\nwant\n%s", l.line, printed, *l.prints)
+			t.Errorf("%s:%d: got\n%s\nwant\n%s", page, l.line, printed, *l.prints)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(shell.Dir, "northgate")); err == nil {
-		t.Error("the tutorial leaves its folder behind")
+	if _, err := os.Stat(filepath.Join(shell.Dir, folder)); err == nil {
+		t.Errorf("%s leaves its folder behind", page)
 	}
 }
 
