@@ -130,7 +130,7 @@ func TestTheLifeOfAChange(t *testing.T) {
 		t.Errorf("she could approve her own change:\n%s", there)
 	}
 	beatrix.Go(d.URL + "/console/rules/pol_guardrails")
-	beatrix.See("Wartet auf eine zweite verantwortliche Person")
+	beatrix.See("Wartet auf eine zweite beauftragte Person")
 	beatrix.See("Kann mehr hinauslassen")
 	beatrix.Accessible()
 	beatrix.Shot("approve-tablet")

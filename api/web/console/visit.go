@@ -146,8 +146,9 @@ func (v *visit) frame(data any) (*frame, error) {
 	f.Officer, f.Enrols = v.by.Client.Officer, v.session.How == vault.CredentialEnrolment
 	f.Sections = sections()
 	here := -1
+	path := strings.Replace(v.r.URL.Path, "/console/replays", "/console/rules", 1)
 	for i, s := range f.Sections {
-		if v.r.URL.Path == s.Path || strings.HasPrefix(v.r.URL.Path, s.Path+"/") {
+		if path == s.Path || strings.HasPrefix(path, s.Path+"/") {
 			if here < 0 || len(s.Path) > len(f.Sections[here].Path) {
 				here = i
 			}

@@ -20,20 +20,22 @@ type Bar struct {
 }
 
 const (
-	barHeight = 22
-	barGap    = 6
-	barRoom   = 400 // of the longest bar, in the picture's own units
+	barLabel  = 18 // the line above a bar that says what it counts
+	barHeight = 14
+	barGap    = 12
+	barRoom   = 480 // of the longest bar, in the picture's own units
 )
 
-// DrawnBar is a bar with its place in the picture.
+// DrawnBar is a bar with its place in the picture: the label above it, the count
+// behind it.
 type DrawnBar struct {
 	Bar
-	Y, Text int
-	Width   string
+	Text, Y, CountX, CountY int
+	Width                   string
 }
 
 // Height is the picture's.
-func (b Bars) Height() int { return len(b.Bars) * (barHeight + barGap) }
+func (b Bars) Height() int { return len(b.Bars) * (barLabel + barHeight + barGap) }
 
 // Drawn are the bars with their places.
 func (b Bars) Drawn() []DrawnBar {
@@ -43,8 +45,9 @@ func (b Bars) Drawn() []DrawnBar {
 	}
 	var drawn []DrawnBar
 	for i, bar := range b.Bars {
-		y := i * (barHeight + barGap)
-		drawn = append(drawn, DrawnBar{Bar: bar, Y: y, Text: y + barHeight*2/3, Width: fmt.Sprintf("%.1f", float64(bar.Count)*barRoom/float64(most))})
+		y := i * (barLabel + barHeight + barGap)
+		width := float64(bar.Count) * barRoom / float64(most)
+		drawn = append(drawn, DrawnBar{Bar: bar, Text: y + barLabel - 5, Y: y + barLabel, CountX: int(width) + 8, CountY: y + barLabel + barHeight - 2, Width: fmt.Sprintf("%.1f", width)})
 	}
 	return drawn
 }
