@@ -334,7 +334,7 @@ func (f *fake) Request(_ context.Context, _ vault.Caller, id privacy.RequestID) 
 func (f *fake) ApproveRequest(ctx context.Context, c vault.Caller, id privacy.RequestID) (*vault.Request, error) {
 	return f.Request(ctx, c, id)
 }
-func (f *fake) RefuseRequest(ctx context.Context, c vault.Caller, id privacy.RequestID) (*vault.Request, error) {
+func (f *fake) DeclineRequest(ctx context.Context, c vault.Caller, id privacy.RequestID, _ string) (*vault.Request, error) {
 	return f.Request(ctx, c, id)
 }
 func (f *fake) PlaceHold(_ context.Context, _ vault.Caller, r vault.HoldRequest) (*vault.Hold, error) {

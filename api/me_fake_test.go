@@ -91,3 +91,27 @@ func (f *fake) Restrict(context.Context, vault.Caller, privacy.SubjectID, string
 func (f *fake) Lift(context.Context, vault.Caller, privacy.SubjectID, string) (*vault.Restriction, error) {
 	return &vault.Restriction{}, f.called("lift")
 }
+
+func (f *fake) EnterRequest(ctx context.Context, c vault.Caller, r vault.EnterRequest) (*vault.Request, error) {
+	return f.Erase(ctx, c, vault.EraseRequest{Subject: r.Subject, Reason: r.Reason})
+}
+
+func (f *fake) ConfirmIdentity(ctx context.Context, c vault.Caller, id privacy.RequestID, _ string) (*vault.Request, error) {
+	return f.Request(ctx, c, id)
+}
+
+func (f *fake) ExtendRequest(ctx context.Context, c vault.Caller, id privacy.RequestID, _ string) (*vault.Request, error) {
+	return f.Request(ctx, c, id)
+}
+
+func (f *fake) AnswerRequest(ctx context.Context, c vault.Caller, id privacy.RequestID, _ string) (*vault.Request, error) {
+	return f.Request(ctx, c, id)
+}
+
+func (f *fake) OwnRequests(context.Context, vault.Caller) ([]vault.Request, error) {
+	return []vault.Request{{ID: privacy.RequestID(record), Kind: vault.RequestObjection, Status: vault.RequestInProgress, ReceivedAt: morning, DueAt: morning}}, f.called("own requests")
+}
+
+func (f *fake) ObjectOwn(context.Context, vault.Caller, privacy.PurposeID, string, *privacy.Actor) (*vault.Objection, error) {
+	return &vault.Objection{ConsentResult: vault.ConsentResult{Consent: record, Status: privacy.StatusObjected, Receipt: "a.b.c"}, Absolute: true}, f.called("object")
+}

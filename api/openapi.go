@@ -222,10 +222,17 @@ type personRequestSchema struct{}
 
 // Schema is called by huma.
 func (personRequestSchema) Schema(r huma.Registry) *huma.Schema {
-	three := 3
-	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &three,
-		Properties: map[string]*huma.Schema{"kind": {Type: huma.TypeString, Enum: []any{"erasure"}}, "reason": {Type: huma.TypeString},
-			"subject": r.Schema(reflect.TypeFor[wire.Subject](), true, "")}, AdditionalProperties: true}
+	three, six := 3, 6
+	kinds := make([]any, len(wire.RequestKinds))
+	for i, kind := range wire.RequestKinds {
+		kinds[i] = kind
+	}
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &six,
+		Properties: map[string]*huma.Schema{"kind": {Type: huma.TypeString, Enum: kinds}, "reason": {Type: huma.TypeString},
+			"purpose":     {Type: huma.TypeString, Description: "of an objection"},
+			"received_at": {Type: huma.TypeString, Format: "date-time"},
+			"identity":    {Type: huma.TypeString, Enum: []any{wire.IdentityConfirmed, wire.IdentityAwaiting}},
+			"subject":     r.Schema(reflect.TypeFor[wire.Subject](), true, "")}, AdditionalProperties: true}
 }
 
 // holdRequestSchema describes wire.HoldRequest, likewise.

@@ -10,7 +10,8 @@ import (
 )
 
 func askFor(x *exchange, in *wire.PersonRequest) (int, *wire.Request, error) {
-	out, err := x.door.Erase(x.ctx, once(x, asked), vault.EraseRequest{Subject: ref(in.Subject), Reason: in.Reason})
+	out, err := x.door.EnterRequest(x.ctx, once(x, asked), vault.EnterRequest{Kind: vault.RequestKind(in.Kind), Subject: ref(in.Subject), Reason: in.Reason,
+		Purpose: in.Purpose, Received: moment(in.ReceivedAt), Awaiting: in.Identity == wire.IdentityAwaiting})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -65,8 +66,52 @@ func approveRequest(x *exchange, _ *wire.Nothing) (int, *wire.Request, error) {
 	return x.answerRequest(x.door.ApproveRequest)
 }
 
-func refuseRequest(x *exchange, _ *wire.Nothing) (int, *wire.Request, error) {
-	return x.answerRequest(x.door.RefuseRequest)
+func refuseRequest(x *exchange, in *wire.Why) (int, *wire.Request, error) {
+	return x.answerRequest(saying(x.door.DeclineRequest, in.Reason))
+}
+
+func confirmIdentity(x *exchange, in *wire.Because) (int, *wire.Request, error) {
+	return x.answerRequest(saying(x.door.ConfirmIdentity, in.Reason))
+}
+
+func extendRequest(x *exchange, in *wire.Because) (int, *wire.Request, error) {
+	return x.answerRequest(saying(x.door.ExtendRequest, in.Reason))
+}
+
+func completeRequest(x *exchange, in *wire.Because) (int, *wire.Request, error) {
+	return x.answerRequest(saying(x.door.AnswerRequest, in.Reason))
+}
+
+// saying is a word on a request that comes with a reason.
+func saying(do func(context.Context, vault.Caller, privacy.RequestID, string) (*vault.Request, error), reason string) func(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error) {
+	return func(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error) {
+		return do(ctx, by, id, reason)
+	}
+}
+
+func objectMe(x *exchange, in *wire.ObjectionRequest) (int, *wire.Objection, error) {
+	out, err := x.door.ObjectOwn(x.ctx, once(x, objected), in.Purpose, in.Reason, who(in.By))
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := objected(out)
+	return status, answer, nil
+}
+
+func objected(out *vault.Objection) (int, *wire.Objection) {
+	return http.StatusCreated, &wire.Objection{Consent: out.Consent, Status: out.Status, Receipt: out.Receipt, Absolute: out.Absolute, Request: out.Request}
+}
+
+func listOwnRequests(x *exchange) (*wire.RequestList, error) {
+	all, err := x.door.OwnRequests(x.ctx, x.caller)
+	if err != nil {
+		return nil, err
+	}
+	list := wire.RequestList{Requests: []wire.Request{}}
+	for i := range all {
+		list.Requests = append(list.Requests, *requestNow(&all[i]))
+	}
+	return &list, nil
 }
 
 func (x *exchange) answerRequest(say func(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error)) (int, *wire.Request, error) {
@@ -85,7 +130,11 @@ func (x *exchange) answerRequest(say func(context.Context, vault.Caller, privacy
 
 func requestNow(q *vault.Request) *wire.Request {
 	answer := wire.Request{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), Why: q.Why, Subject: q.Subject, By: q.By, Reason: q.Reason,
-		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate}
+		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Extended: q.Extended,
+		Identity: q.Identity, Extension: q.Extension, Answer: q.Answer}
+	if q.Own != nil {
+		answer.Own = &wire.Actor{Role: q.Own.Role, Ref: q.Own.Ref}
+	}
 	if !q.CompletedAt.IsZero() {
 		answer.CompletedAt = &q.CompletedAt
 	}

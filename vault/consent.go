@@ -30,6 +30,9 @@ type ConsentRequest struct {
 	At            time.Time // zero: now, after the person's last act
 	By            *privacy.Actor
 	Evidence      map[string]any
+
+	also     func(store.Tx, *person) error        // done with it, to whom it is answered about
+	answered func(store.Tx, *ConsentResult) error // keeps the answer in its transaction
 }
 
 // ConsentResult is the record that was made of an act.
@@ -121,6 +124,9 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 			if res, err = v.phantomConsent(tx, w.ref.id, channel, a); err != nil {
 				return err
 			}
+			if req.answered != nil {
+				return req.answered(tx, res)
+			}
 			return by.Once.keep(tx, res, w.ref.id)
 		}
 		for i, p := range people {
@@ -138,6 +144,14 @@ func (v *Vault) recordConsent(ctx context.Context, by Caller, req ConsentRequest
 			if err := v.putConsent(tx, p, record, digest); err != nil {
 				return err
 			}
+			if i == 0 && req.also != nil {
+				if err := req.also(tx, p); err != nil {
+					return err
+				}
+			}
+		}
+		if req.answered != nil {
+			return req.answered(tx, res)
 		}
 		return by.Once.keep(tx, res, w.everybody()...)
 	})

@@ -75,6 +75,7 @@ type eraser struct {
 	own     *privacy.Actor // the person in a session of theirs, or who acts for them
 	once    *Once
 	reason  string
+	intake  *requestRecord // the request that came by letter, whose person is known now
 }
 
 // mayErase says who asks for an erasure, or that they may not.
@@ -200,6 +201,15 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	now, _, _ := v.clock.now()
 	q := &requestRecord{ID: request, Kind: RequestErasure, Status: RequestInProgress, Officer: who.officer, Received: at,
 		Due: answerWithin.After(at), Subject: id, Own: who.own}
+	if who.intake != nil {
+		if q, err = v.requestOf(tx, request); err != nil {
+			return nil, err
+		}
+		if q == nil || q.Status != RequestAwaiting {
+			return nil, refuse(CodeWrongState, "this request waits for nobody's identity")
+		}
+		q.Status = RequestInProgress
+	}
 	if len(p.standing.Holds) > 0 {
 		q.Status = RequestBlocked
 	}
@@ -426,7 +436,7 @@ func (v *Vault) erasureStep(ctx context.Context, id privacy.RequestID) (q *reque
 		q, err = v.requestOf(s, id)
 		return err
 	})
-	if err != nil || q == nil || q.Kind != RequestErasure || !q.open() {
+	if err != nil || q == nil || q.Kind != RequestErasure || !q.open() || q.Status == RequestAwaiting {
 		return q, false, err
 	}
 	switch q.Step {

@@ -30,6 +30,7 @@ func kindsOfData() []kindOfData {
 		{"possible_matches", true, matchesOf},
 		{"answers", true, answersOf},
 		{"sessions", true, sessionsOf},
+		{"requests", true, requestsOfErased},
 	}
 }
 

@@ -51,6 +51,12 @@ type Request struct {
 	Kept        []Stay
 	People      uint64 // of a retention run: whom it would touch
 	Certificate string // compact JWS, once an erasure is completed
+
+	Purpose  privacy.PurposeID // of an objection
+	Extended bool              // the time to answer is two months longer
+	// What officers said, gone with the person: how it is known that it is them, why
+	// the time is longer, and what was done or why not.
+	Identity, Extension, Answer string
 }
 
 // answerWithin is the month within which a request is answered (Art. 12(3)).
@@ -104,6 +110,10 @@ type requestRecord struct {
 
 	People   uint64 `json:"people,omitempty"` // of a retention run: whom it would touch
 	Approved bool   `json:"approved,omitempty"`
+
+	Purpose  privacy.PurposeID `json:"purpose,omitempty"`  // of an objection
+	Extended bool              `json:"extended,omitempty"` // the time to answer is longer (Art. 12(3))
+	Words    []byte            `json:"words,omitempty"`    // what officers said, sealed with the person's history key
 }
 
 // Stay is what an erasure leaves, and why (Art. 17(3)(b)).
@@ -183,11 +193,8 @@ func (v *Vault) saveRequest(tx store.Tx, q *requestRecord) error {
 	} else {
 		err = tx.Delete(bucketRequestsOpen, q.ID[:])
 	}
-	if err == nil && before != nil && before.Subject != q.Subject {
-		err = bucketRequestsOf.delete(tx, v.place(before.Subject))
-	}
-	if err == nil && q.Subject != privacy.Nobody {
-		err = bucketRequestsOf.put(tx, v.place(q.Subject), bytes.Clone(q.ID[:]))
+	if err == nil {
+		err = v.linkRequest(tx, before, q)
 	}
 	return err
 }
@@ -278,12 +285,17 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 // person's key opens it.
 func (v *Vault) viewRequest(ctx context.Context, q *requestRecord) Request {
 	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, Own: q.Own, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
-		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Why: v.inTheWay(q)}
+		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Extended: q.Extended, Why: v.inTheWay(q)}
 	if q.Subject != privacy.Nobody {
 		view.Subject = &q.Subject
-		if p, err := v.loadKeys(ctx, q.Subject); err == nil && p != nil && q.Reason != nil {
-			if plain, err := p.unsealReason(v, q); err == nil {
-				view.Reason = string(plain)
+		if p, err := v.loadKeys(ctx, q.Subject); err == nil && p != nil {
+			if q.Reason != nil {
+				if plain, err := p.unsealReason(v, q); err == nil {
+					view.Reason = string(plain)
+				}
+			}
+			if w, err := p.words(v, q); err == nil {
+				view.Identity, view.Extension, view.Answer = w.Identity, w.Extended, w.Answer
 			}
 		}
 	}
@@ -295,6 +307,12 @@ func (v *Vault) inTheWay(q *requestRecord) string {
 	switch {
 	case !q.open():
 		return ""
+	case q.Status == RequestAwaiting:
+		return "it is not known yet whether it is the person who asks: an officer confirms it"
+	case q.Kind == RequestObjection:
+		return "nothing is released for the purpose meanwhile; an officer decides, with reasons, whether the objection stands"
+	case q.Kind != RequestErasure && q.Kind != RequestRetention:
+		return "an officer answers it"
 	case q.Kind == RequestRetention && q.Approved:
 		return "it is being done"
 	case q.Kind == RequestRetention:

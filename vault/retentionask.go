@@ -114,6 +114,26 @@ func (v *Vault) ApproveRequest(ctx context.Context, by Caller, id privacy.Reques
 	return q, err
 }
 
+// DeclineRequest refuses a person's request, with the reasons they are told (Art.
+// 12(4)); an objection is overruled by that. Of a run it is RefuseRequest.
+func (v *Vault) DeclineRequest(ctx context.Context, by Caller, id privacy.RequestID, reason string) (*Request, error) {
+	if err := v.mustOfficer(by); err != nil {
+		return nil, err
+	}
+	var q *requestRecord
+	err := v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
+		q, err = v.requestOf(s, id)
+		return err
+	})
+	if err != nil {
+		return nil, v.refusal(err)
+	}
+	if q != nil && q.Kind != RequestRetention {
+		return v.refuseRight(ctx, by, q, reason)
+	}
+	return v.RefuseRequest(ctx, by, id)
+}
+
 // RefuseRequest ends a run that asked. A day later it asks again, if it has to.
 func (v *Vault) RefuseRequest(ctx context.Context, by Caller, id privacy.RequestID) (*Request, error) {
 	return v.answerRun(ctx, by, id, "refused", func(tx store.Tx, q *requestRecord, now time.Time) error {

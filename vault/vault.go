@@ -93,6 +93,8 @@ const (
 	bucketRequestsOpen store.Bucket = "requests/open" // request
 	bucketRequestsOf   personal     = "requests/of"   // place → request
 
+	bucketRequestsAbout personal = "requests/about" // place, request
+
 	bucketImports       store.Bucket = "imports"         // import → how far it is, sealed
 	bucketImportRejects store.Bucket = "imports/rejects" // import, row → what was rejected from there on, sealed
 

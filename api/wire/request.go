@@ -2,6 +2,8 @@ package wire
 
 import (
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,17 +18,58 @@ type PersonRequest struct {
 	Kind    string
 	Subject Subject
 	Reason  string
+	// All below may be left out: the purpose of an objection, when the request came,
+	// and whether it is known that it is the person's, which it is unless it is said
+	// to be IdentityAwaiting.
+	Purpose    privacy.PurposeID
+	ReceivedAt *time.Time
+	Identity   string
 }
+
+// What is known of who asks.
+const (
+	IdentityConfirmed = "confirmed"
+	IdentityAwaiting  = "awaiting"
+)
+
+// RequestKinds are what a person can ask for by letter or phone.
+var RequestKinds = []string{"access", "rectification", "erasure", "restriction", "portability", "objection"}
 
 // MarshalJSONTo writes the kind, the person as subject, and the reason.
 func (a PersonRequest) MarshalJSONTo(enc *jsontext.Encoder) error {
-	return about(enc, a.Kind, a.Subject, a.Reason)
+	var more []jsontext.Token
+	if a.Purpose != "" {
+		more = append(more, jsontext.String("purpose"), jsontext.String(string(a.Purpose)))
+	}
+	if a.ReceivedAt != nil {
+		more = append(more, jsontext.String("received_at"), jsontext.String(a.ReceivedAt.Format(time.RFC3339Nano)))
+	}
+	if a.Identity != "" {
+		more = append(more, jsontext.String("identity"), jsontext.String(a.Identity))
+	}
+	return about(enc, a.Kind, a.Subject, a.Reason, more...)
 }
 
 // UnmarshalJSONFrom reads the kind, the reason, and the person in either form.
 func (a *PersonRequest) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 	*a = PersonRequest{}
-	a.Kind, a.Subject, a.Reason, err = aboutOf(dec, true)
+	a.Kind, a.Subject, a.Reason, err = aboutOf(dec, true, func(name string, text string) (bool, error) {
+		switch name {
+		case "purpose":
+			a.Purpose = privacy.PurposeID(text)
+		case "identity":
+			a.Identity = text
+		case "received_at":
+			at, err := time.Parse(time.RFC3339, text)
+			if err != nil {
+				return true, errWhen
+			}
+			a.ReceivedAt = &at
+		default:
+			return false, nil
+		}
+		return true, nil
+	})
 	return err
 }
 
@@ -34,10 +77,36 @@ func (a *PersonRequest) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 func (a *PersonRequest) Check() []FieldError {
 	var c check
 	c.must("kind", a.Kind != "")
-	c.valid("kind", a.Kind == "" || a.Kind == "erasure", "is erasure")
+	c.valid("kind", a.Kind == "" || slices.Contains(RequestKinds, a.Kind), "is one of "+strings.Join(RequestKinds, ", "))
+	c.valid("identity", slices.Contains([]string{"", IdentityConfirmed, IdentityAwaiting}, a.Identity), "is confirmed or awaiting")
+	c.valid("purpose", (a.Kind == "objection") == (a.Purpose != ""), "goes with an objection, and an objection with one")
 	c.must("subject", !a.Subject.IsZero())
 	c.must("reason", a.Reason != "")
 	return c.errs
+}
+
+// ObjectionRequest objects to a purpose (Art. 21).
+type ObjectionRequest struct {
+	Purpose privacy.PurposeID `json:"purpose"`
+	Reason  string            `json:"reason,omitempty"`
+	By      *Actor            `json:"by,omitempty"`
+}
+
+// Check names what is missing.
+func (r *ObjectionRequest) Check() []FieldError {
+	var c check
+	c.must("purpose", r.Purpose != "")
+	return c.errs
+}
+
+// Objection is what became of an objection. One that is absolute stands; any other
+// until an officer decided on the request.
+type Objection struct {
+	Consent  privacy.ConsentID     `json:"consent"`
+	Status   privacy.ConsentStatus `json:"status"`
+	Receipt  string                `json:"receipt"`
+	Absolute bool                  `json:"absolute" doc:"it is to direct marketing, and nobody weighs it"`
+	Request  *privacy.RequestID    `json:"request,omitempty"`
 }
 
 // HoldRequest forbids that a person is erased, who is named as in a PersonRequest.
@@ -54,7 +123,7 @@ func (h HoldRequest) MarshalJSONTo(enc *jsontext.Encoder) error {
 // UnmarshalJSONFrom reads the reason, and the person in either form.
 func (h *HoldRequest) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 	*h = HoldRequest{}
-	_, h.Subject, h.Reason, err = aboutOf(dec, false)
+	_, h.Subject, h.Reason, err = aboutOf(dec, false, nil)
 	return err
 }
 
@@ -81,13 +150,15 @@ func (b *Because) Check() []FieldError {
 var (
 	errWhy  = errors.New("reason is a text of 1 to 500 bytes")
 	errKind = errors.New("kind is a text")
+	errWhen = errors.New("received_at is a time such as 2026-03-01T12:00:00Z")
 )
 
-func about(enc *jsontext.Encoder, kind string, who Subject, reason string) error {
+func about(enc *jsontext.Encoder, kind string, who Subject, reason string, more ...jsontext.Token) error {
 	tokens := []jsontext.Token{jsontext.BeginObject}
 	if kind != "" {
 		tokens = append(tokens, jsontext.String("kind"), jsontext.String(kind))
 	}
+	tokens = append(tokens, more...)
 	for _, t := range append(tokens, jsontext.String("reason"), jsontext.String(reason), jsontext.String("subject")) {
 		if err := enc.WriteToken(t); err != nil {
 			return err
@@ -100,13 +171,22 @@ func about(enc *jsontext.Encoder, kind string, who Subject, reason string) error
 }
 
 // aboutOf reads what is asked about a person. Beside kind and reason it may have
-// a subject, or one identifier.
-func aboutOf(dec *jsontext.Decoder, withKind bool) (kind string, who Subject, reason string, err error) {
+// a subject, or one identifier, and what more knows of.
+func aboutOf(dec *jsontext.Decoder, withKind bool, more func(name, text string) (bool, error)) (kind string, who Subject, reason string, err error) {
 	var members Values
 	if err := members.UnmarshalJSONFrom(dec); err != nil {
 		return "", who, "", err
 	}
 	for _, m := range members {
+		if more != nil {
+			text, _ := jsontext.AppendUnquote(nil, m.Value.Reveal())
+			if known, err := more(string(m.Name), string(text)); known || err != nil {
+				if err != nil {
+					return "", who, "", err
+				}
+				continue
+			}
+		}
 		switch {
 		case m.Name == "kind" && withKind:
 			text, err := jsontext.AppendUnquote(nil, m.Value.Reveal())
@@ -136,7 +216,7 @@ func aboutOf(dec *jsontext.Decoder, withKind bool) (kind string, who Subject, re
 // Request is a request of or about a person.
 type Request struct {
 	Request     privacy.RequestID  `json:"request"`
-	Kind        string             `json:"kind" enum:"erasure,retention"`
+	Kind        string             `json:"kind" enum:"access,rectification,erasure,restriction,portability,objection,retention"`
 	Status      string             `json:"status" enum:"received,awaiting_identity,in_progress,blocked,completed,refused"`
 	Why         string             `json:"why,omitempty" doc:"what is in the way"`
 	Subject     *privacy.SubjectID `json:"subject,omitempty" doc:"as long as there is anybody to name"`
@@ -148,6 +228,12 @@ type Request struct {
 	People      uint64             `json:"people,omitzero" doc:"whom a retention run would touch"`
 	Kept        []Kept             `json:"kept,omitempty" doc:"what an erasure leaves, and why"`
 	Certificate string             `json:"certificate,omitempty" doc:"compact JWS, typ erasure-certificate+jwt"`
+	Purpose     privacy.PurposeID  `json:"purpose,omitempty" doc:"of an objection"`
+	Own         *Actor             `json:"own,omitempty" doc:"the person asked, or who acted for them"`
+	Extended    bool               `json:"extended,omitzero" doc:"two more months to answer (Art. 12(3))"`
+	Identity    string             `json:"identity,omitempty" doc:"how it is known that it is the person; gone with them, like the next two"`
+	Extension   string             `json:"extension,omitempty" doc:"why the time to answer is longer"`
+	Answer      string             `json:"answer,omitempty" doc:"what was done, or why not"`
 }
 
 // Kept is what an erasure leaves because a law demands it.
