@@ -225,7 +225,8 @@ func (p *planner) letters(ctx context.Context) error {
 		}
 		_, at, _, err := rowOfEvent(row)
 		if err != nil {
-			return err
+			p.drop(l.n)
+			return p.v.pastDamage(l.n, err)
 		}
 		key := p.about(at, l.n)
 		if _, waits := p.busy[key]; waits {
@@ -289,7 +290,8 @@ func (p *planner) news(ctx context.Context) error {
 		n := binary.BigEndian.Uint64(key)
 		_, at, _, err := rowOfEvent(row)
 		if err != nil {
-			return err
+			p.at, p.moved = n, true
+			return p.v.pastDamage(n, err)
 		}
 		if parcel, waits := p.busy[p.about(at, n)]; waits && parcel == nil || p.behind[p.about(at, n)] {
 			e, err := p.v.openEvent(ctx, p.s, n, row)

@@ -472,3 +472,43 @@ func (f *failing) Update(ctx context.Context, fn func(store.Tx) error) ([]uint64
 	}
 	return f.LogEngine.Update(ctx, fn)
 }
+
+// A row of the outbox that was swapped, or is damaged, is told to nobody, and keeps
+// nobody from hearing of the others.
+func TestASwappedEventIsNotTold(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: listening})
+	p := hooks(t, v, "sms")
+	ana, ben := saysYes(v, anahita), saysYes(v, told("phone_number", "+49 30 7654321"))
+	p.brings("sms", of(ana, "profile.updated [given_name phone_number]"), of(ana, "consent.given sms-marketing"),
+		of(ben, "profile.updated [phone_number]"), of(ben, "consent.given sms-marketing"))
+	rows := func() (keys, rows [][]byte) {
+		err := v.Store.View(t.Context(), func(s store.Snapshot) error {
+			return s.Scan("outbox", nil, nil, func(k, row []byte) error {
+				keys, rows = append(keys, slices.Clone(k)), append(rows, slices.Clone(row))
+				return nil
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys, rows
+	}
+	v.As("web").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	v.As("web").For("sms-marketing").Consent(ben, privacy.StatusWithdrawn)
+	v.As("web").For("sms-marketing").Consent(ben, privacy.StatusRefused)
+	v.As("store").For("sms-marketing").Consent(ben, privacy.StatusGiven)
+	keys, all := rows()
+	n := len(keys)
+	_, err := v.Store.Update(t.Context(), func(tx store.Tx) error {
+		return errors.Join(tx.Put("outbox", keys[n-4], all[1]), // that she said yes, once more, instead of no
+			tx.Put("outbox", keys[n-2], []byte("x")))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.brings("sms", of(ben, "consent.withdrawn sms-marketing"), of(ben, "consent.given sms-marketing"))
+	v.Tick(8 * 24 * time.Hour)
+	if err := v.SweepEvents(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

@@ -216,8 +216,24 @@ func rowOfEvent(row []byte) (hour time.Time, at, sealed []byte, err error) {
 }
 
 // openEvent opens a row of the outbox: nil if the person is gone, of whom nothing
-// is told any more but that.
+// is told any more but that. One that is damaged is told to the operators, and keeps
+// nobody from hearing of the others.
 func (v *Vault) openEvent(ctx context.Context, r store.Reader, n uint64, row []byte) (*keptEvent, error) {
+	e, err := v.eventAt(ctx, r, n, row)
+	return e, v.pastDamage(n, err)
+}
+
+// pastDamage is the error of something that has to do with an event, nil if it is
+// that its records do not verify: then it is not told.
+func (v *Vault) pastDamage(n uint64, err error) error {
+	if !errors.Is(err, keys.ErrIntegrity) {
+		return err
+	}
+	v.cfg.Logger.Error("an event cannot be read and is not told", "event", n, "err", err)
+	return nil
+}
+
+func (v *Vault) eventAt(ctx context.Context, r store.Reader, n uint64, row []byte) (*keptEvent, error) {
 	_, at, sealed, err := rowOfEvent(row)
 	if err != nil {
 		return nil, err
@@ -276,11 +292,11 @@ func (v *Vault) sweepEvents(ctx context.Context) (more bool, err error) {
 		}
 		return s.Scan(bucketOutbox, nil, nil, func(key, row []byte) error {
 			hour, _, _, err := rowOfEvent(row)
-			if err != nil || len(key) != 8 {
-				return errors.Join(err, errIntegrity)
+			if len(key) != 8 {
+				return errIntegrity
 			}
 			n := binary.BigEndian.Uint64(key)
-			if len(over) == sweepMost || now.Sub(hour) < outboxKeeps+time.Hour && n+outboxMost > last {
+			if len(over) == sweepMost || err == nil && now.Sub(hour) < outboxKeeps+time.Hour && n+outboxMost > last {
 				return store.ErrStop
 			}
 			over = append(over, n)
@@ -310,8 +326,8 @@ func (v *Vault) dropEvent(tx store.Tx, n uint64) error {
 		return err
 	}
 	_, at, _, err := rowOfEvent(row)
-	if err != nil {
-		return err
+	if err != nil { // it is not known whose it was
+		return tx.Delete(bucketOutbox, number(n))
 	}
 	if err := bucketOutboxOf.delete(tx, place{slices.Concat(at, number(n))}); err != nil {
 		return err

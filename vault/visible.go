@@ -44,7 +44,7 @@ func (v *Vault) toldOf(ctx context.Context, s store.Snapshot, to *viewer, e *kep
 	} else if !e.of.known() {
 		return nil, nil // of nobody nobody is told
 	} else if told, err := v.mayKnow(ctx, s, to, e); !told || err != nil {
-		return nil, err
+		return nil, v.pastDamage(e.n, err)
 	}
 	ids, err := v.eventIDs()
 	if err != nil {

@@ -80,6 +80,7 @@ func client(trust *tls.Config, allowed func(netip.Addr) bool) *http.Client {
 			TLSHandshakeTimeout:    dialTime,
 			ResponseHeaderTimeout:  answerTime,
 			MaxResponseHeaderBytes: answerMost,
+			DisableCompression:     true,
 			MaxIdleConnsPerHost:    8,
 			IdleConnTimeout:        time.Minute,
 			ForceAttemptHTTP2:      true,
