@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/csv"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -59,21 +60,40 @@ func (x *exchange) takeout(take func(vault.Scope) (*vault.Takeout, error)) error
 	if format == "" {
 		format = wire.FormatJSON
 	}
-	write, known := takeouts[format]
-	if !known {
+	if _, known := takeouts[format]; !known {
 		return unprocessable("format", wire.CodeInvalid, "is json, csv or schemaorg")
 	}
 	out, err := take(scope)
 	if err != nil {
 		return err
 	}
-	body, err := write.as(out)
+	file, err := FormatTakeout(format, out)
 	if err != nil {
 		return err
 	}
-	x.w.Header().Set("Content-Disposition", `attachment; filename="my-data-`+string(scope)+`.`+write.ending+`"`)
-	x.write(http.StatusOK, write.media, body)
+	x.w.Header().Set("Content-Disposition", `attachment; filename="`+file.Name+`"`)
+	x.write(http.StatusOK, file.Media, file.Content)
 	return nil
+}
+
+// TakeoutFile is a person's data as a file.
+type TakeoutFile struct {
+	Name, Media string
+	Content     []byte
+}
+
+// FormatTakeout writes a person's data in a format: json, csv or schemaorg. The
+// same data gives the same bytes.
+func FormatTakeout(format string, t *vault.Takeout) (*TakeoutFile, error) {
+	write, known := takeouts[format]
+	if !known {
+		return nil, fmt.Errorf("there is no format %q", format)
+	}
+	content, err := write.as(t)
+	if err != nil {
+		return nil, err
+	}
+	return &TakeoutFile{Name: "my-data-" + string(t.Scope) + "." + write.ending, Media: write.media, Content: content}, nil
 }
 
 // takeouts are the formats of a person's export.

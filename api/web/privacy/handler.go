@@ -17,6 +17,7 @@ import (
 	"github.com/sayso-vault/sayso/api/authn/codes"
 	"github.com/sayso-vault/sayso/api/authn/openid"
 	"github.com/sayso-vault/sayso/api/web/page"
+	"github.com/sayso-vault/sayso/vault"
 )
 
 //go:embed all:templates
@@ -25,7 +26,7 @@ var templateFiles embed.FS
 //go:embed messages
 var messageFiles embed.FS
 
-// Config is what a [Handler] is made of. Vault and Origin are required.
+// Config is what a [Handler] is made of. Vault, Origin and Takeout are required.
 type Config struct {
 	// Vault is asked and told everything, as the person of the session.
 	Vault Vault
@@ -37,6 +38,9 @@ type Config struct {
 	Providers []Provider
 	// Mail sends codes to log in with. Default: none, and nobody logs in by one.
 	Mail Mail
+	// Takeout writes somebody's data in a format – json, csv or schemaorg – as the
+	// route for it does.
+	Takeout func(format string, t *vault.Takeout) (name, media string, content []byte, err error)
 	// Location is where times are shown in. Default: UTC.
 	Location *time.Location
 	// BehindProxy is whether the last address of X-Forwarded-For is where a request
@@ -75,6 +79,7 @@ type Handler struct {
 	mail      Mail
 	desk      *codes.Desk // nil: no codes
 	proxied   bool
+	takeout   func(string, *vault.Takeout) (string, string, []byte, error)
 	location  *time.Location
 	logger    *slog.Logger
 	now       func() time.Time
@@ -83,8 +88,8 @@ type Handler struct {
 // New returns a Handler, or an error that says what is wrong with the
 // configuration. Close it when it is not served any more.
 func New(cfg Config) (*Handler, error) {
-	if cfg.Vault == nil {
-		return nil, errors.New("the vault is missing")
+	if cfg.Vault == nil || cfg.Takeout == nil {
+		return nil, errors.New("the vault, and what writes files of data, are required")
 	}
 	origin, err := url.Parse(cfg.Origin)
 	if err != nil || origin.Host == "" || origin.Scheme != "https" && origin.Scheme != "http" {
@@ -99,7 +104,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Location == nil {
 		cfg.Location = time.UTC
 	}
-	h := &Handler{vault: cfg.Vault, secure: origin.Scheme == "https", providers: cfg.Providers, mail: cfg.Mail, proxied: cfg.BehindProxy,
+	h := &Handler{vault: cfg.Vault, secure: origin.Scheme == "https", providers: cfg.Providers, mail: cfg.Mail, takeout: cfg.Takeout, proxied: cfg.BehindProxy,
 		location: cfg.Location, logger: cfg.Logger, now: cfg.Now}
 	templates, err := fs.Sub(templateFiles, "templates")
 	if err != nil {
@@ -141,6 +146,7 @@ func routes() []route {
 		dataRoutes(),
 		useRoutes(),
 		accessRoutes(),
+		takeRoutes(),
 		deviceRoutes(),
 	)
 }

@@ -69,7 +69,7 @@ func open(t *testing.T, configure func(*privacy.Config, string)) *centre {
 		t.Fatal(err)
 	}
 	c.URL = "http://" + l.Addr().String()
-	cfg := privacy.Config{Vault: c.Vault.Vault, Origin: c.URL, Mail: c, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	cfg := privacy.Config{Vault: c.Vault.Vault, Origin: c.URL, Mail: c, Takeout: takeout, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	if configure != nil {
 		configure(&cfg, c.URL)
 	}
@@ -156,4 +156,12 @@ func (c *centre) code(address string) string {
 			c.T.Fatal("no code was sent")
 		}
 	}
+}
+
+func takeout(format string, t *vault.Takeout) (string, string, []byte, error) {
+	file, err := api.FormatTakeout(format, t)
+	if err != nil {
+		return "", "", nil, err
+	}
+	return file.Name, file.Media, file.Content, nil
 }

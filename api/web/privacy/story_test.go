@@ -4,8 +4,6 @@ import (
 	"testing"
 
 	"github.com/sayso-vault/sayso/api/web/webtest"
-	"github.com/sayso-vault/sayso/vault"
-	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // reader is what somebody sees and does in one language.
@@ -125,6 +123,3 @@ func TestSomebodySeesAndSteers(t *testing.T) {
 		})
 	}
 }
-
-var _ = vault.SelfChannel
-var _ privacy.FieldName

@@ -25,4 +25,12 @@ type Vault interface {
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
 	Accesses(context.Context, vault.Caller, vault.AccessRequest) (*vault.Accesses, error)
 	ProveAccess(context.Context, vault.Caller, privacy.DecisionID) (*vault.Proof, error)
+
+	Export(context.Context, vault.Caller, vault.Scope) (*vault.Takeout, error)
+	RestrictOwn(ctx context.Context, by vault.Caller, reason string, who *privacy.Actor) (*vault.Restriction, error)
+	LiftOwn(ctx context.Context, by vault.Caller, who *privacy.Actor) (*vault.Restriction, error)
+	PreviewErasure(context.Context, vault.Caller) (*vault.ErasurePreview, error)
+	Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error)
+	RequestLink(privacy.RequestID) string
+	RequestByLink(ctx context.Context, link string) (*vault.Request, error)
 }

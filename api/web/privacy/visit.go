@@ -120,6 +120,7 @@ func sections() []section {
 		{Key: "data", Path: "/privacy/data"},
 		{Key: "uses", Path: "/privacy/uses"},
 		{Key: "accesses", Path: "/privacy/accesses"},
+		{Key: "take", Path: "/privacy/take"},
 		{Key: "devices", Path: "/privacy/devices"},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	webpage "github.com/sayso-vault/sayso/api/web/page"
 	"github.com/sayso-vault/sayso/api/web/privacy"
 	"github.com/sayso-vault/sayso/api/web/unsubscribe"
+	"github.com/sayso-vault/sayso/vault"
 )
 
 // pages makes the families of pages that are served beside the routes, and what
@@ -34,7 +35,7 @@ func pages(f *folder, how serving) ([]api.Pages, func() error, error) {
 
 // privacyCentre makes the pages of people, with the logins of the settings.
 func privacyCentre(f *folder, how serving) (*privacy.Handler, error) {
-	cfg := privacy.Config{Vault: f.vault, Origin: how.issuer, BehindProxy: how.behindProxy, Logger: how.logger}
+	cfg := privacy.Config{Vault: f.vault, Origin: how.issuer, BehindProxy: how.behindProxy, Logger: how.logger, Takeout: writeTakeout}
 	for n := range how.settings.Privacy.OpenID {
 		one := &how.settings.Privacy.OpenID[n]
 		if one.Name == "" {
@@ -60,4 +61,13 @@ func privacyCentre(f *folder, how serving) (*privacy.Handler, error) {
 		}
 	}
 	return privacy.New(cfg)
+}
+
+// writeTakeout writes somebody's data as the route for it does.
+func writeTakeout(format string, t *vault.Takeout) (name, media string, content []byte, err error) {
+	file, err := api.FormatTakeout(format, t)
+	if err != nil {
+		return "", "", nil, err
+	}
+	return file.Name, file.Media, file.Content, nil
 }

@@ -1,0 +1,152 @@
+package privacy
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/sayso-vault/sayso/vault"
+)
+
+func takeRoutes() []route {
+	return []route{
+		{"GET /privacy/take", showTake, false},
+		{"POST /privacy/take/file", downloadData, false},
+		{"POST /privacy/take/restriction", restrict, false},
+		{"GET /privacy/take/leave", showLeave, false},
+		{"POST /privacy/take/leave", leave, false},
+		{"GET /privacy/status/{link}", showStatus, true},
+	}
+}
+
+// takePage is what people may do with all of it at once.
+type takePage struct {
+	Full       bool
+	Restricted time.Time
+	Formats    []string
+}
+
+// formats are those that data is given in, the one for most people first.
+var formats = []string{"csv", "json", "schemaorg"}
+
+func showTake(v *visit) error {
+	me, err := v.vault.Me(v.ctx, v.by)
+	if err != nil {
+		return err
+	}
+	return v.render(http.StatusOK, "take.html", takePage{Full: me.Full, Restricted: me.Restricted, Formats: formats})
+}
+
+// downloadData gives somebody what is known of them. It is a form's, because that
+// it was taken is recorded.
+func downloadData(v *visit) error {
+	scope, format := vault.Scope(v.value("scope")), v.value("format")
+	if scope != vault.ScopeAccess && scope != vault.ScopePortable || !slices.Contains(formats, format) {
+		return &vault.Error{Code: vault.CodeInvalidRequest}
+	}
+	data, err := v.vault.Export(v.ctx, v.by, scope)
+	if err != nil {
+		return err
+	}
+	name, media, content, err := v.takeout(format, data)
+	if err != nil {
+		return err
+	}
+	return v.file(name, media, content)
+}
+
+// restrict has the data only kept, or used again.
+func restrict(v *visit) error {
+	var err error
+	switch v.value("do") {
+	case "begin":
+		_, err = v.vault.RestrictOwn(v.ctx, v.by, "", nil)
+	case "end":
+		_, err = v.vault.LiftOwn(v.ctx, v.by, nil)
+	default:
+		err = &vault.Error{Code: vault.CodeInvalidRequest}
+	}
+	if err != nil {
+		return err
+	}
+	return v.done("/privacy/take", "restriction_"+v.value("do"))
+}
+
+// leavePage is what somebody is told before they have everything deleted.
+type leavePage struct {
+	Remains []remains
+	Held    bool
+	Days    int
+	Told    string
+	Problem bool // nothing was ticked
+}
+
+// remains is what a law demands to be kept.
+type remains struct {
+	Title  string
+	Why    string
+	Fields string
+	Until  time.Time
+}
+
+func (v *visit) remains(stays []vault.Stay) (all []remains) {
+	for _, s := range stays {
+		all = append(all, remains{Title: v.titles.purpose(s.Purpose), Why: v.say("basis." + string(s.Basis)), Fields: v.list(v.titles.fieldList(s.Fields)), Until: s.Until})
+	}
+	return all
+}
+
+func showLeave(v *visit) error { return v.askLeave(http.StatusOK, false) }
+
+func (v *visit) askLeave(status int, problem bool) error {
+	preview, err := v.vault.PreviewErasure(v.ctx, v.by)
+	if err != nil {
+		return err
+	}
+	var told []string
+	for _, id := range preview.Told {
+		if id != vault.SelfChannel {
+			told = append(told, v.channel(id))
+		}
+	}
+	return v.render(status, "leave.html", leavePage{Remains: v.remains(preview.Remains), Held: preview.Held, Days: preview.KeyBackupDays, Told: v.list(told), Problem: problem})
+}
+
+// leave has everything deleted, and leads to where one sees how far that is: an
+// address to keep, because the session ends with the data.
+func leave(v *visit) error {
+	if v.value("sure") != "yes" {
+		return v.askLeave(http.StatusUnprocessableEntity, true)
+	}
+	request, err := v.vault.Erase(v.ctx, v.by, vault.EraseRequest{})
+	if err != nil {
+		return err
+	}
+	v.forget(sessionCookie)
+	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	return v.redirect("/privacy/status/" + v.vault.RequestLink(request.ID))
+}
+
+// statusPage is how far a request is, and nothing of whom it is about.
+type statusPage struct {
+	Kind        string
+	Status      string
+	Received    time.Time
+	Due         time.Time
+	Completed   time.Time
+	Remains     []remains
+	Certificate string
+}
+
+func showStatus(v *visit) error {
+	request, err := v.vault.RequestByLink(v.ctx, v.r.PathValue("link"))
+	if err != nil {
+		return err
+	}
+	p := statusPage{Kind: string(request.Kind), Status: string(request.Status), Received: request.ReceivedAt, Due: request.DueAt, Completed: request.CompletedAt,
+		Remains: v.remains(request.Kept), Certificate: request.Certificate}
+	if v.r.URL.Query().Has("certificate") && p.Certificate != "" {
+		return v.file("certificate-"+request.ID.String()+".jwt", "application/erasure-certificate+jwt", []byte(p.Certificate))
+	}
+	return v.render(http.StatusOK, "status.html", p)
+}
