@@ -85,7 +85,10 @@ func (v *visit) looks(ask vault.AccessRequest, most int, own bool) (all []vault.
 				all = append(all, a)
 			}
 		}
-		if ask.After = got.Next; got.Next == "" || len(all) >= most {
+		if len(all) > most {
+			return all[:most], all[most-1].Decision.String(), nil
+		}
+		if ask.After = got.Next; got.Next == "" || len(all) == most {
 			return all, got.Next, nil
 		}
 	}
