@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/api/client"
@@ -55,7 +56,10 @@ func (i *importing) run(ctx context.Context, in rows, t *tally, identifiers []bo
 		if s.err != nil {
 			return s.err
 		}
-		return i.settle(s.piece, s.rejects)
+		if err := i.settle(s.piece, s.rejects); err != nil {
+			return err
+		}
+		return i.stillAllowed(ctx, s.rejects)
 	}
 	done := uint64(0)
 	if i.before != nil {
@@ -189,6 +193,28 @@ func mayTry(err error) (wait time.Duration, again bool) {
 func notBegun(err error) bool {
 	var refused *client.Error
 	return errors.As(err, &refused) && refused.Code == "not_found"
+}
+
+// stillAllowed ends an import whose channel may not do any more what the mapping
+// says: it would go on to reject row after row for what is no row's fault.
+func (i *importing) stillAllowed(ctx context.Context, rejects []wire.Reject) error {
+	if !slices.ContainsFunc(rejects, func(r wire.Reject) bool {
+		return r.Code == "field_not_capturable" || r.Code == "purpose_not_granted" || r.Code == "consent_not_obtainable"
+	}) {
+		return nil
+	}
+	var who *wire.Whoami
+	err := i.patiently(ctx, nil, func() (err error) {
+		who, err = i.vault.Whoami(ctx)
+		return err
+	})
+	if err == nil {
+		err = i.mapping.allowed(who)
+	}
+	if err != nil {
+		return fmt.Errorf("the register was changed while the file was imported: %w", err)
+	}
+	return nil
 }
 
 // keptRejects gives rejects that the vault keeps, in the order of their rows.
