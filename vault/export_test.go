@@ -115,7 +115,13 @@ func (c Clock) Confirm() { c.c.confirm() }
 
 // OnRotation has fn called at every step of a rotation, outside of transactions.
 // An error of it ends the rotation there, as a crash would.
-func (v *Vault) OnRotation(fn func(step string) error) { v.rotating.fault = fn }
+func (v *Vault) OnRotation(fn func(step string) error) {
+	if fn == nil {
+		v.rotating.fault.Store(nil)
+		return
+	}
+	v.rotating.fault.Store(&fn)
+}
 
 // OnTheBeat waits for the beat.
 var OnTheBeat = onTheBeat

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
@@ -263,15 +264,16 @@ func (r *rotation) swap(next *keys.Keyring, err error) error {
 // rotating lets one rotation run at a time.
 type rotating struct {
 	sync.Mutex
-	fault func(step string) error // ends a rotation at a step, as a crash would; for tests
+	fault atomic.Pointer[func(step string) error] // ends a rotation at a step, as a crash would; for tests
 }
 
 // at is where a crash can come.
 func (r *rotation) at(step string) error {
-	if r.v.rotating.fault == nil {
+	fault := r.v.rotating.fault.Load()
+	if fault == nil {
 		return nil
 	}
-	return r.v.rotating.fault(step)
+	return (*fault)(step)
 }
 
 // checkKeyring refuses a keyring and stores of different times.
