@@ -23,8 +23,9 @@ import (
 var withContext = strings.Replace(vaulttest.Register, "purposes:\n", "context:\n  - {name: step, type: string, enum: [offer, support]}\n  - {name: score, type: number}\n  - {name: note, type: string}\npurposes:\n", 1) +
 	"matrix:\n  - {purpose: order-fulfilment, channel: store, field: email, as: withhold}\n  - {purpose: order-fulfilment, channel: store, field: address, as: city}\n"
 
-// Only Read, for one or for many, can return a value to a channel: no other
-// method of the vault returns anything that holds one.
+// Only Read, for one or for many, can return a value to a channel. What else of
+// the vault returns anything that holds one is the person's own, and refuses a
+// channel.
 func TestThereIsOneDoor(t *testing.T) {
 	var holds func(typ reflect.Type, seen map[reflect.Type]bool) bool
 	holds = func(typ reflect.Type, seen map[reflect.Type]bool) bool {
@@ -58,6 +59,26 @@ func TestThereIsOneDoor(t *testing.T) {
 		}
 	}
 	delete(doors, "PastValues") // of these tests
+	v := vaulttest.New(t, nil)
+	web := v.As("web")
+	ana := web.Capture(anahita)
+	for name, ask := range map[string]func() error{
+		"Me":     func() error { _, err := v.Me(t.Context(), web.Caller); return err },
+		"Export": func() error { _, err := v.Export(t.Context(), web.Caller, vault.ScopeAccess); return err },
+		"ExportFor": func() error {
+			_, err := v.ExportFor(t.Context(), web.Caller, ana.ID, vault.ScopeAccess, "They wrote")
+			return err
+		},
+	} {
+		if !doors[name] {
+			t.Errorf("%s returns no value", name)
+		}
+		delete(doors, name)
+		var refused *vault.Error
+		if err := ask(); !errors.As(err, &refused) || refused.Code != vault.CodeForbidden {
+			t.Errorf("%s for a channel: got %v, want %s", name, err, vault.CodeForbidden)
+		}
+	}
 	if len(doors) != 2 || !doors["Read"] || !doors["ReadBatch"] {
 		t.Errorf("methods that return a value: got %v, want Read and its batch form alone", doors)
 	}
