@@ -82,6 +82,7 @@ type door interface {
 	Breach(ctx context.Context, c vault.Caller, req vault.BreachRequest, some func([]vault.BreachLine) error) (*vault.BreachReport, error)
 	Officers(context.Context, vault.Caller) ([]vault.OfficerView, error)
 	AddOfficer(ctx context.Context, c vault.Caller, name string) (*vault.OfficerChange, error)
+	InviteOfficer(ctx context.Context, c vault.Caller, name string) (*vault.OfficerChange, error)
 	RemoveOfficer(ctx context.Context, c vault.Caller, name string) (*vault.OfficerChange, error)
 	ApproveOfficer(ctx context.Context, c vault.Caller, name string) (*vault.OfficerChange, error)
 	RejectOfficer(ctx context.Context, c vault.Caller, name, reason string) (*vault.OfficerChange, error)

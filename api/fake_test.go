@@ -264,6 +264,10 @@ func (f *fake) Breach(_ context.Context, _ vault.Caller, r vault.BreachRequest, 
 func (f *fake) Officers(context.Context, vault.Caller) ([]vault.OfficerView, error) {
 	return []vault.OfficerView{{Name: "first", ClientID: "officer.first"}}, f.called("officers")
 }
+func (f *fake) InviteOfficer(ctx context.Context, by vault.Caller, name string) (*vault.OfficerChange, error) {
+	return f.AddOfficer(ctx, by, name)
+}
+
 func (f *fake) AddOfficer(_ context.Context, _ vault.Caller, name string) (*vault.OfficerChange, error) {
 	return &vault.OfficerChange{Name: name, Status: "active", Credentials: &vault.Credentials{ClientID: "officer." + name, ClientSecret: "shown once"}}, f.called("add officer")
 }

@@ -27,7 +27,13 @@ func listOfficers(x *exchange) (*wire.OfficerList, error) {
 	return &list, nil
 }
 
+// enrolmentPath is where enrolment codes lead, in the console.
+const enrolmentPath = "/console/enrol/"
+
 func addOfficer(x *exchange, in *wire.OfficerRequest) (int, *wire.OfficerChange, error) {
+	if in.Enrol {
+		return officer(x.door.InviteOfficer(x.ctx, once(x, officerNow), in.Name))
+	}
 	return officer(x.door.AddOfficer(x.ctx, once(x, officerNow), in.Name))
 }
 
@@ -73,6 +79,10 @@ func officerNow(out *vault.OfficerChange) (int, *wire.OfficerChange) {
 	answer := &wire.OfficerChange{Name: out.Name, Status: out.Status, Secret: out.SecretID}
 	if c := out.Credentials; c != nil {
 		answer.ClientID, answer.ClientSecret = c.ClientID, c.ClientSecret
+		return http.StatusCreated, answer
+	}
+	if out.Enrolment != "" {
+		answer.Enrolment, answer.EnrolmentUntil = enrolmentPath+out.Enrolment, &out.Until
 		return http.StatusCreated, answer
 	}
 	return accepted(out.Status), answer

@@ -64,6 +64,13 @@ func (c *Client) AddOfficer(ctx context.Context, name string) (*wire.OfficerChan
 	return post[wire.OfficerChange](ctx, c, "/v1/officers", &wire.OfficerRequest{Name: name})
 }
 
+// InviteOfficer adds an officer, or proposes to, who gets a link to the console that
+// works once in the place of a secret. Its path stands in the answer and is shown
+// nowhere again.
+func (c *Client) InviteOfficer(ctx context.Context, name string) (*wire.OfficerChange, error) {
+	return post[wire.OfficerChange](ctx, c, "/v1/officers", &wire.OfficerRequest{Name: name, Enrol: true})
+}
+
 // RemoveOfficer removes an officer, or proposes to.
 func (c *Client) RemoveOfficer(ctx context.Context, name string) (*wire.OfficerChange, error) {
 	out := new(wire.OfficerChange)

@@ -49,6 +49,8 @@ type Change struct {
 // OfficerRequest names an officer to be.
 type OfficerRequest struct {
 	Name string `json:"name"`
+	// Enrol asks for an enrolment link in the place of a secret.
+	Enrol bool `json:"enrol,omitempty" doc:"with an enrolment link to the console in the place of a secret"`
 }
 
 // Check names what is missing.
@@ -66,6 +68,9 @@ type OfficerChange struct {
 	ClientID     string `json:"client_id,omitempty"`
 	ClientSecret string `json:"client_secret,omitempty"`
 	Secret       string `json:"secret,omitempty" doc:"the secret's ID, by which it is revoked"`
+	// Enrolment is the path of a link that works once, below the vault's address.
+	Enrolment      string     `json:"enrolment,omitempty" doc:"path of an enrolment link, shown once"`
+	EnrolmentUntil *time.Time `json:"enrolment_until,omitempty"`
 }
 
 // OfficerList is a page of officers.

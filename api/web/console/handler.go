@@ -35,6 +35,11 @@ type Config struct {
 	OpenID *openid.Provider
 	// OpenIDName is what the provider is called on the pages. Default: "OpenID".
 	OpenIDName string
+	// BehindProxy is whether the last address of X-Forwarded-For is where a request
+	// comes from, because a proxy of ours put it there.
+	BehindProxy bool
+	// Location is where times are shown in. Default: UTC.
+	Location *time.Location
 	// Logger is told what went wrong, never a personal value. Default: none.
 	Logger *slog.Logger
 	// Now tells the time. Default: time.Now.
@@ -71,7 +76,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now), jobs: newJobs(cfg.Now),
+	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now, cfg.BehindProxy), jobs: newJobs(cfg.Now),
 		openID: cfg.OpenID, provider: cmp.Or(cfg.OpenIDName, "OpenID")}
 	if h.passkeys, err = newPasskeys(origin, cfg.Now); err != nil {
 		return nil, fmt.Errorf("setting up passkeys: %w", err)
@@ -84,7 +89,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.site, err = page.New(page.Config{Templates: templates, Messages: messages, Funcs: funcs()}); err != nil {
+	if h.site, err = page.New(page.Config{Templates: templates, Messages: messages, Funcs: funcs(), Location: cfg.Location}); err != nil {
 		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
 	return h, nil

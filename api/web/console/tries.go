@@ -2,12 +2,13 @@ package console
 
 import (
 	"errors"
-	"net"
 	"net/http"
 	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/sayso-vault/sayso/api/web/page"
 )
 
 // errTooOften is answered to who tries too often to get in.
@@ -23,22 +24,19 @@ const (
 
 // tries counts tries to get in by address and name.
 type tries struct {
-	now func() time.Time
-	mu  sync.Mutex // guards by
-	by  map[string]*rate.Limiter
+	now     func() time.Time
+	proxied bool
+	mu      sync.Mutex // guards by
+	by      map[string]*rate.Limiter
 }
 
-func newTries(now func() time.Time) *tries {
-	return &tries{now: now, by: map[string]*rate.Limiter{}}
+func newTries(now func() time.Time, proxied bool) *tries {
+	return &tries{now: now, proxied: proxied, by: map[string]*rate.Limiter{}}
 }
 
 // allow reports whether another try of that name may be made from where r comes.
 func (t *tries) allow(r *http.Request, name string) bool {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	key, now := host+" "+name[:min(len(name), 100)], t.now()
+	key, now := page.Origin(r, t.proxied)+" "+name[:min(len(name), 100)], t.now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	limiter := t.by[key]

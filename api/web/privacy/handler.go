@@ -8,10 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sayso-vault/sayso/api/authn/codes"
@@ -165,26 +163,5 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 	mux.Handle("/privacy/", guarded)
 }
 
-// origin is where a request comes from, for throttles: an address, or the network
-// that one household or machine has of version 6.
-func (h *Handler) origin(r *http.Request) string {
-	text := r.RemoteAddr
-	if h.proxied {
-		all := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-		text = strings.TrimSpace(all[len(all)-1])
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		port, err := netip.ParseAddrPort(text)
-		if err != nil {
-			return "somewhere"
-		}
-		addr = port.Addr()
-	}
-	if addr = addr.Unmap(); addr.Is6() {
-		if network, err := addr.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return addr.String()
-}
+// origin is where a request comes from, for throttles.
+func (h *Handler) origin(r *http.Request) string { return page.Origin(r, h.proxied) }

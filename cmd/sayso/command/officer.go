@@ -80,6 +80,7 @@ func secretsLine(all []wire.Secret) string {
 
 func newOfficerAdd() *cobra.Command {
 	var dir, passphraseFile string
+	var link bool
 	cmd := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Add an officer: the second at once, others when another officer approved it",
@@ -87,15 +88,22 @@ func newOfficerAdd() *cobra.Command {
 one alone, the second; after that another officer approves it, with sayso officer
 approve, and is shown the credentials.
 
+With --link the new officer gets no secret that somebody else has seen, but a link
+to the console that works once.
+
 With --dir it works on the folder itself, which nobody may serve meanwhile, and
 asks for the passphrase instead of anybody's approval: who is locked out gets in
 so. An officer who is there already gets a new secret in the place of the others.
 The log says that it was done by the root key.`,
 		Example: `  sayso officer add beatrix
   sayso officer add beatrix -o json
+  sayso officer add beatrix --link
   sayso officer add beatrix --dir ./vault`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if dir != "" && link {
+				return misuse("--dir and --link do not go together: a link is for a vault that is served")
+			}
 			if dir != "" {
 				return mendOfficers(cmd, dir, passphraseFile, func(ctx context.Context, v *vault.Vault) (*vault.OfficerChange, error) {
 					return v.MendOfficers(ctx, args[0])
@@ -105,7 +113,11 @@ The log says that it was done by the root key.`,
 			if err != nil {
 				return err
 			}
-			change, err := c.AddOfficer(cmd.Context(), args[0])
+			add := c.AddOfficer
+			if link {
+				add = c.InviteOfficer
+			}
+			change, err := add(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -113,6 +125,7 @@ The log says that it was done by the root key.`,
 		},
 	}
 	mendFlags(cmd, &dir, &passphraseFile)
+	cmd.Flags().BoolVar(&link, "link", false, "make a link to the console that works once, in the place of a secret")
 	return cmd
 }
 
@@ -250,6 +263,10 @@ func showOfficer(cmd *cobra.Command, c *wire.OfficerChange) error {
 			t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 			fmt.Fprintf(t, "  CLIENT ID\tCLIENT SECRET\n  %s\t%s\n", c.ClientID, c.ClientSecret)
 			return t.Flush()
+		case c.Enrolment != "":
+			_, err := fmt.Fprintf(w, "A link for officer %s, shown this once. It works once, until %s:\n  %s%s\n", c.Name,
+				c.EnrolmentUntil.UTC().Format(time.RFC3339), strings.TrimSuffix(os.Getenv(envURL), "/"), c.Enrolment)
+			return err
 		case c.Status == vault.StatusPending:
 			_, err := fmt.Fprintf(w, "This is pending: another officer approves it with `sayso officer approve %s`.\n", c.Name)
 			return err

@@ -17,7 +17,7 @@ import (
 // ends them.
 func pages(f *folder, how serving) ([]api.Pages, func() error, error) {
 	front, err := webpage.NewFront()
-	officers, wrong := console.New(console.Config{Vault: f.vault, Origin: how.issuer, Logger: how.logger})
+	officers, wrong := officersConsole(f, how)
 	links, broken := unsubscribe.New(f.vault, how.logger)
 	if err := errors.Join(err, wrong, broken); err != nil {
 		return nil, nil, err
@@ -31,6 +31,25 @@ func pages(f *folder, how serving) ([]api.Pages, func() error, error) {
 		return people.Close()
 	}
 	return []api.Pages{front, officers, people, links}, end, nil
+}
+
+// officersConsole makes the pages of officers.
+func officersConsole(f *folder, how serving) (*console.Handler, error) {
+	cfg := console.Config{Vault: f.vault, Origin: how.issuer, BehindProxy: how.behindProxy, Logger: how.logger}
+	if one := how.settings.Console.OpenID; one != nil {
+		login, err := one.provider(how.issuer, console.OpenIDPath)
+		if err != nil {
+			return nil, err
+		}
+		cfg.OpenID, cfg.OpenIDName = login, one.Name
+	}
+	if zone := how.settings.Console.TimeZone; zone != "" {
+		var err error
+		if cfg.Location, err = time.LoadLocation(zone); err != nil {
+			return nil, fmt.Errorf("%q is no time zone such as Europe/Berlin", zone)
+		}
+	}
+	return console.New(cfg)
 }
 
 // privacyCentre makes the pages of people, with the logins of the settings.

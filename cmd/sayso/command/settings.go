@@ -24,6 +24,13 @@ import (
 // which the settings name.
 type settings struct {
 	Privacy privacySettings `koanf:"privacy"`
+	Console consoleSettings `koanf:"console"`
+}
+
+// consoleSettings are how officers log in to the console.
+type consoleSettings struct {
+	OpenID   *openidSettings `koanf:"openid"`
+	TimeZone string          `koanf:"time_zone"` // that times are shown in
 }
 
 // privacySettings are how people log in to the privacy centre.
