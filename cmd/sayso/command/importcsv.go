@@ -16,6 +16,8 @@ type table struct {
 	header []string
 	at     []int // for each of the mapping's columns which of the file's; -1 none, -2 more than one
 	row    row
+
+	endless *endless // what it is read from
 }
 
 // openTable reads the header. What is wrong with it is wrong with the whole
@@ -30,6 +32,8 @@ func openTable(in io.Reader, m *mapping) (*table, error) {
 		return nil, errors.New("line 1: expected the names of the columns, found nothing")
 	case errors.As(err, new(*csv.ParseError)):
 		return nil, errors.New("line 1: the names of the columns cannot be read: " + badQuotes)
+	case errors.Is(err, errEndless):
+		return nil, fmt.Errorf("line 1: %w", err)
 	case err != nil:
 		return nil, err
 	}
@@ -73,6 +77,7 @@ const badQuotes = `expected quotes only around a whole cell, and "" for a quote 
 // next implements rows. Lines with nothing in any cell are passed over.
 func (t *table) next() (*row, *reject, error) {
 	for {
+		t.endless.left = longestRow
 		cells, err := t.csv.Read()
 		var bad *csv.ParseError
 		switch {
@@ -80,6 +85,8 @@ func (t *table) next() (*row, *reject, error) {
 			return nil, nil, fmt.Errorf("line %d: a quoted cell of this row runs on to line %d and is not closed as it must be", bad.StartLine, bad.Line)
 		case errors.As(err, &bad):
 			return nil, &reject{line: bad.StartLine, code: rejectQuotes, detail: badQuotes}, nil
+		case errors.Is(err, errEndless):
+			return nil, nil, fmt.Errorf("behind line %d: %w", max(t.row.line, 1), err)
 		case err != nil:
 			return nil, nil, err
 		}

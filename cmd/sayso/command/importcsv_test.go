@@ -2,6 +2,7 @@ package command
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -179,6 +180,49 @@ func TestRejectsOverwriteNothing(t *testing.T) {
 	}
 	if out, _, err := s.sayso("shop", "import", "--mapping", mapping, file); err == nil || !strings.Contains(out, "0 of 1 row imported") {
 		t.Errorf("nothing imported: %v\n%s", err, out)
+	}
+}
+
+// unending is a file whose last quote is never closed. Who reads it to its end
+// reads more than fits into memory.
+type unending struct {
+	t    *testing.T
+	text io.Reader
+	read int
+}
+
+func (u *unending) Read(p []byte) (int, error) {
+	if n, err := u.text.Read(p); err == nil {
+		return n, nil
+	}
+	if u.read += len(p); u.read > 2*longestRow {
+		u.t.Error("it is read for one row, on and on")
+		return 0, io.EOF
+	}
+	for i := range p {
+		p[i] = 'a'
+	}
+	return len(p), nil
+}
+
+func TestAQuoteThatIsNeverClosedIsNotReadToTheEnd(t *testing.T) {
+	m, err := parseMapping("mapping.yaml", []byte(importMapping))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		"E-Mail,Name,Street,Town\nasli@example.org,Aslı,,\nbela@example.org,\"Bela,,\n": "behind line 2: a row goes on for more than 16 MiB",
+		"E-Mail,Name,Street,Town,\"": "line 1: a row goes on for more than 16 MiB",
+	} {
+		_, err = takeSurvey(&unending{t: t, text: strings.NewReader(text)}, "people.csv", m)
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	// A long row is one row's fault, as long as it ends.
+	s, err := takeSurvey(strings.NewReader("E-Mail,Name,Street,Town\n,"+strings.Repeat("a", longestRow/2)+",,\nasli@example.org,Aslı,,\n"), "people.csv", m)
+	if err != nil || s.rows != 2 {
+		t.Errorf("a long row: %d rows, %v", s.rows, err)
 	}
 }
 

@@ -94,7 +94,8 @@ func openRows(in io.Reader, name string, m *mapping) (rows, error) {
 		}
 		in = encoding.NewDecoder().Reader(in)
 	}
-	buffered := bufio.NewReaderSize(in, 256<<10)
+	endless := &endless{in: in, left: longestRow}
+	buffered := bufio.NewReaderSize(endless, 256<<10)
 	switch first, _ := buffered.Peek(3); {
 	case bytes.Equal(first, bomUTF8):
 		_, _ = buffered.Discard(len(bomUTF8))
@@ -104,7 +105,33 @@ func openRows(in io.Reader, name string, m *mapping) (rows, error) {
 	if m.isNDJSON(name) {
 		return newLines(buffered, m), nil
 	}
-	return openTable(buffered, m)
+	t, err := openTable(buffered, m)
+	if err == nil {
+		t.endless = endless
+	}
+	return t, err
+}
+
+// longestRow bounds what a row of CSV is read for, in bytes: one that is too long
+// to be imported is rejected alone, but a quote that is never closed makes one row
+// of all that follows, which is not to be held in memory.
+const longestRow = 16 << 20
+
+var errEndless = errors.New("a row goes on for more than 16 MiB: is a quote not closed, or are there no line breaks?")
+
+// endless ends a file of which more than was left is read for one row.
+type endless struct {
+	in   io.Reader
+	left int
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.left <= 0 {
+		return 0, errEndless
+	}
+	n, err := e.in.Read(p)
+	e.left -= n
+	return n, err
 }
 
 // isNDJSON reports whether a file has a JSON object a line.
