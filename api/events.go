@@ -50,13 +50,11 @@ func streamEvents(x *exchange) error {
 		}
 		return err
 	}
-	switch {
-	case err == nil, errors.Is(err, errEnded), x.ctx.Err() != nil:
-	default: // said as far as it can be
+	if over := err == nil || errors.Is(err, errEnded) || x.ctx.Err() != nil; !over { // said as far as it can be
 		x.code = refusedCode(err)
 		_ = s.send([]byte(": " + x.code + "\n\n"))
 	}
-	return nil
+	return nil //nolint:nilerr // the answer has begun
 }
 
 // eventStream is a stream on its way.

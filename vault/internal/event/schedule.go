@@ -34,5 +34,5 @@ func Probe(failures int) time.Duration {
 // jitter takes or adds up to a tenth, so that what failed together is not tried
 // together.
 func jitter(d time.Duration) time.Duration {
-	return d - d/10 + time.Duration(rand.Int64N(int64(d/5))) //nolint:gosec,forbidigo // nothing rests on it
+	return d - d/10 + time.Duration(rand.Int64N(int64(d/5))) //nolint:gosec // nothing rests on it
 }
