@@ -200,7 +200,9 @@ func TestAWebhookThatIsDownMissesNothing(t *testing.T) {
 	ana, ben := saysYes(v, anahita), saysYes(v, told("given_name", "Ben", "phone_number", "+49 30 7654321"))
 	p.brings("sms", of(ana, "consent.given sms-marketing"), of(ben, "consent.given sms-marketing"))
 
-	p.refuses = func(d vault.Delivery) bool { return d.Event.Subject == ana.ID && strings.Contains(d.URL, "sms") }
+	p.refuses = func(d vault.Delivery) bool {
+		return d.Event.Subject == ana.ID && d.Event.Type == privacy.EventConsentWithdrawn && strings.Contains(d.URL, "sms")
+	}
 	no, yes := func(who vaulttest.Person) { v.As("web").For("sms-marketing").Consent(who, privacy.StatusWithdrawn) }, func(who vaulttest.Person) { v.As("store").For("sms-marketing").Consent(who, privacy.StatusGiven) }
 	no(ana)
 	no(ben)
@@ -500,7 +502,7 @@ func TestASwappedEventIsNotTold(t *testing.T) {
 	keys, all := rows()
 	n := len(keys)
 	_, err := v.Store.Update(t.Context(), func(tx store.Tx) error {
-		return errors.Join(tx.Put("outbox", keys[n-4], all[1]), // that she said yes, once more, instead of no
+		return errors.Join(tx.Put("outbox", keys[n-4], all[3]), // that he said yes, once more, instead of her no
 			tx.Put("outbox", keys[n-2], []byte("x")))
 	})
 	if err != nil {
