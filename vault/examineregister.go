@@ -45,6 +45,8 @@ var gapTexts = map[register.GapKind]struct{ fine, what, means, do string }{
 		"Their secrets are good for nothing but to be lost.", "Give them purposes, or take them from the register."},
 	register.Unlimited: {"every channel that reads has limits", "channels that read without any limit: %s",
 		"Who steals one of their secrets can read everybody it may ask about in a day.", "Set limits: people_per_day first, to what a busy day needs."},
+	register.NoStepUp: {"people's sessions need a login for all but what the channel may read", "channels whose sessions of people need no login (step_up: none): %s",
+		"Who steals one of their secrets can see, change and erase everything of everybody whom the channel knows.", "Write `sessions: {step_up: verified}`, and let people log in at /privacy."},
 }
 
 func (e *examiner) register(context.Context) error {

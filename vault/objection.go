@@ -101,7 +101,7 @@ func (v *Vault) objectFor(ctx context.Context, id privacy.RequestID, q *requestR
 	them := Caller{Client: Client{Role: RoleSubject}, acts: true,
 		session: &ownSession{Subject: q.Subject, Assurance: AssuranceVerified, Opened: at, Expires: at.Add(SubjectSessionLasts)}}
 	_, err = v.RecordConsent(ctx, them, ConsentRequest{Subject: SubjectRef{ID: q.Subject}, Purpose: q.Purpose, Status: privacy.StatusObjected, Method: "letter",
-		also: func(tx store.Tx, p *person) error {
+		also: func(tx store.Tx, _ *person) error {
 			q, err := v.requestOf(tx, id)
 			if err != nil || q == nil || !q.open() {
 				return err

@@ -35,7 +35,7 @@ func (v *Vault) recipients(ctx context.Context, s *ownSession) ([]Recipient, err
 		return nil, err
 	}
 	seen := map[privacy.ChannelID]*Recipient{}
-	err = v.eachAccess(ctx, own.p, func(index uint64, e log.Entry, r *accessRecord) error {
+	err = v.eachAccess(ctx, own.p, func(r *accessRecord) error {
 		if r.Session != nil && r.Session.Act == SessionExported {
 			return nil // to the person; or a takeout would change the next
 		}
@@ -75,7 +75,7 @@ func (v *Vault) recipients(ctx context.Context, s *ownSession) ([]Recipient, err
 }
 
 // eachAccess goes through the access records of a person, the latest first.
-func (v *Vault) eachAccess(ctx context.Context, p *person, each func(uint64, log.Entry, *accessRecord) error) error {
+func (v *Vault) eachAccess(ctx context.Context, p *person, each func(*accessRecord) error) error {
 	for before := uint64(log.Newest); ; {
 		found, err := v.follower.BySubject(ctx, p.id, before, accessesLook)
 		if err != nil {
@@ -88,7 +88,7 @@ func (v *Vault) eachAccess(ctx context.Context, p *person, each func(uint64, log
 			}
 			r, err := v.openAccess(ctx, p, f.Index, f.Entry)
 			if err == nil && r != nil {
-				err = each(f.Index, f.Entry, r)
+				err = each(r)
 			}
 			if err != nil {
 				return err

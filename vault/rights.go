@@ -77,13 +77,11 @@ func (r *requestRecord) runs() bool {
 //	requests/about   place request(16) → nothing: those that do not run by themselves
 func (v *Vault) linkRequest(tx store.Tx, before, q *requestRecord) error {
 	if before != nil && before.Subject != privacy.Nobody && (before.Subject != q.Subject || before.runs() != q.runs()) {
-		at, err := v.place(before.Subject), error(nil)
-		if before.runs() {
-			err = bucketRequestsOf.delete(tx, at)
-		} else {
-			err = bucketRequestsAbout.delete(tx, at.with(before.ID[:]...))
+		at, bucket := v.place(before.Subject), bucketRequestsOf
+		if !before.runs() {
+			at, bucket = at.with(before.ID[:]...), bucketRequestsAbout
 		}
-		if err != nil {
+		if err := bucket.delete(tx, at); err != nil {
 			return err
 		}
 	}

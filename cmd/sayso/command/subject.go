@@ -15,7 +15,7 @@ func newSubject() *cobra.Command {
 		Short:      "What officers do for a person",
 		Example:    `  echo '{"email": "ana@example.org"}' | sayso subject lookup --reason "She called about her order"`,
 		SuggestFor: []string{"lookup", "find", "person"},
-	}, newSubjectLookup(), newSubjectErase(), newSubjectHold())
+	}, newSubjectLookup(), newSubjectExport(), newSubjectErase(), newSubjectHold(), newSubjectRestrict(), newSubjectRequest())
 }
 
 func newSubjectLookup() *cobra.Command {

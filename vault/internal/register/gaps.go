@@ -23,10 +23,11 @@ const (
 	Untranslated       GapKind = "untranslated"        // shown texts that lack a language used elsewhere
 	IdleChannels       GapKind = "idle-channels"       // that may neither read, capture nor obtain
 	Unlimited          GapKind = "unlimited-channels"  // that read without any limit
+	NoStepUp           GapKind = "sessions-no-step-up" // whose sessions of people need no login
 )
 
 // GapKinds lists every kind, in the order Gaps tells them in.
-var GapKinds = []GapKind{UnusedFields, UncapturedFields, FieldsForEver, UnheldPurposes, PurposesForEver, UnobtainedPurposes, Untranslated, IdleChannels, Unlimited}
+var GapKinds = []GapKind{UnusedFields, UncapturedFields, FieldsForEver, UnheldPurposes, PurposesForEver, UnobtainedPurposes, Untranslated, IdleChannels, Unlimited, NoStepUp}
 
 // Gaps returns what the register leaves open: by kind the fields, purposes or
 // channels it is about, in the register's order.
@@ -77,6 +78,7 @@ func (r *Register) Gaps() map[GapKind][]string {
 	for _, c := range r.Channels {
 		add(IdleChannels, len(c.Purposes)+len(c.Captures)+len(c.Obtains) == 0, string(c.ID))
 		add(Unlimited, len(c.Purposes) > 0 && c.Limits == (Limits{}), string(c.ID))
+		add(NoStepUp, c.Sessions == StepUpNone, string(c.ID))
 	}
 	return gaps
 }

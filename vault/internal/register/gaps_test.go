@@ -20,7 +20,7 @@ purposes:
 channels:
   - {id: web, kind: web, purposes: [orders], captures: [given_name, email], obtains: [news]}
   - {id: mailer, kind: mail, purposes: [mail], limits: {people_per_day: 10}}
-  - {id: kiosk, kind: kiosk}
+  - {id: kiosk, kind: kiosk, sessions: {step_up: none}}
 `
 
 // Nothing in this register is wrong, and much of it is forgotten.
@@ -39,6 +39,7 @@ func TestGapsAreNamed(t *testing.T) {
 		Untranslated:       {"news (fr)"},
 		IdleChannels:       {"kiosk"},
 		Unlimited:          {"web"},
+		NoStepUp:           {"kiosk"},
 	}
 	if got := r.Gaps(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
