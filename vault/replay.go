@@ -354,10 +354,10 @@ func withheldAll(fields []privacy.FieldName) []policy.Outcome {
 
 // asked is the recorded question as it is in a regime; it is false if it could not
 // be asked there.
-func (then *regime) asked(record *accessRecord) (*question, bool) {
-	channel, ok := then.register.Channel(record.Channel)
-	purpose, ok2 := then.register.Purpose(record.Purpose)
-	q := &question{channel: channel, regime: then, purpose: record.Purpose, fields: record.Asked, context: record.Context, asked: purpose}
+func (r *regime) asked(record *accessRecord) (*question, bool) {
+	channel, ok := r.register.Channel(record.Channel)
+	purpose, ok2 := r.register.Purpose(record.Purpose)
+	q := &question{channel: channel, regime: r, purpose: record.Purpose, fields: record.Asked, context: record.Context, asked: purpose}
 	return q, ok && ok2 && contains(channel.Purposes, record.Purpose)
 }
 

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -15,8 +16,11 @@ func recordRoutes() []route {
 		{pattern: "GET /console/log", do: showLog},
 		{pattern: "GET /console/requests", do: listRequests},
 		{pattern: "GET /console/requests/{id}", do: showRequest},
-		{pattern: "POST /console/requests/{id}/approve", do: decideRequest(true)},
-		{pattern: "POST /console/requests/{id}/refuse", do: decideRequest(false)},
+		{pattern: "POST /console/requests/{id}/approve", do: approveRequest},
+		{pattern: "POST /console/requests/{id}/identity", do: answerRequest("identity", ruleVault.ConfirmIdentity)},
+		{pattern: "POST /console/requests/{id}/extend", do: answerRequest("extended", ruleVault.ExtendRequest)},
+		{pattern: "POST /console/requests/{id}/complete", do: answerRequest("completed", ruleVault.AnswerRequest)},
+		{pattern: "POST /console/requests/{id}/refuse", do: answerRequest("refused", ruleVault.DeclineRequest)},
 	}
 }
 
@@ -70,6 +74,7 @@ type clocked struct {
 	Open bool
 	Left int // whole days until it is due; less than 0: since
 	Late bool
+	Run  bool // a retention run, which is no person's
 }
 
 const requestRows = 50
@@ -77,6 +82,7 @@ const requestRows = 50
 func (v *visit) clocked(r vault.Request) clocked {
 	c := clocked{Request: r, Open: r.Status != vault.RequestCompleted && r.Status != vault.RequestRefused}
 	left := r.DueAt.Sub(v.now())
+	c.Run = r.Kind == vault.RequestRetention
 	c.Left, c.Late = int(left/(24*time.Hour)), left < 0
 	return c
 }
@@ -125,20 +131,32 @@ func showRequest(v *visit) error {
 	return v.render(http.StatusOK, "request.html", v.clocked(*r))
 }
 
-// decideRequest lets a retention run go on that would touch many people, or not.
-func decideRequest(approve bool) func(*visit) error {
+// approveRequest lets a retention run go on that would touch many people.
+func approveRequest(v *visit) error {
+	id, err := v.request()
+	if err != nil {
+		return err
+	}
+	if _, err := v.vault.ApproveRequest(v.ctx, v.by, id); err != nil {
+		return err
+	}
+	return v.done("/console/requests/"+id.String(), "request_approved")
+}
+
+// answerer is a method of the vault that answers a request with words.
+type answerer func(ruleVault, context.Context, vault.Caller, privacy.RequestID, string) (*vault.Request, error)
+
+// answerRequest makes a form's act of such a method. What the vault lacks – words, the
+// right state – it says.
+func answerRequest(flash string, answer answerer) func(*visit) error {
 	return func(v *visit) error {
 		id, err := v.request()
 		if err != nil {
 			return err
 		}
-		key, decide := "request_refused", v.vault.RefuseRequest
-		if approve {
-			key, decide = "request_approved", v.vault.ApproveRequest
-		}
-		if _, err := decide(v.ctx, v.by, id); err != nil {
+		if _, err := answer(v.vault, v.ctx, v.by, id, v.value("reason")); err != nil {
 			return err
 		}
-		return v.done("/console/requests/"+id.String(), key)
+		return v.done("/console/requests/"+id.String(), "request_"+flash)
 	}
 }

@@ -202,6 +202,26 @@ func TestRecordsAreLookedAt(t *testing.T) {
 	if _, err := d.Erase(t.Context(), d.Officer, vault.EraseRequest{Subject: vault.SubjectRef{ID: people[2].ID}, Reason: "she asked"}); err != nil {
 		t.Fatal(err)
 	}
+	waits, err := d.EnterRequest(t.Context(), d.Officer, vault.EnterRequest{Kind: vault.RequestAccess, Subject: vault.SubjectRef{ID: people[0].ID}, Reason: "a letter", Awaiting: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	letter := browser.Tab(t, webtest.Options{})
+	d.logIn(letter, first)
+	letter.Go(d.URL + "/console/requests/" + waits.ID.String())
+	letter.See("Awaits identity")
+	letter.See("days left")
+	letter.Fill("form[action$='/identity'] [name=reason]", "she showed her card")
+	letter.Click("form[action$='/identity'] button")
+	letter.See("Noted. It goes on.")
+	letter.Accessible()
+	letter.Fill("form[action$='/extend'] [name=reason]", "three archives")
+	letter.Click("form[action$='/extend'] button")
+	letter.See("two months longer")
+	letter.Fill("form[action$='/complete'] [name=reason]", "a copy was sent")
+	letter.Click("form[action$='/complete'] button")
+	letter.See("It is answered.")
+	letter.Shot("request")
 	for _, o := range []webtest.Options{{Expected: []string{"404"}}, {Expected: []string{"404"}, Language: "de", Width: 820}} {
 		tab, name := browser.Tab(t, o), func(page string) string { return page + o.Language }
 		d.logIn(tab, first)

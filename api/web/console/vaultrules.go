@@ -42,5 +42,8 @@ type ruleVault interface {
 	Requests(ctx context.Context, by vault.Caller, before privacy.RequestID, limit int) ([]vault.Request, error)
 	Request(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error)
 	ApproveRequest(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error)
-	RefuseRequest(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error)
+	DeclineRequest(ctx context.Context, by vault.Caller, id privacy.RequestID, reason string) (*vault.Request, error)
+	ConfirmIdentity(ctx context.Context, by vault.Caller, id privacy.RequestID, how string) (*vault.Request, error)
+	ExtendRequest(ctx context.Context, by vault.Caller, id privacy.RequestID, reason string) (*vault.Request, error)
+	AnswerRequest(ctx context.Context, by vault.Caller, id privacy.RequestID, what string) (*vault.Request, error)
 }
