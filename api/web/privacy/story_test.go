@@ -11,18 +11,18 @@ type reader struct {
 	lang, shot                                                        string
 	phone                                                             bool
 	known, correct, saved, more, switched, off, objected, looked, ask string
-	told, tries, none, devices, out, overview                         string
+	told, tries, none, devices, out, request                          string
 }
 
 var readers = []reader{
 	{lang: "en", shot: "desk", known: "What is known of you", correct: "Correct: First name", saved: "Saved: First name.", more: "This is only a part.",
 		switched: "Switched on: Offers by text message.", off: "Switched off: Offers by text message.", objected: "You objected: Protect you from fraud.",
 		looked: "Stores – for “Deliver what you ordered”", ask: "Text messages (Kurzfunk SMS) asked, for “Offers by text message”, and was told nothing.",
-		told: "You told this: Web shop.", tries: "40 times", none: "Nothing fits this choice", devices: "this browser", out: "You are logged out.", overview: "Your data"},
+		told: "You told this: Web shop.", tries: "40 times", none: "Nothing fits this choice", devices: "this browser", out: "You are logged out.", request: "Objection: Protect you from fraud"},
 	{lang: "de", shot: "phone", phone: true, known: "Was von Ihnen bekannt ist", correct: "Berichtigen: Vorname", saved: "Gespeichert: Vorname.", more: "Das ist nur ein Teil.",
 		switched: "Eingeschaltet: Angebote per SMS.", off: "Ausgeschaltet: Angebote per SMS.", objected: "Sie haben widersprochen: Sie vor Betrug schützen.",
 		looked: "Läden – für „Liefern, was Sie bestellt haben“", ask: "SMS-Versand (Kurzfunk SMS) hat gefragt, für „Angebote per SMS“, und nichts erfahren.",
-		told: "Von Ihnen angegeben: Webshop.", tries: "40 Mal", none: "Nichts passt zu dieser Auswahl", devices: "dieser Browser", out: "Sie sind abgemeldet.", overview: "Ihre Daten"},
+		told: "Von Ihnen angegeben: Webshop.", tries: "40 Mal", none: "Nichts passt zu dieser Auswahl", devices: "dieser Browser", out: "Sie sind abgemeldet.", request: "Widerspruch: Sie vor Betrug schützen"},
 }
 
 // Mia comes by the web shop's link, sees a part, shows that it is her, and sees,
@@ -86,6 +86,11 @@ func TestSomebodySeesAndSteers(t *testing.T) {
 			tab.Click("#fraud-prevention button")
 			tab.See(r.objected)
 			tab.Accessible()
+			tab.Go(c.URL + "/privacy/take/requests")
+			tab.See(r.request)
+			tab.Accessible()
+			tab.Shot("requests-" + r.shot)
+			tab.Click(`nav a[href="/privacy/uses"]`)
 			tab.Click(`a[href="/privacy/said"]`)
 			tab.Has("ol.said li:nth-child(3)")
 			tab.Accessible()

@@ -15,6 +15,7 @@ func takeRoutes() []route {
 		{"POST /privacy/take/restriction", restrict, false},
 		{"GET /privacy/take/leave", showLeave, false},
 		{"POST /privacy/take/leave", leave, false},
+		{"GET /privacy/take/requests", showRequests, false},
 		{"GET /privacy/status/{link}", showStatus, true},
 	}
 }
@@ -125,6 +126,40 @@ func leave(v *visit) error {
 	v.forget(sessionCookie)
 	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	return v.redirect("/privacy/status/" + v.vault.RequestLink(request.ID))
+}
+
+// asked is one request of the person, and what became of it.
+type asked struct {
+	Kind      string
+	Purpose   string // of an objection
+	Status    string
+	Received  time.Time
+	Due       time.Time // zero: it is done
+	Extended  bool
+	Reason    string // the person's words
+	Answer    string // what they are told, in the words of who answered
+	Extension string
+}
+
+func showRequests(v *visit) error {
+	requests, err := v.vault.OwnRequests(v.ctx, v.by)
+	if err != nil {
+		return err
+	}
+	var all []asked
+	for i := range requests {
+		q := &requests[i]
+		one := asked{Kind: v.say("kind." + string(q.Kind)), Status: v.say("request." + string(q.Status)), Received: q.ReceivedAt, Extended: q.Extended,
+			Reason: q.Reason, Answer: q.Answer, Extension: q.Extension}
+		if q.Purpose != "" {
+			one.Purpose = v.titles.purpose(q.Purpose)
+		}
+		if q.CompletedAt.IsZero() && q.Status != vault.RequestCompleted && q.Status != vault.RequestRefused {
+			one.Due = q.DueAt
+		}
+		all = append(all, one)
+	}
+	return v.render(http.StatusOK, "requests.html", all)
 }
 
 // statusPage is how far a request is, and nothing of whom it is about.

@@ -108,7 +108,7 @@ func say(v *visit) error {
 	case "opt_out":
 		req.Status = privacy.StatusOptedOut
 	case "object":
-		req.Status = privacy.StatusObjected
+		return v.object(id)
 	default:
 		return &vault.Error{Code: vault.CodeInvalidRequest}
 	}
@@ -116,6 +116,18 @@ func say(v *visit) error {
 		return err
 	}
 	return v.done("/privacy/uses", "said_"+v.value("say"), "purpose", v.titles.purpose(id))
+}
+
+// object records an objection, with the person's words if they give any.
+func (v *visit) object(id privacy.PurposeID) error {
+	made, err := v.vault.ObjectOwn(v.ctx, v.by, id, v.value("reason"), nil)
+	if err != nil {
+		return err
+	}
+	if made.Absolute {
+		return v.done("/privacy/uses", "objected_absolute", "purpose", v.titles.purpose(id))
+	}
+	return v.done("/privacy/uses", "objected", "purpose", v.titles.purpose(id))
 }
 
 // saidPage is what the person said, the latest first.

@@ -21,6 +21,7 @@ type Vault interface {
 	Me(context.Context, vault.Caller) (*vault.Me, error)
 	ActOwn(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
 	Correct(context.Context, vault.Caller, []vault.CapturedField) (*vault.CaptureResult, error)
+	ObjectOwn(ctx context.Context, by vault.Caller, purpose privacy.PurposeID, reason string, who *privacy.Actor) (*vault.Objection, error)
 	OwnConsents(ctx context.Context, by vault.Caller, before privacy.ConsentID, limit int) ([]vault.OwnConsent, error)
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
 	Accesses(context.Context, vault.Caller, vault.AccessRequest) (*vault.Accesses, error)
@@ -31,6 +32,7 @@ type Vault interface {
 	LiftOwn(ctx context.Context, by vault.Caller, who *privacy.Actor) (*vault.Restriction, error)
 	PreviewErasure(context.Context, vault.Caller) (*vault.ErasurePreview, error)
 	Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error)
+	OwnRequests(context.Context, vault.Caller) ([]vault.Request, error)
 	RequestLink(privacy.RequestID) string
 	RequestByLink(ctx context.Context, link string) (*vault.Request, error)
 }
