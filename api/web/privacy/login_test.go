@@ -44,7 +44,7 @@ func TestSomebodyLogsInWithAProvider(t *testing.T) {
 	tab.Accessible()
 	tab.Click(`nav a[href="/privacy/data"]`)
 	tab.See("mia@example.org")
-	tab.Click(`nav a[href="/privacy/devices"]`)
+	tab.Click(`footer a[href="/privacy/devices"]`)
 	tab.See("Logged in with a customer account")
 
 	for name, want := range map[string]string{"mallo": "did not confirm an e-mail address", "zoe": "Nobody is known here by that confirmed address"} {

@@ -109,7 +109,7 @@ func TestSomebodySeesAndSteers(t *testing.T) {
 			tab.Accessible()
 			tab.Shot("accesses-none-" + r.shot)
 
-			tab.Click(`nav a[href="/privacy/devices"]`)
+			tab.Click(`footer a[href="/privacy/devices"]`)
 			tab.See(r.devices)
 			tab.Accessible()
 			tab.Shot("devices-" + r.shot)

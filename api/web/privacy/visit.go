@@ -121,7 +121,6 @@ func sections() []section {
 		{Key: "uses", Path: "/privacy/uses"},
 		{Key: "accesses", Path: "/privacy/accesses"},
 		{Key: "take", Path: "/privacy/take"},
-		{Key: "devices", Path: "/privacy/devices"},
 	}
 }
 
@@ -133,13 +132,15 @@ func (v *visit) render(status int, name string, data any) error {
 	}
 	if v.inside {
 		f.Sections = sections()
-		here := 0
+		here := -1
 		for i, s := range f.Sections {
-			if v.r.URL.Path == s.Path || strings.HasPrefix(v.r.URL.Path, s.Path+"/") {
+			if v.r.URL.Path == s.Path || i > 0 && strings.HasPrefix(v.r.URL.Path, s.Path+"/") {
 				here = i
 			}
 		}
-		f.Sections[here].Here = true
+		if here >= 0 {
+			f.Sections[here].Here = true
+		}
 	}
 	return v.site.Render(v.w, v.r, status, name, f)
 }

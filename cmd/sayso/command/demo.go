@@ -10,10 +10,12 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sayso-vault/sayso/api"
 	"github.com/sayso-vault/sayso/api/client"
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault"
@@ -80,7 +82,9 @@ func runDemo(cmd *cobra.Command, exit bool) (err error) {
 	d.vault, d.url = f.vault, "http://"+l.Addr().String()
 	serveCtx, stopServing := context.WithCancel(ctx)
 	served := make(chan error, 1)
-	go func() { served <- serveVault(serveCtx, f, l, serving{issuer: d.url, logger: logger}) }()
+	go func() {
+		served <- serveVault(serveCtx, f, l, serving{issuer: d.url, logger: logger, mail: demoMail{cmd.OutOrStdout()}})
+	}()
 	defer func() {
 		stopServing()
 		err = errors.Join(err, <-served)
@@ -95,7 +99,9 @@ func runDemo(cmd *cobra.Command, exit bool) (err error) {
 	if err := answer(cmd, d.facts(), func(io.Writer) error { return nil }); err != nil || exit {
 		return err
 	}
-	d.invite()
+	if err := d.invite(ctx); err != nil {
+		return err
+	}
 	if d.screen.err != nil {
 		return d.screen.err
 	}
@@ -173,7 +179,7 @@ func (d *demo) facts() demoFacts {
 
 // invite says how to go on by hand. The lines that are set in are for pasting,
 // in any shell; the last tries them all.
-func (d *demo) invite() {
+func (d *demo) invite(ctx context.Context) error {
 	s, mina := d.screen, d.mina.String()
 	curl := func(route, body string) {
 		s.paste(fmt.Sprintf(`curl -sw '\n' -H "Authorization: Bearer $token" -H 'Content-Type: application/json' -d '%s' %s%s`, body, d.url, route))
@@ -197,5 +203,38 @@ func (d *demo) invite() {
 	curl("/v1/reads", `{"subject":"`+mina+`","purpose":"sms-marketing"}`)
 	s.plain("\nThe log has grown by all of it, the refusals too:\n\n")
 	s.paste("curl -s " + d.url + "/log/checkpoint")
+	link, err := d.link(ctx)
+	if err != nil {
+		return err
+	}
+	s.plain("\nMina looks for herself who saw what of her, and decides. This link of the web shop's\n" +
+		"works once, within a minute; the lines below it make another one. To see everything she\n" +
+		"shows that it is her: a code is mailed to mina.ferreira@example.org, which is to say, here.\n\n")
+	s.paste(link)
+	s.paste(fmt.Sprintf(`token=$(curl -s -u 'web:%s' -d grant_type=client_credentials %s/oauth/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')`, d.secrets["web"], d.url))
+	curl("/v1/subject-sessions", `{"subject":"`+mina+`"}`)
 	s.plain("\n")
+	return nil
+}
+
+// link is a one-time link to the privacy centre, for Mina.
+func (d *demo) link(ctx context.Context) (string, error) {
+	web, err := d.vault.Authenticate("web", d.secrets["web"])
+	if err != nil {
+		return "", err
+	}
+	opened, err := d.vault.OpenSession(ctx, vault.Caller{Client: web}, vault.SubjectRef{ID: d.mina})
+	if err != nil {
+		return "", err
+	}
+	return d.url + api.EnterPath + "?code=" + opened.Code, nil
+}
+
+// demoMail shows what would be mailed.
+type demoMail struct{ w io.Writer }
+
+// Send writes the mail out.
+func (m demoMail) Send(_ context.Context, to, subject, text string) error {
+	_, err := fmt.Fprintf(m.w, "\n  Mail to %s: %s\n\n    %s\n", to, subject, strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    "))
+	return err
 }

@@ -87,7 +87,7 @@ func (d *demo) capture(ctx context.Context) error {
 		if err := jsonexp.Unmarshal([]byte(fields), &values); err != nil {
 			return err
 		}
-		captured, err := d.channels["web"].Capture(ctx, &wire.CaptureRequest{Fields: values})
+		captured, err := d.channels["web"].Capture(ctx, &wire.CaptureRequest{Fields: values, Verified: []privacy.FieldName{"email"}})
 		if err != nil {
 			return err
 		}

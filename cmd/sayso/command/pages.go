@@ -66,6 +66,7 @@ func privacyCentre(f *folder, how serving) (*privacy.Handler, error) {
 		}
 		cfg.Providers = append(cfg.Providers, privacy.Provider{Name: one.Name, Login: login})
 	}
+	cfg.Mail = how.mail
 	if m := how.settings.Privacy.Mail; m != nil {
 		sender, err := m.sender()
 		if err != nil {

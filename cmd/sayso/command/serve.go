@@ -18,6 +18,7 @@ import (
 
 	"github.com/sayso-vault/sayso/api"
 	"github.com/sayso-vault/sayso/api/metrics"
+	"github.com/sayso-vault/sayso/api/web/privacy"
 	"github.com/sayso-vault/sayso/api/webhook"
 	"github.com/sayso-vault/sayso/vault"
 )
@@ -185,6 +186,7 @@ type serving struct {
 	hooksHere   bool         // webhooks may be on this machine
 	behindProxy bool         // addresses are those that a proxy tells
 	settings    settings     // from a file
+	mail        privacy.Mail // instead of theirs; may be nil
 	ready       func() error // called when requests are answered; may be nil
 }
 
