@@ -25,8 +25,11 @@ type Restoration struct {
 	// LedgerLost is an officer's word that the ledger is not whole: what people
 	// said no to may be missing, so consents from before now count as none.
 	LedgerLost bool
+	// OlderKeys says that the keys are of a copy too. Then what they do not open is
+	// lost, and not explained by what was removed since Data was copied.
+	OlderKeys bool
 	// DropUnreadable removes the records of people whose keys are gone though no
-	// erasure says so.
+	// erasure says so, and values that OlderKeys do not open.
 	DropUnreadable bool
 	// Progress is told of each step, and how far the long ones are. May be nil.
 	Progress func(stage string, done, of uint64)

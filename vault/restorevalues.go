@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -32,7 +33,7 @@ func (r *restore) replaced(ctx context.Context) error {
 				if id == privacy.Nobody || v.erasedSince[v.ledger.subject(id)] { // they are erased again
 					continue
 				}
-				opens, err := v.opensAll(ctx, s, id)
+				opens, err := v.opensAll(ctx, s, id, r.from.OlderKeys)
 				if err != nil {
 					return err
 				}
@@ -44,6 +45,9 @@ func (r *restore) replaced(ctx context.Context) error {
 		})
 		if err != nil {
 			return err
+		}
+		if len(some) > 0 && r.from.OlderKeys && !r.from.DropUnreadable {
+			return fmt.Errorf("%w: values of %s were sealed under a later key", ErrUnreadable, some[0])
 		}
 		done += uint64(len(rows))
 		r.from.Progress("values", done, done)
@@ -61,9 +65,9 @@ func (r *restore) replaced(ctx context.Context) error {
 }
 
 // opensAll reports whether all that is sealed under somebody's values key opens.
-// Of what no share is kept for, one thing tells: either all of it is from before
-// the key was replaced, or nothing is.
-func (v *Vault) opensAll(ctx context.Context, r store.Reader, id privacy.SubjectID) (bool, error) {
+// Unless each is to be tried: of what no share is kept for, one thing tells, because
+// either all of it is from before the key was replaced, or nothing is.
+func (v *Vault) opensAll(ctx context.Context, r store.Reader, id privacy.SubjectID, each bool) (bool, error) {
 	p, err := v.load(ctx, r, id)
 	if err != nil || living(p) == nil {
 		return true, err
@@ -76,7 +80,7 @@ func (v *Vault) opensAll(ctx context.Context, r store.Reader, id privacy.Subject
 	for i := 0; err == nil && i < len(p.standing.Values); i++ {
 		fact := &p.standing.Values[i]
 		kept := values.kept.Has(v.bindValue(id, fact))
-		if kept || !looked {
+		if kept || each || !looked {
 			_, err = values.open(fact)
 		}
 		looked = looked || !kept
@@ -88,7 +92,7 @@ func (v *Vault) opensAll(ctx context.Context, r store.Reader, id privacy.Subject
 			}
 			field := pastField(privacy.ID(rest))
 			kept := values.kept.Has(v.bind(id, field, 1))
-			if !kept && looked {
+			if !kept && looked && !each {
 				return nil
 			}
 			looked = looked || !kept

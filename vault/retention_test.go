@@ -3,6 +3,7 @@ package vault_test
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -225,6 +226,36 @@ func town2(t *testing.T, v *vaulttest.Vault, n int) (people []vaulttest.Person) 
 		people = append(people, v.As("web").Capture(told("given_name", "Ana", "email", fmt.Sprintf("ana.%d@example.org", i))))
 	}
 	return people
+}
+
+// keys.db is lost, and the copy of it is from before a run replaced Ana's key: what
+// she told after that nothing opens. That is said, and goes only when it is told to.
+func TestValuesThatOlderKeysDoNotOpenGoOnlyWhenItIsSaid(t *testing.T) {
+	v := crowded(t)
+	web := v.As("web")
+	ana := web.Capture(map[string]any{"given_name": "Ana", "email": "ana@example.org", "address": anahita["address"]})
+	old := copyOf(t, v)
+	v.Tick(year + time.Hour)
+	if k := keepLimits(t, v); k.Values != 1 {
+		t.Fatalf("got %+v, want the e-mail removed", k)
+	}
+	again := vaulttest.CaptureRequest(t, told("given_name", "Anahita"))
+	again.Subject = &ana
+	if _, err := v.Capture(t.Context(), web.Caller, again); err != nil {
+		t.Fatal(err)
+	}
+	v.Stop()
+	from := remainsOf(v.Dir, v.Dir)
+	from.keys, from.how.OlderKeys = filepath.Join(old, "keys.db"), true
+	if _, _, err := restore(t, v, from); !errors.Is(err, vault.ErrUnreadable) {
+		t.Fatalf("restored with older keys: got %v, want that values are unreadable", err)
+	}
+	from.how.DropUnreadable = true
+	r, report := mustRestore(t, v, from)
+	if report.ValuesGone == 0 {
+		t.Errorf("the report: got %+v, want that it counts her name", report)
+	}
+	r.As("web").For("order-fulfilment").Read(ana).Released(map[string]any{"address": anahita["address"]})
 }
 
 // Whoever is held keeps everything, past its end or not.

@@ -50,7 +50,7 @@ run the same command again, or give it up with --abandon.`,
 	cmd.Flags().StringVar(&o.data, "data", "", "a backup's data (a place, a backup there, a file of it), or an older vault.db")
 	cmd.Flags().StringVar(&o.keys, "keys", "", "a backup's keys, or another keys.db (default: the keys in the folder)")
 	cmd.Flags().BoolVar(&o.ledgerLost, "ledger-lost", false, "go on without a whole ledger: consents from before count as none")
-	cmd.Flags().BoolVar(&o.dropUnreadable, "drop-unreadable", false, "remove people whose keys are gone, though no erasure says why")
+	cmd.Flags().BoolVar(&o.dropUnreadable, "drop-unreadable", false, "remove people whose keys are gone, though no erasure says why, and values that an older copy of the keys does not open")
 	cmd.Flags().BoolVar(&o.abandon, "abandon", false, "give up a restore that was begun, and leave the folder as it was")
 	return cmd
 }
@@ -183,7 +183,7 @@ func (o *restoreOptions) bring(ctx context.Context, s *staging, ring *keys.Keyri
 			st.data, err = bolt.Open(bolt.Config{Path: s.new(fileVault), Log: s.new(folderLog), Logger: logger})
 			return st.data, err
 		},
-		LedgerLost: o.ledgerLost, DropUnreadable: o.dropUnreadable, Progress: step,
+		LedgerLost: o.ledgerLost, OlderKeys: o.keys != "", DropUnreadable: o.dropUnreadable, Progress: step,
 	})
 }
 
