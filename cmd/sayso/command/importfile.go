@@ -69,7 +69,7 @@ func (n importNote) write(path string) error {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		_ = os.Remove(f.Name())
 		return fmt.Errorf("noting what is imported: %w (--state names another place)", err)
 	}
 	return nil
