@@ -36,7 +36,7 @@ channels:
   - {id: ads, kind: web, purposes: [adverts]}`).Replace(vaulttest.Register)
 
 // town is the shop with these channels, a client each.
-func town(t *testing.T) (*shop, map[string]*client.Client) {
+func town(t testing.TB) (*shop, map[string]*client.Client) {
 	t.Helper()
 	s := open(t)
 	s.Apply(manyChannels)

@@ -23,7 +23,7 @@ import (
 
 // told is a channel's stream of events as a client reads it.
 type told struct {
-	t     *testing.T
+	t     testing.TB
 	res   *http.Response
 	lines *bufio.Scanner
 	id    string // the last

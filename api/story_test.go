@@ -27,19 +27,19 @@ import (
 // shop is a vault of the test register behind real HTTP.
 type shop struct {
 	*vaulttest.Vault
-	t       *testing.T
+	t       testing.TB
 	url     string
 	secrets map[string][2]string // who → client ID and secret
 	tokens  map[string]string
 	log     *bytes.Buffer
 }
 
-func open(t *testing.T) *shop {
+func open(t testing.TB) *shop {
 	t.Helper()
 	return openWith(t, nil)
 }
 
-func openWith(t *testing.T, o *vaulttest.Options) *shop {
+func openWith(t testing.TB, o *vaulttest.Options) *shop {
 	t.Helper()
 	s := &shop{Vault: vaulttest.New(t, o), t: t, secrets: map[string][2]string{}, tokens: map[string]string{}, log: &bytes.Buffer{}}
 	front := httptest.NewUnstartedServer(nil)
