@@ -47,7 +47,7 @@ func (c *Client) beginWith(ctx context.Context, what call, token string) (io.Rea
 	if resp.StatusCode == http.StatusOK {
 		return body, nil
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("reading the vault's answer: %w", &lost{err})

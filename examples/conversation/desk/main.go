@@ -46,13 +46,14 @@ type desk struct {
 const care privacy.PurposeID = "customer-care"
 
 func (d *desk) run(ctx context.Context, in io.Reader) error {
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		if err := d.do(ctx, words); err != nil {
 			fmt.Fprintln(d.out, "desk: not done:", err)
 		}
 	}
-	return nil
+	return lines.Err()
 }
 
 func (d *desk) do(ctx context.Context, words []string) error {

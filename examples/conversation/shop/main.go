@@ -46,13 +46,14 @@ type shop struct {
 }
 
 func (s *shop) run(ctx context.Context, in io.Reader) error {
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
 		command, rest, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
 		if err := s.do(ctx, command, strings.TrimSpace(rest)); err != nil {
 			fmt.Fprintln(s.out, "shop: not done:", err)
 		}
 	}
-	return nil
+	return lines.Err()
 }
 
 func (s *shop) do(ctx context.Context, command, rest string) error {

@@ -54,7 +54,8 @@ func (t *texter) run(ctx context.Context, in io.Reader) error {
 	listening.Go(func() { t.listen(ctx) })
 	defer listening.Wait()
 	defer stop()
-	for lines := bufio.NewScanner(in); lines.Scan(); {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
 		words := strings.Fields(lines.Text())
 		var err error
 		switch {
@@ -69,7 +70,7 @@ func (t *texter) run(ctx context.Context, in io.Reader) error {
 			t.say("not done: %v", err)
 		}
 	}
-	return nil
+	return lines.Err()
 }
 
 // listen hears what happens in other channels.
