@@ -63,6 +63,11 @@ func (v *Vault) Audience(ctx context.Context, by Caller, req AudienceRequest, so
 	if err := a.mayAsk(ctx); err != nil {
 		return err
 	}
+	done, err := v.listing(by)
+	if err != nil {
+		return err
+	}
+	defer done()
 	for next := audienceFirst; ; {
 		if len(a.ahead) == 0 {
 			if err := a.find(ctx); err != nil {
@@ -90,6 +95,19 @@ func (v *Vault) Audience(ctx context.Context, by Caller, req AudienceRequest, so
 
 // audienceFirst is how many people are decided about first.
 const audienceFirst = 16
+
+// listing counts an audience of the caller's channel until done is called.
+func (v *Vault) listing(by Caller) (done func(), err error) {
+	now, err := v.current()
+	if err != nil {
+		return nil, err
+	}
+	channel, err := now.channelOf(by)
+	if err != nil {
+		return nil, v.refusal(err)
+	}
+	return v.limits.list(channel)
+}
 
 // mayAsk asks of nobody: what is refused then would be of everybody.
 func (a *audience) mayAsk(ctx context.Context) error {

@@ -173,3 +173,28 @@ func TestAnAudienceIsOfAChannelsOwn(t *testing.T) {
 		}
 	}
 }
+
+// A channel is given a few audiences at once, because each goes through everybody; one
+// more waits until one of them is over.
+func TestAudiencesAtOnceAreBounded(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: bulk})
+	callers(v, 4)
+	var depth int
+	var nest func([]*vault.ReadResult)
+	nest = func([]*vault.ReadResult) {
+		if depth++; depth < 4 {
+			if _, err := audience(t, v, vault.AudienceRequest{}, 16, nest); err != nil {
+				t.Errorf("audience %d: %v", depth, err)
+			}
+			return
+		}
+		_, err := audience(t, v, vault.AudienceRequest{}, 16, nil)
+		refusedWith(t, err, vault.CodeRateLimited)
+	}
+	if _, err := audience(t, v, vault.AudienceRequest{}, 16, nest); err != nil || depth != 4 {
+		t.Errorf("got %v at depth %d", err, depth)
+	}
+	if lines, err := audience(t, v, vault.AudienceRequest{}, 16, nil); err != nil || len(lines) != 2 {
+		t.Errorf("when they are over: got %d people, %v", len(lines), err)
+	}
+}

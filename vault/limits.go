@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -30,6 +31,7 @@ type counts struct {
 	asked     map[[32]byte]struct{}
 	forgotten int // references asked about of people who were erased since
 	empty     int
+	listings  int // audiences on their way
 	captures  map[privacy.SubjectID]int
 }
 
@@ -116,6 +118,26 @@ func (l *limits) empty(ch *register.Channel) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.of(ch.ID).empty++
+}
+
+// maxListings is how many audiences one channel is given at once: each goes through
+// everybody there is.
+const maxListings = 4
+
+// list begins an audience, which is over when done is called.
+func (l *limits) list(ch *register.Channel) (done func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.of(ch.ID)
+	if c.listings == maxListings {
+		return nil, &Error{Code: CodeRateLimited, Detail: fmt.Sprintf("this channel is being given %d audiences already", maxListings), RetryAfter: time.Second}
+	}
+	c.listings++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		c.listings--
+	}, nil
 }
 
 // capture counts a capture that changes a person.

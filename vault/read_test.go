@@ -23,9 +23,9 @@ import (
 var withContext = strings.Replace(vaulttest.Register, "purposes:\n", "context:\n  - {name: step, type: string, enum: [offer, support]}\n  - {name: score, type: number}\n  - {name: note, type: string}\npurposes:\n", 1) +
 	"matrix:\n  - {purpose: order-fulfilment, channel: store, field: email, as: withhold}\n  - {purpose: order-fulfilment, channel: store, field: address, as: city}\n"
 
-// Only Read, for one or for many, can return a value to a channel. What else of
-// the vault returns anything that holds one is the person's own, and refuses a
-// channel.
+// Only Read, for one, for many or for everybody, can give a value to a channel. What
+// else of the vault returns anything that holds one, or gives it to a function, is the
+// person's own, and refuses a channel.
 func TestThereIsOneDoor(t *testing.T) {
 	var holds func(typ reflect.Type, seen map[reflect.Type]bool) bool
 	holds = func(typ reflect.Type, seen map[reflect.Type]bool) bool {
@@ -36,6 +36,12 @@ func TestThereIsOneDoor(t *testing.T) {
 		switch typ.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Chan:
 			return holds(typ.Elem(), seen)
+		case reflect.Func: // that is given it
+			for i := range typ.NumIn() {
+				if holds(typ.In(i), seen) {
+					return true
+				}
+			}
 		case reflect.Map:
 			return holds(typ.Key(), seen) || holds(typ.Elem(), seen)
 		case reflect.Struct:
@@ -54,6 +60,11 @@ func TestThereIsOneDoor(t *testing.T) {
 	for m := range reflect.TypeFor[*vault.Vault]().Methods() {
 		for i := range m.Type.NumOut() {
 			if holds(m.Type.Out(i), map[reflect.Type]bool{}) {
+				doors[m.Name] = true
+			}
+		}
+		for i := range m.Type.NumIn() {
+			if in := m.Type.In(i); in.Kind() == reflect.Func && holds(in, map[reflect.Type]bool{}) {
 				doors[m.Name] = true
 			}
 		}
@@ -79,8 +90,8 @@ func TestThereIsOneDoor(t *testing.T) {
 			t.Errorf("%s for a channel: got %v, want %s", name, err, vault.CodeForbidden)
 		}
 	}
-	if len(doors) != 2 || !doors["Read"] || !doors["ReadBatch"] {
-		t.Errorf("methods that return a value: got %v, want Read and its batch form alone", doors)
+	if len(doors) != 3 || !doors["Read"] || !doors["ReadBatch"] || !doors["Audience"] {
+		t.Errorf("methods that give values: got %v, want Read, its batch form and audiences alone", doors)
 	}
 }
 
