@@ -103,8 +103,14 @@ func (d *desk) logIn(tab *webtest.Tab, name string) {
 	tab.Has("main .cards, main .empty")
 }
 
-// get asks for a page without a browser, as an officer or, with "", as nobody.
-func (d *desk) ask(name, method, path string, header http.Header) *http.Response {
+// answered is what a page answered to who is no browser.
+type answered struct {
+	StatusCode int
+	Header     http.Header
+}
+
+// ask asks for a page without a browser, as an officer or, with "", as nobody.
+func (d *desk) ask(name, method, path string, header http.Header) answered {
 	d.T.Helper()
 	req, err := http.NewRequestWithContext(d.T.Context(), method, d.URL+path, nil)
 	if err != nil {
@@ -129,8 +135,10 @@ func (d *desk) ask(name, method, path string, header http.Header) *http.Response
 	if err != nil {
 		d.T.Fatal(err)
 	}
-	d.T.Cleanup(func() { res.Body.Close() })
-	return res
+	if err := res.Body.Close(); err != nil {
+		d.T.Fatal(err)
+	}
+	return answered{res.StatusCode, res.Header}
 }
 
 // text is the register in force.

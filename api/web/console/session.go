@@ -18,6 +18,7 @@ func (h *Handler) cookieName(what string) string {
 // cookie makes one of the console's cookies. It ends with the browser's session if
 // age is 0, and now if it is less.
 func (h *Handler) cookie(what, value string, age int) *http.Cookie {
+	//nolint:gosec // over plain HTTP, which is for loopback, a Secure cookie would not come back
 	return &http.Cookie{Name: h.cookieName(what), Value: value, Path: "/", MaxAge: age, HttpOnly: true, Secure: h.secure(), SameSite: http.SameSiteLaxMode}
 }
 

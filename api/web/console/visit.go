@@ -257,7 +257,7 @@ func (v *visit) fail(err error) {
 	if errors.Is(err, vault.ErrInvalidClient) {
 		v.forgetToken()
 		v.session = nil
-		_ = v.toLogin() //nolint:errcheck // a redirect cannot fail
+		_ = v.toLogin() // a redirect cannot fail
 		return
 	}
 	if errors.Is(err, context.Canceled) {
