@@ -134,6 +134,9 @@ func (f *fake) StreamEvents(_ context.Context, _ vault.Caller, r vault.EventsReq
 	}
 	return tell([]vault.Event{{ID: "evt_1", Type: privacy.EventConsentWithdrawn, Subject: ana, Time: morning, Purpose: "marketing"}}, func() string { return "evt_0" })
 }
+func (f *fake) Notices(context.Context, vault.Caller, privacy.SubjectID) ([]vault.Notice, error) {
+	return []vault.Notice{{Type: privacy.EventProfileUpdated, Channel: "web", State: vault.NoticeTaken}}, f.called("notices")
+}
 func (f *fake) AckEvents(context.Context, vault.Caller, string) error { return f.called("ack") }
 func (f *fake) AddWebhook(_ context.Context, _ vault.Caller, r vault.WebhookRequest) (*vault.WebhookSecret, error) {
 	return &vault.WebhookSecret{ID: "whk_1", URL: r.URL, Types: r.Types, Secret: "whsec_x"}, f.called("webhook")

@@ -83,3 +83,19 @@ var removeWebhookHandler = handler{
 		return nil
 	},
 }
+
+func listNotices(x *exchange) (*wire.NoticeList, error) {
+	id, err := x.person()
+	if err != nil {
+		return nil, err
+	}
+	all, err := x.door.Notices(x.ctx, x.caller, id)
+	if err != nil {
+		return nil, err
+	}
+	list := wire.NoticeList{Notices: []wire.Notice{}}
+	for _, n := range all {
+		list.Notices = append(list.Notices, wire.Notice{Type: n.Type, Time: n.Time, Purpose: n.Purpose, Fields: n.Fields, Channel: n.Channel, State: string(n.State)})
+	}
+	return &list, nil
+}

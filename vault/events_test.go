@@ -514,3 +514,45 @@ func TestASwappedEventIsNotTold(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An officer sees who has heard that Anahita's number changed and that she said no
+// (Art. 19): the sender's webhook took the one and not yet the other, the store has
+// acknowledged on its stream, and who may not know of it is not named.
+func TestWhoHasHeardOfIt(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: listening})
+	p := hooks(t, v, "sms")
+	ana := v.As("web").Capture(anahita)
+	var mark string
+	_, mark, err := stream(t, v, "store", "", 1, func() { v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.brings("sms", of(ana, "profile.updated [given_name phone_number]"), of(ana, "consent.given sms-marketing"))
+	p.closed["sms"] = 500
+	v.As("web").For("sms-marketing").Consent(ana, privacy.StatusWithdrawn)
+	p.brings("sms")
+	if err := v.AckEvents(t.Context(), v.As("store").Caller, mark); err != nil {
+		t.Fatal(err)
+	}
+	all, err := v.Notices(t.Context(), v.Officer, ana.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range all {
+		if n.Type != privacy.EventProfileUpdated {
+			got = append(got, fmt.Sprint(n.Type, " ", n.Channel, " ", n.State))
+		}
+	}
+	// Of the yes nobody may know any more.
+	if want := []string{"consent.withdrawn sms waiting", "consent.withdrawn store kept"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if all[0].Type != privacy.EventProfileUpdated || all[0].Channel != "store" || all[0].State != vault.NoticeAcknowledged {
+		t.Errorf("first: got %+v", all[0])
+	}
+	_, err = v.Notices(t.Context(), v.As("store").Caller, ana.ID)
+	refusedWith(t, err, vault.CodeForbidden)
+	_, err = v.Notices(t.Context(), v.Officer, privacy.NewSubjectID())
+	refusedWith(t, err, vault.CodeUnknownSubject)
+}

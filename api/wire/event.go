@@ -134,3 +134,19 @@ type WebhookReplayed struct {
 	Webhook  string `json:"webhook"`
 	Replayed int    `json:"replayed"`
 }
+
+// NoticeList is what happened to a person within the week, and whether the channels
+// that may know of it have heard.
+type NoticeList struct {
+	Notices []Notice `json:"notices"`
+}
+
+// Notice is one event and one channel.
+type Notice struct {
+	Type    privacy.EventType   `json:"type"`
+	Time    time.Time           `json:"time"`
+	Purpose privacy.PurposeID   `json:"purpose,omitempty"`
+	Fields  []privacy.FieldName `json:"fields,omitempty"`
+	Channel privacy.ChannelID   `json:"channel"`
+	State   string              `json:"state" enum:"taken,acknowledged,waiting,given_up,kept"`
+}
