@@ -102,7 +102,7 @@ func New(cfg Config) (*Provider, error) {
 	}
 	if cfg.CookieKey == nil {
 		cfg.CookieKey = make([]byte, 32)
-		rand.Read(cfg.CookieKey) //nolint:errcheck // it never fails
+		_, _ = rand.Read(cfg.CookieKey) // it never fails
 	}
 	cookies, err := newSealer(cfg.CookieKey)
 	if err != nil {

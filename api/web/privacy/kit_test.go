@@ -122,7 +122,7 @@ func (c *centre) mia() vaulttest.Person {
 // link is the one-time link that a channel gives somebody.
 func (c *centre) link(who vaulttest.Person) string {
 	c.T.Helper()
-	opened, err := c.OpenSession(c.T.Context(), c.As("web").Caller, vault.SubjectRef(who))
+	opened, err := c.OpenSession(c.T.Context(), c.As("web").Caller, who)
 	if err != nil {
 		c.T.Fatal(err)
 	}

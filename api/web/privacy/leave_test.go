@@ -10,16 +10,16 @@ import (
 
 // leaver is what somebody sees who takes their data and goes, in one language.
 type leaver struct {
-	lang, shot                                                        string
-	noScript                                                          bool
-	only, again, law, tick, going, gone, nobody, unknown, wrong, keep string
+	lang, shot                                         string
+	noScript                                           bool
+	only, again, law, tick, gone, unknown, wrong, keep string
 }
 
 var leavers = []leaver{
 	{lang: "de", shot: "desk", only: "Ab jetzt werden Ihre Daten nur aufbewahrt", again: "Ihre Daten dürfen wieder benutzt werden", law: "Es bleibt nichts",
-		tick: "Es wurde nichts gelöscht", going: "Ihre Daten werden gelöscht", gone: "Ihre Daten sind gelöscht", unknown: "ein Code mit acht Ziffern", wrong: "Das ist nicht der Code.", keep: "Heben Sie die Adresse dieser Seite auf"},
+		tick: "Es wurde nichts gelöscht", gone: "Ihre Daten sind gelöscht", unknown: "ein Code mit acht Ziffern", wrong: "Das ist nicht der Code.", keep: "Heben Sie die Adresse dieser Seite auf"},
 	{lang: "en", shot: "phone", noScript: true, only: "From now on your data is only kept", again: "Your data may be used again", law: "Nothing remains",
-		tick: "Nothing has been deleted", going: "Your data is being deleted", gone: "Your data is deleted", unknown: "a code with eight digits", wrong: "This is not the code.", keep: "Keep the address of this page"},
+		tick: "Nothing has been deleted", gone: "Your data is deleted", unknown: "a code with eight digits", wrong: "This is not the code.", keep: "Keep the address of this page"},
 }
 
 // Mia has her data only kept, takes it along, and goes. What she sees afterwards

@@ -105,7 +105,7 @@ func (v *visit) end() {
 	}
 	for _, s := range sessions {
 		if s.Current {
-			_ = v.vault.EndOwnSession(v.ctx, v.by, s.ID) //nolint:errcheck // see above
+			_ = v.vault.EndOwnSession(v.ctx, v.by, s.ID)
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/sayso-vault/sayso/api/web/page"
 	"github.com/sayso-vault/sayso/api/web/privacy"
-	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/vaulttest"
 )
 
@@ -130,7 +129,7 @@ func TestNobodyReachesAnother(t *testing.T) {
 func TestAChannelsSessionIsNotThePerson(t *testing.T) {
 	c := open(t, nil)
 	who := c.mia()
-	opened, err := c.OpenSession(t.Context(), c.As("web").Caller, vault.SubjectRef(who))
+	opened, err := c.OpenSession(t.Context(), c.As("web").Caller, who)
 	if err != nil {
 		t.Fatal(err)
 	}

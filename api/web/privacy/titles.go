@@ -96,12 +96,6 @@ func (v *visit) list(all []string) string {
 	return strings.Join(all[:last], ", ") + " " + v.say("and") + " " + all[last]
 }
 
-// day is a date as people write it.
-func (v *visit) day(t time.Time) string {
-	t = t.In(v.location)
-	return v.say("date", "day", t.Day(), "month", v.say("month."+t.Format("1")), "year", t.Year())
-}
-
 // show is a value as people write it, a line each.
 func (v *visit) show(raw []byte) []string {
 	var any any

@@ -231,7 +231,7 @@ func (v *visit) fail(err error) {
 	if errors.Is(err, vault.ErrInvalidClient) {
 		v.forget(sessionCookie)
 		v.inside = false
-		_ = v.toLogin() //nolint:errcheck // a redirect cannot fail
+		_ = v.toLogin() // a redirect cannot fail
 		return
 	}
 	if errors.Is(err, context.Canceled) {

@@ -3,6 +3,7 @@ package webtest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +35,7 @@ func (p Provider) Start(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(Node(t), filepath.Join(folder, "provider.mjs"), string(settings)) //nolint:gosec // the test's own
+	cmd := exec.CommandContext(context.Background(), Node(t), filepath.Join(folder, "provider.mjs"), string(settings)) //nolint:gosec // the test's own
 	var complaints bytes.Buffer
 	cmd.Stderr = &complaints
 	in, err := cmd.StdinPipe()
@@ -52,7 +53,7 @@ func (p Provider) Start(t testing.TB) string {
 		in.Close()
 		cmd.Wait() //nolint:errcheck // it ends as it likes
 	})
-	late := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
