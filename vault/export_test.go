@@ -50,7 +50,7 @@ func (v *Vault) PastValues(ctx context.Context, id privacy.SubjectID) (past []st
 		}
 		values := &valuesOf{v: v, p: p}
 		return bucketHistory.scan(r, p.at, func(key, sealed []byte) error {
-			plain, err := values.unseal(pastField(privacy.ID(key)), 1, sealed)
+			plain, err := values.unsealPast(privacy.ID(key), sealed)
 			if err != nil {
 				return err
 			}

@@ -418,12 +418,12 @@ func (o *valuesOf) open(fact *consent.Value) (privacy.Sensitive, error) {
 	return privacy.NewSensitive(plain), nil
 }
 
-// unseal opens one of the person's values, current or past.
-func (o *valuesOf) unseal(field string, version uint64, envelope []byte) ([]byte, error) {
+// unsealPast opens one of the person's past values.
+func (o *valuesOf) unsealPast(id privacy.ID, envelope []byte) ([]byte, error) {
 	if err := o.unwrap(); err != nil {
 		return nil, err
 	}
-	as := o.v.bind(o.p.id, field, version)
+	as := o.v.bind(o.p.id, pastField(id), 1)
 	if o.kept.Has(as) {
 		return o.kept.Unseal(as, envelope)
 	}

@@ -90,13 +90,13 @@ func (v *Vault) opensAll(ctx context.Context, r store.Reader, id privacy.Subject
 			if len(rest) != len(privacy.ID{}) {
 				return errIntegrity
 			}
-			field := pastField(privacy.ID(rest))
-			kept := values.kept.Has(v.bind(id, field, 1))
+			past := privacy.ID(rest)
+			kept := values.kept.Has(v.bind(id, pastField(past), 1))
 			if !kept && looked && !each {
 				return nil
 			}
 			looked = looked || !kept
-			_, err := values.unseal(field, 1, envelope)
+			_, err := values.unsealPast(past, envelope)
 			return err
 		})
 	}
@@ -160,7 +160,7 @@ func (v *Vault) closedPast(r store.Reader, p *person) (ids []privacy.ID, err err
 			return errIntegrity
 		}
 		id := privacy.ID(rest)
-		_, err := values.unseal(pastField(id), 1, envelope)
+		_, err := values.unsealPast(id, envelope)
 		if errors.Is(err, keys.ErrIntegrity) {
 			ids = append(ids, id)
 			return nil

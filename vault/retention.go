@@ -135,7 +135,7 @@ func (v *Vault) overduePast(r store.Reader, reg *register.Register, p *person, n
 			values = &valuesOf{v: v, p: p}
 		}
 		id := privacy.ID(rest)
-		plain, err := values.unseal(pastField(id), 1, envelope)
+		plain, err := values.unsealPast(id, envelope)
 		if err != nil {
 			return fmt.Errorf("opening a past value of %s: %w", p.id, err)
 		}

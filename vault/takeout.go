@@ -189,7 +189,7 @@ func (v *Vault) fillAccess(snap store.Snapshot, r *regime, s *ownSession, p *per
 		if len(rest) != len(privacy.ID{}) {
 			return fmt.Errorf("a past value of %s: %w", p.id, errIntegrity)
 		}
-		plain, err := values.unseal(pastField(privacy.ID(rest)), 1, envelope)
+		plain, err := values.unsealPast(privacy.ID(rest), envelope)
 		if err != nil {
 			return fmt.Errorf("opening a past value of %s: %w", p.id, err)
 		}
