@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -41,6 +43,7 @@ Where there are two officers, a set that can let more out than the one in force
 waits for the other one: it is pending until sayso policy approve.`, (*client.Client).ActivatePolicy),
 		newPolicyRollback(),
 		newPolicyList(),
+		newPolicyShow(),
 	)
 }
 
@@ -334,6 +337,51 @@ func newPolicyList() *cobra.Command {
 			})
 		},
 	}
+}
+
+func newPolicyShow() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show CHANGE | POLICY",
+		Short: "A set of rules: its life, what a change of it would do, its modules",
+		Long: `show writes the modules of a set of rules, each under its name; its life, and what a
+change of it that waits can let out, go to stderr.`,
+		Example:           "  sayso policy show pol_0a1b2c3d4e5f6g7h8j9k0m1n2p",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: arguments(ruleSets()),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := remote()
+			if err != nil {
+				return err
+			}
+			set, err := c.Policy(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return answer(cmd, set, func(w io.Writer) error { return showSet(w, cmd.ErrOrStderr(), set) })
+		},
+	}
+}
+
+func showSet(w, beside io.Writer, set *wire.Policy) error {
+	fmt.Fprintf(beside, "%s is %s%s\n", set.Policy, set.Status, after(": ", set.Note))
+	for _, s := range set.Steps {
+		fmt.Fprintf(beside, "  %s  %s by %s%s\n", s.At.UTC().Format(time.DateTime), s.Act, s.By, after(": ", s.Reason))
+	}
+	if set.Change != nil {
+		for _, e := range set.Change.Effects {
+			word := "narrows"
+			if e.Widens {
+				word = "WIDENS"
+			}
+			fmt.Fprintf(beside, "  %s  %s %s:%d  %s (%s)\n", word, e.Op, e.Module, e.Line, e.Rule, e.Why)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(set.Modules)) {
+		if _, err := fmt.Fprintf(w, "# %s\n%s\n", name, strings.TrimSuffix(set.Modules[name], "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func readModules(cmd *cobra.Command, files []string) (byName map[string]string, in *wire.DraftRequest, err error) {
