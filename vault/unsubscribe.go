@@ -123,7 +123,7 @@ type Unsubscription struct {
 
 // LookAtUnsubscribe says what a link is about, and does nothing: links are followed
 // by programs that look for harm. A link that is none of this vault's is CodeNotFound.
-func (v *Vault) LookAtUnsubscribe(ctx context.Context, token string) (*Unsubscription, error) {
+func (v *Vault) LookAtUnsubscribe(_ context.Context, token string) (*Unsubscription, error) {
 	u, err := v.openUnsubscribe(token)
 	if err != nil {
 		return nil, err

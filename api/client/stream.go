@@ -37,7 +37,7 @@ func (c *Client) beginWith(ctx context.Context, what call, token string) (io.Rea
 	patient := *c.cfg.HTTP
 	patient.Timeout = 0
 	quiet := time.AfterFunc(silence, giveUp)
-	resp, err := patient.Do(r)
+	resp, err := patient.Do(r) //nolint:bodyclose // coming closes it
 	if err != nil {
 		quiet.Stop()
 		giveUp()
