@@ -54,7 +54,7 @@ func streamEvents(x *exchange) error {
 		x.code = refusedCode(err)
 		_ = s.send([]byte(": " + x.code + "\n\n"))
 	}
-	return nil //nolint:nilerr // the answer has begun
+	return nil // the answer has begun
 }
 
 // eventStream is a stream on its way.
