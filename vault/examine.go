@@ -141,6 +141,7 @@ func examine(ctx context.Context, v *Vault, o ExamineOptions, open bool) (*Exami
 		{"ledger", needLedger, e.readLedger},
 		{"backup", needLedger, e.backups},
 		{"log-whole", needStore | needLedger, e.logWhole},
+		{"ledger-whole", needStore | needLedger, e.ledgerWhole},
 		{"log-head", needStore | needLedger | needKeyring, e.logHead},
 		{"clock", needStore | needLedger, e.clockNow},
 		{"key-age", needKeyring, e.keyAge},

@@ -82,6 +82,29 @@ func (e *examiner) logWhole(context.Context) error {
 	return nil
 }
 
+// ledgerWhole holds the acts of vault.db against the ledger, which is read after
+// them: while the vault is served, both grow.
+func (e *examiner) ledgerWhole(ctx context.Context) error {
+	err := e.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		l, err := openLedger(e.v)
+		if err != nil {
+			return err
+		}
+		return l.checkWholeAt(s)
+	})
+	if errors.Is(err, ErrLedgerShorter) {
+		e.Add(Finding{Check: "ledger-whole", Level: Problem, What: "the ledger lacks narrowing acts that vault.db has",
+			Means: "It was cut, or is an older copy. The vault does not start: after a restore such an act could be undone.",
+			Do:    "Put the whole ledger back. If it is lost, `sayso restore --ledger-lost` goes on without it, and consents from before count as none."})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.Add(Finding{Check: "ledger-whole", Level: Fine, What: "the ledger has every narrowing act that vault.db has"})
+	return nil
+}
+
 // logHead checks the signed head of the log, and that the tree the ledger saw is
 // part of it.
 func (e *examiner) logHead(ctx context.Context) error {

@@ -175,20 +175,22 @@ func openLedger(v *Vault) (*ledger, error) {
 // checkWhole looks for acts that the store did and the ledger lacks: then the
 // ledger was cut, or is an older copy.
 func (l *ledger) checkWhole(ctx context.Context, data log.Viewer) error {
+	return data.View(ctx, l.checkWholeAt)
+}
+
+func (l *ledger) checkWholeAt(s store.Snapshot) error {
 	told := make(map[privacy.ID]struct{}, len(l.pending))
 	for _, e := range l.pending {
 		told[e.ID] = struct{}{}
 	}
-	return data.View(ctx, func(s store.Snapshot) error {
-		return s.Scan(bucketLedgered, nil, nil, func(key, _ []byte) error {
-			if len(key) != len(privacy.ID{}) {
-				return fmt.Errorf("reading what the ledger promised: %w", errIntegrity)
-			}
-			if _, ok := told[privacy.ID(key)]; !ok {
-				return ErrLedgerShorter
-			}
-			return nil
-		})
+	return s.Scan(bucketLedgered, nil, nil, func(key, _ []byte) error {
+		if len(key) != len(privacy.ID{}) {
+			return fmt.Errorf("reading what the ledger promised: %w", errIntegrity)
+		}
+		if _, ok := told[privacy.ID(key)]; !ok {
+			return ErrLedgerShorter
+		}
+		return nil
 	})
 }
 

@@ -281,6 +281,11 @@ func TestEachDamageIsNamed(t *testing.T) {
 		}, "log-end", vault.Warning, nil},
 		{"the ledger was torn", func(p *patient) { p.edit(fileLedger, func(b []byte) []byte { return append(b, "half an entry"...) }) }, "ledger-end", vault.Warning, nil},
 		{"an entry of the ledger changed", func(p *patient) { p.edit(fileLedger, func(b []byte) []byte { b[100] ^= 1; return b }) }, "ledger", vault.Problem, nil},
+		{"the ledger is an older copy", func(p *patient) {
+			b, err := os.ReadFile(older.path(fileLedger))
+			p.check(err)
+			p.write(p.path(fileLedger), b)
+		}, "ledger-whole", vault.Problem, nil},
 		{"vault.db is an older copy", func(p *patient) {
 			b, err := os.ReadFile(older.path(fileVault))
 			p.check(err)
