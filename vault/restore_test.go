@@ -120,6 +120,22 @@ func mustRestore(t *testing.T, was *vaulttest.Vault, from remains) (*vaulttest.V
 	return v, report
 }
 
+// What people and officers only looked at since the copy was made keeps nobody from
+// restoring it: their records stay, and say nothing of the state.
+func TestWhoOnlyLookedSinceTheCopyIsNotInTheWay(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: sessionsRegister})
+	ana := v.As("web").Capture(anaTold)
+	copied := copyOf(t, v)
+	v.As("web").Session(ana).Me()
+	if _, err := v.Lookup(t.Context(), v.Officer, ana, "she called"); err != nil {
+		t.Fatal(err)
+	}
+	v.As("web").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+	v.Stop()
+	restored, _ := mustRestore(t, v, remainsOf(v.Dir, copied))
+	restored.As("web").For("order-fulfilment").Read(ana, "given_name").Released(told("given_name", "Anahita"))
+}
+
 // After the disk was lost and last night's copy restored, whoever withdrew since
 // is not read, everybody else is, and what was decided before can be looked up.
 func TestWhoWithdrewStaysWithdrawnAfterARestore(t *testing.T) {

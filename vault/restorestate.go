@@ -71,6 +71,9 @@ func (r *restore) undo(ctx context.Context, e *log.Entry, told map[privacy.ID]bo
 		}
 		dek = p.history
 	}
+	if e.Kind.Trailed() { // it changed no state
+		return nil
+	}
 	o, err := e.Open(dek, r.v.id)
 	if errors.Is(err, keys.ErrIntegrity) {
 		return nil // the carried log is verified once it is one
