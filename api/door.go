@@ -45,6 +45,7 @@ type door interface {
 	Export(ctx context.Context, c vault.Caller, scope vault.Scope) (*vault.Takeout, error)
 	ExportFor(ctx context.Context, c vault.Caller, id privacy.SubjectID, scope vault.Scope, reason string) (*vault.Takeout, error)
 	PreviewErasure(context.Context, vault.Caller) (*vault.ErasurePreview, error)
+	TakeBackErasure(ctx context.Context, by vault.Caller, who *privacy.Actor) (*vault.Request, error)
 	RequestLink(privacy.RequestID) string
 	RequestByLink(ctx context.Context, link string) (*vault.Request, error)
 	RestrictOwn(ctx context.Context, c vault.Caller, reason string, who *privacy.Actor) (*vault.Restriction, error)

@@ -16,7 +16,7 @@ const StatusPath = "/v1/status/"
 func eraseMe(x *exchange, in *wire.Why) (int, *wire.OwnErasure, error) {
 	answered := func(out *vault.Request) (int, *wire.OwnErasure) {
 		return http.StatusAccepted, &wire.OwnErasure{Request: out.ID, Status: string(out.Status), DueAt: out.DueAt,
-			StatusURL: x.tokens.Issuer() + StatusPath + x.door.RequestLink(out.ID)}
+			StatusURL: x.tokens.Issuer() + StatusPath + x.door.RequestLink(out.ID), BeginsAt: pointer(out.BeginsAt)}
 	}
 	out, err := x.door.Erase(x.ctx, once(x, answered), vault.EraseRequest{Reason: in.Reason, By: who(in.By)})
 	if err != nil {
@@ -25,6 +25,20 @@ func eraseMe(x *exchange, in *wire.Why) (int, *wire.OwnErasure, error) {
 	status, answer := answered(out)
 	return status, answer, nil
 }
+
+// takeBackErasureHandler takes back an erasure that has not begun.
+var takeBackErasureHandler = handlerOf(func(x *exchange) (int, *wire.RequestStatus, error) {
+	answered := func(q *vault.Request) (int, *wire.RequestStatus) {
+		return http.StatusOK, &wire.RequestStatus{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), ReceivedAt: q.ReceivedAt, DueAt: q.DueAt,
+			CompletedAt: pointer(q.CompletedAt)}
+	}
+	out, err := x.door.TakeBackErasure(x.ctx, once(x, answered), nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := answered(out)
+	return status, answer, nil
+}, http.StatusOK)
 
 // who is who acts in a person's session, nil for the person.
 func who(by *wire.Actor) *privacy.Actor {
@@ -39,7 +53,8 @@ func previewErasure(x *exchange) (*wire.ErasurePreview, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ErasurePreview{Remains: listed(kept(out.Remains)), Held: out.Held, KeyBackupDays: out.KeyBackupDays, Told: listed(out.Told)}, nil
+	return &wire.ErasurePreview{Remains: listed(kept(out.Remains)), Held: out.Held, KeyBackupDays: out.KeyBackupDays, Told: listed(out.Told),
+		BeginsAt: pointer(out.Begins), Waits: out.Waits}, nil
 }
 
 func kept(stays []vault.Stay) (all []wire.Kept) {
@@ -56,7 +71,7 @@ func statusOfRequest(x *exchange) (*wire.RequestStatus, error) {
 		return nil, err
 	}
 	return &wire.RequestStatus{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), Why: q.Why, ReceivedAt: q.ReceivedAt, DueAt: q.DueAt,
-		CompletedAt: pointer(q.CompletedAt), Kept: kept(q.Kept), Certificate: q.Certificate}, nil
+		CompletedAt: pointer(q.CompletedAt), BeginsAt: pointer(q.BeginsAt), Kept: kept(q.Kept), Certificate: q.Certificate}, nil
 }
 
 func restricted(out *vault.Restriction) (int, *wire.Restriction) {

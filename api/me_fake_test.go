@@ -70,6 +70,10 @@ func (f *fake) PreviewErasure(context.Context, vault.Caller) (*vault.ErasurePrev
 	return &vault.ErasurePreview{Remains: []vault.Stay{{Purpose: "invoices", Basis: privacy.LegalObligation}}}, f.called("preview")
 }
 
+func (f *fake) TakeBackErasure(context.Context, vault.Caller, *privacy.Actor) (*vault.Request, error) {
+	return &vault.Request{Kind: vault.RequestErasure, Status: vault.RequestWithdrawn}, f.called("take back")
+}
+
 func (f *fake) RequestLink(privacy.RequestID) string { return "link" }
 
 func (f *fake) RequestByLink(context.Context, string) (*vault.Request, error) {

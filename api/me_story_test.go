@@ -70,7 +70,7 @@ func TestAPersonsWholeWay(t *testing.T) {
 		t.Errorf("through the shop: %s", me.raw)
 	}
 	for _, ask := range [][3]string{{"PATCH", "/v1/me", `{"fields":{"given_name":"Ana"}}`}, {"GET", "/v1/me/export", ""}, {"POST", "/v1/me/erasure", ""},
-		{"GET", "/v1/me/erasure", ""}, {"DELETE", "/v1/me/restriction", ""}, {"POST", "/v1/consents", `{"purpose":"sms-marketing","status":"given"}`}} {
+		{"GET", "/v1/me/erasure", ""}, {"DELETE", "/v1/me/erasure", ""}, {"DELETE", "/v1/me/restriction", ""}, {"POST", "/v1/consents", `{"purpose":"sms-marketing","status":"given"}`}} {
 		if r := s.person(token, ask[0], ask[1], ask[2], 403); r.json["code"] != "step_up_required" {
 			t.Errorf("%s %s: %s", ask[0], ask[1], r.raw)
 		}
@@ -154,6 +154,43 @@ func TestAPersonsWholeWay(t *testing.T) {
 	}
 }
 
+// Where the register lets people sleep on it, Anahita's erasure waits. Its answer, its
+// link and what she sees before say until when; she takes it back, and nothing
+// happened. Nobody can take back what does not wait.
+func TestAnErasureThatWaitsIsTakenBack(t *testing.T) {
+	s := openWith(t, &vaulttest.Options{Register: personal + "settings: {erasure: {grace: P14D}}\n"})
+	s.officerSignsIn()
+	s.as("web", "POST", "/v1/captures", `{"fields":{"given_name":"Anahita","email":"ana.quintero@example.org"},"verified":["email"]}`, 201)
+	read := `{"subject":{"email":"ana.quintero@example.org"},"purpose":"order-fulfilment","fields":["given_name"]}`
+	own := s.login("email", "ana.quintero@example.org")
+	if r := s.person(own, "DELETE", "/v1/me/erasure", "", 409); r.json["code"] != "wrong_state" {
+		t.Errorf("nothing waits: %s", r.raw)
+	}
+	asked := s.person(own, "POST", "/v1/me/erasure", "", 202).json
+	begins, _ := asked["begins_at"].(string)
+	if asked["status"] != "received" || begins == "" {
+		t.Fatalf("asked: %v", asked)
+	}
+	s.as("web", "POST", "/v1/reads", read, 403)
+	status := strings.TrimPrefix(asked["status_url"].(string), s.url)
+	if r := s.send("GET", status, "", nil); r.json["status"] != "received" || r.json["begins_at"] != begins {
+		t.Errorf("its link: %s", r.raw)
+	}
+	if r := s.person(own, "GET", "/v1/me/erasure", "", 200); r.json["waits"] != true || r.json["begins_at"] != begins {
+		t.Errorf("meanwhile: %s", r.raw)
+	}
+	if r := s.as("officer", "GET", "/v1/requests/"+asked["request"].(string), "", 200); r.json["begins_at"] != begins {
+		t.Errorf("to officers: %s", r.raw)
+	}
+	if r := s.person(own, "DELETE", "/v1/me/erasure", "", 200); r.json["status"] != "withdrawn" {
+		t.Errorf("taken back: %s", r.raw)
+	}
+	s.as("web", "POST", "/v1/reads", read, 200)
+	if r := s.send("GET", status, "", nil); r.json["status"] != "withdrawn" || r.json["begins_at"] != nil {
+		t.Errorf("its link: %s", r.raw)
+	}
+}
+
 // Every route of people × the token of another person, of a channel and of an
 // officer, and the tokens of people × every route of others: nobody reaches
 // anybody else.
@@ -188,6 +225,7 @@ func TestNobodyReachesAnybodyElse(t *testing.T) {
 		{"POST", "/v1/consents", `{"purpose":"sms-marketing","status":"withdrawn"}`},
 		{"POST", "/v1/me/restriction", `{}`},
 		{"DELETE", "/v1/me/restriction", ""},
+		{"DELETE", "/v1/me/erasure", ""},
 		{"POST", "/v1/me/erasure", `{}`},
 	}
 	for _, rt := range routes {

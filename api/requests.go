@@ -135,6 +135,7 @@ func requestNow(q *vault.Request) *wire.Request {
 	if q.Own != nil {
 		answer.Own = &wire.Actor{Role: q.Own.Role, Ref: q.Own.Ref}
 	}
+	answer.BeginsAt = pointer(q.BeginsAt)
 	if !q.CompletedAt.IsZero() {
 		answer.CompletedAt = &q.CompletedAt
 	}

@@ -110,6 +110,7 @@ func routes() []route {
 		{method: "DELETE", pattern: "/v1/me/restriction", role: subjectRole, deadline: quick, idempotent: true, do: liftMeHandler, summary: "End a restriction"},
 		{method: "GET", pattern: "/v1/me/erasure", role: subjectRole, deadline: slow, do: shows(previewErasure), summary: "What an erasure would leave, and why, before you ask for it"},
 		{method: "POST", pattern: "/v1/me/erasure", role: subjectRole, body: small, deadline: slow, idempotent: true, do: does(eraseMe, 202), summary: "Be erased (Art. 17 GDPR); the link tells how far it is, also after the session"},
+		{method: "DELETE", pattern: "/v1/me/erasure", role: subjectRole, deadline: quick, idempotent: true, do: takeBackErasureHandler, summary: "Take back an erasure whose period of grace is not over"},
 		{method: "POST", pattern: "/v1/me/objections", role: subjectRole, body: small, deadline: quick, idempotent: true, do: does(objectMe, 201), summary: "Object to a purpose (Art. 21 GDPR): nothing is released for it from then on"},
 		{method: "GET", pattern: "/v1/me/requests", role: subjectRole, deadline: quick, do: shows(listOwnRequests), summary: "Your requests, and what became of them"},
 		{method: "GET", pattern: "/v1/me/sessions", role: subjectRole, deadline: quick, do: shows(listSessions), summary: "Your sessions, the latest first"},

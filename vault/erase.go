@@ -29,6 +29,9 @@ type EraseRequest struct {
 // on over crashes and restarts, and can be asked for twice: then it returns the
 // request that runs, or ran.
 //
+// Where the register grants a period of grace, what a person asks for themselves
+// waits, restricted, until BeginsAt: see TakeBackErasure.
+//
 // A hold is in the way; then the request is blocked, and the person is there for
 // nobody but whom a law demands it of, until the last hold is released. It
 // returns an *Error unknown_subject for somebody unknown.
@@ -101,7 +104,8 @@ func reasonOf(reason string) (string, error) {
 // askErasure finds whom a request is about and begins it.
 func (v *Vault) askErasure(ctx context.Context, who eraser, subject SubjectRef) (*requestRecord, error) {
 	var id privacy.SubjectID
-	var before *requestRecord
+	var before, waiting *requestRecord
+	var grace privacy.Period
 	err := v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		now, err := v.regime(ctx, s)
 		if err != nil {
@@ -116,8 +120,11 @@ func (v *Vault) askErasure(ctx context.Context, who eraser, subject SubjectRef) 
 			return err
 		}
 		if p != nil {
-			id = p.id
-			before, err = v.runningFor(s, id)
+			id, grace = p.id, now.register.Settings.Erasure.Grace
+			if before, err = v.runningFor(s, id); err != nil {
+				return err
+			}
+			waiting, err = v.waitingFor(s, id)
 			return err
 		}
 		if ref.field == nil && ref.id != privacy.Nobody { // erased already, or being so
@@ -137,6 +144,12 @@ func (v *Vault) askErasure(ctx context.Context, who eraser, subject SubjectRef) 
 		return before, nil
 	case id == privacy.Nobody:
 		return nil, refuse(CodeUnknownSubject, "nobody is known by this reference")
+	case who.own != nil && waiting != nil:
+		return waiting, nil
+	case who.own != nil && !grace.IsZero():
+		return v.takeGrace(ctx, who, id, grace)
+	case waiting != nil: // an officer's waits no longer
+		return v.beginErasure(ctx, who, id, waiting.ID, waiting.Received)
 	}
 	now, _, _ := v.clock.now()
 	return v.beginErasure(ctx, who, id, privacy.NewRequestID(now), now)
@@ -157,6 +170,9 @@ func (v *Vault) beginErasure(ctx context.Context, who eraser, id privacy.Subject
 	running, err := v.runningNow(ctx, id)
 	if err != nil || running != nil {
 		return running, err
+	}
+	if back, err := v.takenBackNow(ctx, request); back != nil || err != nil {
+		return back, err
 	}
 	if err := v.ledger.add(ctx, ledgerErasure, privacy.ID(request), id, "", at); err != nil {
 		return nil, err
@@ -197,6 +213,19 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	now, _, _ := v.clock.now()
 	q := &requestRecord{ID: request, Kind: RequestErasure, Status: RequestInProgress, Officer: who.officer, Received: at,
 		Due: answerWithin.After(at), Subject: id, Own: who.own}
+	waited, err := v.requestOf(tx, request)
+	switch {
+	case err != nil:
+		return nil, err
+	case waited == nil:
+	case waited.waits():
+		q, waited.Status = waited, RequestInProgress
+		if who.officer != "" {
+			q.Officer = who.officer
+		}
+	case waited.Status == RequestWithdrawn: // through another node
+		return waited, nil
+	}
 	if who.intake != nil {
 		if q, err = v.requestOf(tx, request); err != nil {
 			return nil, err
@@ -209,7 +238,7 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	if len(p.standing.Holds) > 0 {
 		q.Status = RequestBlocked
 	}
-	if who.reason != "" {
+	if who.reason != "" && q.Reason == nil {
 		if q.Reason, err = p.sealReason(v, q, who.reason); err != nil {
 			return nil, err
 		}

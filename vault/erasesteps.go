@@ -90,7 +90,7 @@ func (v *Vault) erasureStep(ctx context.Context, id privacy.RequestID) (q *reque
 		q, err = v.requestOf(s, id)
 		return err
 	})
-	if err != nil || q == nil || q.Kind != RequestErasure || !q.open() || q.Status == RequestAwaiting {
+	if err != nil || q == nil || q.Kind != RequestErasure || !q.open() || q.Status == RequestAwaiting || q.waits() {
 		return q, false, err
 	}
 	switch q.Step {

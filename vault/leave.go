@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/base64"
+	"time"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/store"
@@ -19,6 +20,10 @@ type ErasurePreview struct {
 	// KeyBackupDays is for how many days a backup of keys that was kept may open an
 	// old copy still.
 	KeyBackupDays int
+	// Begins is when it would begin, asked for now, and until when it could be taken
+	// back: zero, if it would at once. Waits says that it was asked for, and then does.
+	Begins time.Time
+	Waits  bool
 	// Told are the channels that were shown something of the person, who are told
 	// (Art. 19).
 	Told []privacy.ChannelID
@@ -45,7 +50,14 @@ func (v *Vault) PreviewErasure(ctx context.Context, by Caller) (*ErasurePreview,
 			preview.Remains = stays
 		}
 		preview.Held, preview.KeyBackupDays = len(p.standing.Holds) > 0, r.register.KeyBackupDays()
-		return nil
+		if grace := r.register.Settings.Erasure.Grace; !grace.IsZero() {
+			preview.Begins = v.graceEnds(now, grace)
+		}
+		q, err := v.waitingFor(snap, s.Subject)
+		if q != nil {
+			preview.Begins, preview.Waits = q.Begins, true
+		}
+		return err
 	})
 	if err != nil {
 		return nil, v.refusal(err)
@@ -90,8 +102,12 @@ func (v *Vault) RequestByLink(ctx context.Context, link string) (*Request, error
 	if q == nil {
 		return nil, errNoRequest
 	}
-	return &Request{ID: q.ID, Kind: q.Kind, Status: q.Status, Why: v.inTheWay(q), ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
-		Kept: q.Stays, Certificate: q.Certificate}, nil
+	view := &Request{ID: q.ID, Kind: q.Kind, Status: q.Status, Why: v.inTheWay(q), ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
+		Kept: q.Stays, Certificate: q.Certificate}
+	if q.waits() {
+		view.BeginsAt = q.Begins
+	}
+	return view, nil
 }
 
 var errNoRequest = refuse(CodeNotFound, "no request of this link")

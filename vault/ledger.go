@@ -37,8 +37,10 @@ const (
 	ledgerRevoked // the entry's purpose is a keyed hash of the secret's ID
 	ledgerRemoved
 	ledgerRestricted
-	ledgerLifted  // a restriction, or an objection that an officer overruled
-	lastLedgerAct = ledgerLifted
+	ledgerLifted    // a restriction, or an objection that an officer overruled
+	ledgerAsked     // an erasure that waits; it begins at, the purpose is its request's ID
+	ledgerTakenBack // the purpose is the ID of the request that was taken back
+	lastLedgerAct   = ledgerTakenBack
 )
 
 // What the ledger notes beside acts.
@@ -463,10 +465,18 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 			}
 		}
 		for _, e := range entries {
-			if e.Kind != ledgerErasure || !p.known() {
+			if !p.known() {
 				continue
 			}
-			if _, err := v.erasing(ctx, tx, eraser{}, id, privacy.RequestID(e.ID), e.At); err != nil {
+			switch e.Kind {
+			case ledgerErasure:
+				_, err = v.erasing(ctx, tx, eraser{}, id, privacy.RequestID(e.ID), e.At)
+			case ledgerAsked:
+				err = v.askedAgain(tx, p, e)
+			case ledgerTakenBack:
+				err = v.takenBackAgain(tx, p, e)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -537,7 +547,7 @@ type finishedRecord struct {
 // fold does a promised act to a standing, and says what channels are told of it.
 func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry) (told event.Event) {
 	switch e.Kind {
-	case ledgerErasure: // apply does it
+	case ledgerErasure, ledgerAsked, ledgerTakenBack: // apply does it
 		return told
 	case ledgerRestricted:
 		if s.Restricted.IsZero() {

@@ -23,6 +23,7 @@ const (
 	RequestBlocked    RequestStatus = "blocked" // something that an officer decides is in the way
 	RequestCompleted  RequestStatus = "completed"
 	RequestRefused    RequestStatus = "refused"
+	RequestWithdrawn  RequestStatus = "withdrawn" // taken back by the person
 )
 
 // RequestKind is what a request asks for.
@@ -47,6 +48,7 @@ type Request struct {
 	Reason      string         // gone with the person
 	ReceivedAt  time.Time
 	DueAt       time.Time // Art. 12(3)
+	BeginsAt    time.Time // of an erasure that waits: it can be taken back until it begins; else zero
 	CompletedAt time.Time
 	Kept        []Stay
 	People      uint64 // of a retention run: whom it would touch
@@ -92,7 +94,10 @@ type requestRecord struct {
 	Own      *privacy.Actor    `json:"own,omitempty"` // the person, or who acted for them, asked
 	Received time.Time         `json:"received_at"`
 	Due      time.Time         `json:"due_at"`
-	Done     time.Time         `json:"completed_at,omitzero"`
+	Begins   time.Time         `json:"begins_at,omitzero"` // an erasure that the person asked for, and that waits till then
+	// Restricted is the restriction that came with such a request, and goes with it.
+	Restricted time.Time `json:"restricted_at,omitzero"`
+	Done       time.Time `json:"completed_at,omitzero"`
 
 	Subject privacy.SubjectID `json:"subject,omitzero"`
 	Reason  []byte            `json:"reason,omitempty"` // sealed with the person's history key
@@ -127,7 +132,7 @@ type Stay struct {
 const requestFormat = 1
 
 func (r *requestRecord) open() bool {
-	return r.Status != RequestCompleted && r.Status != RequestRefused
+	return r.Status != RequestCompleted && r.Status != RequestRefused && r.Status != RequestWithdrawn
 }
 
 // requestOf returns a request, nil if there is none of this ID.
@@ -286,6 +291,9 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 func (v *Vault) viewRequest(ctx context.Context, q *requestRecord) Request {
 	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, Own: q.Own, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
 		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Extended: q.Extended, Why: v.inTheWay(q)}
+	if q.waits() {
+		view.BeginsAt = q.Begins
+	}
 	if q.Subject != privacy.Nobody {
 		view.Subject = &q.Subject
 		if p, err := v.loadKeys(ctx, q.Subject); err == nil && p != nil {
@@ -309,6 +317,8 @@ func (v *Vault) inTheWay(q *requestRecord) string {
 		return ""
 	case q.Status == RequestAwaiting:
 		return "it is not known yet whether it is the person who asks: an officer confirms it"
+	case q.waits():
+		return v.whyItWaits(q)
 	case q.Kind == RequestObjection:
 		return "nothing is released for the purpose meanwhile; an officer decides, with reasons, whether the objection stands"
 	case q.Kind != RequestErasure && q.Kind != RequestRetention:

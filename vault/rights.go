@@ -69,7 +69,7 @@ type requestWords struct {
 // runs reports whether a request is an erasure that has begun: of those a person
 // has one at most.
 func (r *requestRecord) runs() bool {
-	return r.Kind == RequestErasure && r.Status != RequestAwaiting && (r.open() || r.Step != stepAsked)
+	return r.Kind == RequestErasure && r.Status != RequestAwaiting && !r.waits() && (r.open() || r.Step != stepAsked)
 }
 
 // linkRequest keeps by whom a request is found, or no longer.
@@ -278,7 +278,7 @@ func (v *Vault) answering(ctx context.Context, by Caller, id privacy.RequestID, 
 		switch {
 		case q == nil:
 			return refuse(CodeNotFound, "no request of this ID")
-		case !q.open() || q.Kind == RequestRetention || q.runs():
+		case !q.open() || q.Kind == RequestRetention || q.runs() || q.waits():
 			return refuse(CodeWrongState, "this request is answered, or goes on by itself")
 		}
 		p, err := v.load(ctx, tx, q.Subject)

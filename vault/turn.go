@@ -111,6 +111,15 @@ func (v *Vault) advanceAll(ctx context.Context) (open []*requestRecord, err erro
 		if q.Kind != RequestErasure || q.Step >= stepErased {
 			continue
 		}
+		if q.waits() {
+			began, err := v.beginDue(ctx, q)
+			if err != nil && ctx.Err() == nil {
+				v.cfg.Logger.Error("an erasure whose period of grace is over does not begin; it is tried again", "request", q.ID, "err", err)
+			}
+			if !began {
+				continue
+			}
+		}
 		tried = true
 		if err := v.erasures.advanceNow(ctx, v, q.ID); err != nil {
 			if ctx.Err() != nil {

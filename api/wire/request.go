@@ -217,7 +217,7 @@ func aboutOf(dec *jsontext.Decoder, withKind bool, more func(name, text string) 
 type Request struct {
 	Request     privacy.RequestID  `json:"request"`
 	Kind        string             `json:"kind" enum:"access,rectification,erasure,restriction,portability,objection,retention"`
-	Status      string             `json:"status" enum:"received,awaiting_identity,in_progress,blocked,completed,refused"`
+	Status      string             `json:"status" enum:"received,awaiting_identity,in_progress,blocked,completed,refused,withdrawn"`
 	Why         string             `json:"why,omitempty" doc:"what is in the way"`
 	Subject     *privacy.SubjectID `json:"subject,omitempty" doc:"as long as there is anybody to name"`
 	By          string             `json:"by,omitempty" doc:"the officer who asked"`
@@ -225,6 +225,7 @@ type Request struct {
 	ReceivedAt  time.Time          `json:"received_at"`
 	DueAt       time.Time          `json:"due_at"`
 	CompletedAt *time.Time         `json:"completed_at,omitempty"`
+	BeginsAt    *time.Time         `json:"begins_at,omitempty" doc:"of an erasure that waits: until then the person can take it back"`
 	People      uint64             `json:"people,omitzero" doc:"whom a retention run would touch"`
 	Kept        []Kept             `json:"kept,omitempty" doc:"what an erasure leaves, and why"`
 	Certificate string             `json:"certificate,omitempty" doc:"compact JWS, typ erasure-certificate+jwt"`

@@ -79,6 +79,7 @@ type OwnErasure struct {
 	Status    string            `json:"status"`
 	StatusURL string            `json:"status_url" doc:"tells how far it is to whoever has it, also after the session"`
 	DueAt     time.Time         `json:"due_at"`
+	BeginsAt  *time.Time        `json:"begins_at,omitempty" doc:"where the register grants a period of grace: until then it can be taken back"`
 }
 
 // ErasurePreview is what an erasure would leave.
@@ -87,6 +88,8 @@ type ErasurePreview struct {
 	Held          bool                `json:"held" doc:"an officer forbade erasing, for a claim: the request would wait"`
 	KeyBackupDays int                 `json:"key_backup_days" doc:"for how long kept copies of keys may open an old copy"`
 	Told          []privacy.ChannelID `json:"told" doc:"channels that were shown something, which are told (Art. 19)"`
+	BeginsAt      *time.Time          `json:"begins_at,omitempty" doc:"when it begins, or would, asked for now; left out where that is at once"`
+	Waits         bool                `json:"waits,omitzero" doc:"it was asked for, waits till then and can be taken back"`
 }
 
 // RequestStatus is how far a request is, to whoever has its link.
@@ -98,6 +101,7 @@ type RequestStatus struct {
 	ReceivedAt  time.Time         `json:"received_at"`
 	DueAt       time.Time         `json:"due_at"`
 	CompletedAt *time.Time        `json:"completed_at,omitempty"`
+	BeginsAt    *time.Time        `json:"begins_at,omitempty" doc:"of an erasure that waits: until then it can be taken back"`
 	Kept        []Kept            `json:"kept,omitempty"`
 	Certificate string            `json:"certificate,omitempty"`
 }

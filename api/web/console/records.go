@@ -80,7 +80,7 @@ type clocked struct {
 const requestRows = 50
 
 func (v *visit) clocked(r vault.Request) clocked {
-	c := clocked{Request: r, Open: r.Status != vault.RequestCompleted && r.Status != vault.RequestRefused}
+	c := clocked{Request: r, Open: r.Status != vault.RequestCompleted && r.Status != vault.RequestRefused && r.Status != vault.RequestWithdrawn}
 	left := r.DueAt.Sub(v.now())
 	c.Run = r.Kind == vault.RequestRetention
 	c.Left, c.Late = int(left/(24*time.Hour)), left < 0

@@ -13,13 +13,16 @@ type leaver struct {
 	lang, shot                                         string
 	noScript                                           bool
 	only, again, law, tick, gone, unknown, wrong, keep string
+	waits, stays                                       string
 }
 
 var leavers = []leaver{
 	{lang: "de", shot: "desk", only: "Ab jetzt werden Ihre Daten nur aufbewahrt", again: "Ihre Daten dürfen wieder benutzt werden", law: "Es bleibt nichts",
-		tick: "Es wurde nichts gelöscht", gone: "Ihre Daten sind gelöscht", unknown: "ein Code mit acht Ziffern", wrong: "Das ist nicht der Code.", keep: "Heben Sie die Adresse dieser Seite auf"},
+		tick: "Es wurde nichts gelöscht", gone: "Ihre Daten sind gelöscht", unknown: "ein Code mit acht Ziffern", wrong: "Das ist nicht der Code.", keep: "Heben Sie die Adresse dieser Seite auf",
+		waits: "und Sie können es zurücknehmen", stays: "Es wird nichts gelöscht"},
 	{lang: "en", shot: "phone", noScript: true, only: "From now on your data is only kept", again: "Your data may be used again", law: "Nothing remains",
-		tick: "Nothing has been deleted", gone: "Your data is deleted", unknown: "a code with eight digits", wrong: "This is not the code.", keep: "Keep the address of this page"},
+		tick: "Nothing has been deleted", gone: "Your data is deleted", unknown: "a code with eight digits", wrong: "This is not the code.", keep: "Keep the address of this page",
+		waits: "and you can take it back", stays: "Nothing is deleted"},
 }
 
 // Mia has her data only kept, takes it along, and goes. What she sees afterwards
@@ -63,6 +66,26 @@ func TestSomebodyLeaves(t *testing.T) {
 			tab.Click("form[action='/privacy/take/restriction'] button")
 			tab.See(l.again)
 			c.As("store").For("order-fulfilment").Read(mia, "given_name").Released(map[string]any{"given_name": "Mia"})
+
+			// With two weeks to think again she does, and takes it back.
+			c.Apply(shop + "settings: {erasure: {grace: P14D}}\n")
+			tab.Click(`a[href="/privacy/take/leave"]`)
+			tab.See(l.waits)
+			tab.Click("[name=sure]")
+			tab.Click("button.danger")
+			tab.See(l.waits)
+			tab.See(l.keep)
+			c.As("store").For("order-fulfilment").Read(mia, "given_name").Denied("restricted")
+			axe()
+			tab.Shot("waits-" + l.shot)
+			tab.Click(`main a[href="/privacy/take/leave"]`)
+			tab.Has(`form[action="/privacy/take/stay"]`)
+			axe()
+			tab.Shot("stay-" + l.shot)
+			tab.Click("form[action='/privacy/take/stay'] button")
+			tab.See(l.stays)
+			c.As("store").For("order-fulfilment").Read(mia, "given_name").Released(map[string]any{"given_name": "Mia"})
+			c.Apply(shop)
 
 			tab.Click(`a[href="/privacy/take/leave"]`)
 			tab.See(l.law)

@@ -15,6 +15,7 @@ func takeRoutes() []route {
 		{"POST /privacy/take/restriction", restrict, false},
 		{"GET /privacy/take/leave", showLeave, false},
 		{"POST /privacy/take/leave", leave, false},
+		{"POST /privacy/take/stay", stay, false},
 		{"GET /privacy/take/requests", showRequests, false},
 		{"GET /privacy/status/{link}", showStatus, true},
 	}
@@ -79,7 +80,9 @@ type leavePage struct {
 	Held    bool
 	Days    int
 	Told    string
-	Problem bool // nothing was ticked
+	Begins  time.Time // zero: at once
+	Waits   bool      // it was asked for, and can be taken back
+	Problem bool      // nothing was ticked
 }
 
 // remains is what a law demands to be kept.
@@ -110,11 +113,13 @@ func (v *visit) askLeave(status int, problem bool) error {
 			told = append(told, v.channel(id))
 		}
 	}
-	return v.render(status, "leave.html", leavePage{Remains: v.remains(preview.Remains), Held: preview.Held, Days: preview.KeyBackupDays, Told: v.list(told), Problem: problem})
+	return v.render(status, "leave.html", leavePage{Remains: v.remains(preview.Remains), Held: preview.Held, Days: preview.KeyBackupDays, Told: v.list(told), Begins: preview.Begins, Waits: preview.Waits,
+		Problem: problem})
 }
 
 // leave has everything deleted, and leads to where one sees how far that is: an
-// address to keep, because the session ends with the data.
+// address to keep, because the session ends with the data. Where there is a period
+// of grace it goes on until then.
 func leave(v *visit) error {
 	if v.value("sure") != "yes" {
 		return v.askLeave(http.StatusUnprocessableEntity, true)
@@ -123,9 +128,19 @@ func leave(v *visit) error {
 	if err != nil {
 		return err
 	}
-	v.forget(sessionCookie)
-	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	if request.BeginsAt.IsZero() {
+		v.forget(sessionCookie)
+		v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
+	}
 	return v.redirect("/privacy/status/" + v.vault.RequestLink(request.ID))
+}
+
+// stay takes it back that everything is to be deleted.
+func stay(v *visit) error {
+	if _, err := v.vault.TakeBackErasure(v.ctx, v.by, nil); err != nil {
+		return err
+	}
+	return v.done("/privacy/take", "stayed")
 }
 
 // asked is one request of the person, and what became of it.
@@ -135,6 +150,7 @@ type asked struct {
 	Status    string
 	Received  time.Time
 	Due       time.Time // zero: it is done
+	Begins    time.Time // of a deletion that waits
 	Extended  bool
 	Reason    string // the person's words
 	Answer    string // what they are told, in the words of who answered
@@ -149,12 +165,12 @@ func showRequests(v *visit) error {
 	var all []asked
 	for i := range requests {
 		q := &requests[i]
-		one := asked{Kind: v.say("kind." + string(q.Kind)), Status: v.say("request." + string(q.Status)), Received: q.ReceivedAt, Extended: q.Extended,
+		one := asked{Kind: v.say("kind." + string(q.Kind)), Status: v.say("request." + string(q.Status)), Received: q.ReceivedAt, Extended: q.Extended, Begins: q.BeginsAt,
 			Reason: q.Reason, Answer: q.Answer, Extension: q.Extension}
 		if q.Purpose != "" {
 			one.Purpose = v.titles.purpose(q.Purpose)
 		}
-		if q.CompletedAt.IsZero() && q.Status != vault.RequestCompleted && q.Status != vault.RequestRefused {
+		if q.CompletedAt.IsZero() && q.Status != vault.RequestCompleted && q.Status != vault.RequestRefused && q.Status != vault.RequestWithdrawn {
 			one.Due = q.DueAt
 		}
 		all = append(all, one)
@@ -168,6 +184,7 @@ type statusPage struct {
 	Status      string
 	Received    time.Time
 	Due         time.Time
+	Begins      time.Time // of a deletion that waits
 	Completed   time.Time
 	Remains     []remains
 	Certificate string
@@ -178,7 +195,7 @@ func showStatus(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := statusPage{Kind: string(request.Kind), Status: string(request.Status), Received: request.ReceivedAt, Due: request.DueAt, Completed: request.CompletedAt,
+	p := statusPage{Kind: string(request.Kind), Status: string(request.Status), Received: request.ReceivedAt, Due: request.DueAt, Begins: request.BeginsAt, Completed: request.CompletedAt,
 		Remains: v.remains(request.Kept), Certificate: request.Certificate}
 	if v.r.URL.Query().Has("certificate") && p.Certificate != "" {
 		return v.file("certificate-"+request.ID.String()+".jwt", "application/erasure-certificate+jwt", []byte(p.Certificate))

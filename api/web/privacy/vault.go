@@ -32,6 +32,7 @@ type Vault interface {
 	LiftOwn(ctx context.Context, by vault.Caller, who *privacy.Actor) (*vault.Restriction, error)
 	PreviewErasure(context.Context, vault.Caller) (*vault.ErasurePreview, error)
 	Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error)
+	TakeBackErasure(ctx context.Context, by vault.Caller, who *privacy.Actor) (*vault.Request, error)
 	OwnRequests(context.Context, vault.Caller) ([]vault.Request, error)
 	RequestLink(privacy.RequestID) string
 	RequestByLink(ctx context.Context, link string) (*vault.Request, error)

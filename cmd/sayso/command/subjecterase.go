@@ -88,7 +88,7 @@ func waitFor(ctx context.Context, c *client.Client, q *wire.Request) (*wire.Requ
 	defer tick.Stop()
 	for {
 		now, err := c.Request(ctx, q.Request)
-		if err != nil || now.Status != "in_progress" && now.Status != "received" {
+		if err != nil || now.Status != "in_progress" && now.Status != "received" || now.BeginsAt != nil {
 			return now, err
 		}
 		select {

@@ -107,6 +107,7 @@ func TestOneMistakeIsToldOnceAndInItsPlace(t *testing.T) {
 		{"hours that are none", `from: "23:00", to: "06:00"`, `from: "23:00", to: "23:00"`, 26, "settings.contact.quiet_hours", "no hour is quiet"},
 		{"no time zone", "zone: Europe/Berlin", "zone: Berlin", 9, "purposes[0].contact.quiet_hours.zone", "no time zone"},
 		{"a cooldown twice", "after: claim", "after: fault", 9, "purposes[0].contact.cooldowns[1].after", "fault is declared twice"},
+		{"a grace that is no haste", "grace: P14D", "grace: P1M", 28, "settings.erasure.grace", "expected at most P21D"},
 		{"a medium that reaches by no field", "field: phone_number}, {medium: mail", "field: pager}, {medium: mail", 26, "settings.contact.reach[0].field", "pager is not declared under fields"},
 		{"an identifier of the moment", "type: email, identifier: unique, ", "type: email, identifier: unique, ttl: PT5M, ", 4, "fields[1].ttl", "finds people"},
 		{"a cell that releases", "as: withhold", "as: release", 24, "matrix[1].as", `"release" is not known`},

@@ -133,11 +133,11 @@ func (v value) settings() Settings {
 	o := v.object("contact", "asking", "erasure", "approvals")
 	c := o.get("contact").object("caps", "quiet_hours", "reach", "keep")
 	a := o.get("asking").object("lease", "again")
-	e := o.get("erasure").object("epoch_every", "key_backup_days")
+	e := o.get("erasure").object("epoch_every", "grace", "key_backup_days")
 	s := Settings{
 		Contact: ContactSettings{Caps: c.get("caps").caps(), Quiet: c.get("quiet_hours").quietHours(), Keep: c.get("keep").period()},
 		Asking:  Asking{Lease: a.get("lease").period(), Again: a.get("again").period()},
-		Erasure: Erasure{EpochEvery: e.get("epoch_every").period(), KeyBackupDays: e.get("key_backup_days").count()},
+		Erasure: Erasure{EpochEvery: e.get("epoch_every").period(), KeyBackupDays: e.get("key_backup_days").count(), Grace: e.get("grace").period()},
 
 		Approvals: oneOf(o.get("approvals"), []Approvals{ByDirection}),
 	}
@@ -228,6 +228,9 @@ func (p *parser) checkSettings(r *Register) {
 	for i, x := range c.Reach {
 		p.declaredField(r, fmt.Sprintf(at+".reach[%d].field", i), x.Field)
 	}
+	if r.Settings.Erasure.Grace.After(time.Time{}).After(time.Time{}.AddDate(0, 0, maxGrace)) {
+		p.fault("settings.erasure.grace", "expected at most P%dD: an erasure is done within a month of being asked for (Art. 12(3) GDPR)", maxGrace)
+	}
 }
 
 func (p *parser) checkCaps(at string, caps []Cap) {
@@ -285,7 +288,7 @@ func (s *Settings) members() []member {
 			{"keep", period(s.Contact.Keep)},
 		}},
 		{"asking", []member{{"lease", period(s.Asking.Lease)}, {"again", period(s.Asking.Again)}}},
-		{"erasure", []member{{"epoch_every", period(s.Erasure.EpochEvery)}, {"key_backup_days", s.Erasure.KeyBackupDays}}},
+		{"erasure", []member{{"epoch_every", period(s.Erasure.EpochEvery)}, {"grace", period(s.Erasure.Grace)}, {"key_backup_days", s.Erasure.KeyBackupDays}}},
 		{"approvals", string(s.Approvals)},
 	}
 }

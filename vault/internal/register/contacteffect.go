@@ -47,6 +47,11 @@ func (e *effects) erasure(key string) (bool, string) {
 			return true, "old copies then open longer for what was erased"
 		}
 		return false, "old copies then open no longer for what was erased"
+	case "grace":
+		if e.new.Settings.Erasure.Grace.After(time.Time{}).After(e.old.Settings.Erasure.Grace.After(time.Time{})) {
+			return true, "what people want erased is then kept longer, restricted, and may come back"
+		}
+		return false, "what people want erased is then kept no longer; what waits already keeps its day"
 	case "key_backup_days":
 		if e.new.KeyBackupDays() > e.old.KeyBackupDays() {
 			return true, "copies of the keys then live longer, and open what was erased"

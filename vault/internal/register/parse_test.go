@@ -36,6 +36,7 @@ matrix:
 settings:
   contact: {caps: [{count: 9, per: P90D}], quiet_hours: {from: "23:00", to: "06:00"}, reach: [{medium: text, field: phone_number}, {medium: mail, field: email}], keep: P5Y}
   asking: {lease: PT1M, again: P60D}
+  erasure: {grace: P14D}
 `
 
 func parse(t *testing.T, text string) *register.Register {

@@ -213,7 +213,14 @@ type Erasure struct {
 	// KeyBackupDays is how long a backup of keys lives; zero: see
 	// [Register.KeyBackupDays].
 	KeyBackupDays int
+	// Grace is for how long an erasure waits that a person asks for themselves, and
+	// can be taken back; zero: it begins at once.
+	Grace privacy.Period
 }
+
+// maxGrace bounds Grace in days, so that an erasure is done within the month of
+// Art. 12(3).
+const maxGrace = 21
 
 // EpochEvery is the shortest time between two turns of the keys that wait for
 // erasures: an hour, unless the register says another.
