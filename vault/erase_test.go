@@ -37,8 +37,10 @@ func request(t *testing.T, v *vaulttest.Vault, id privacy.RequestID) *vault.Requ
 // completed waits until a request is, which needs no more than that keys turn.
 func completed(t *testing.T, v *vaulttest.Vault, id privacy.RequestID) *vault.Request {
 	t.Helper()
-	if err := v.Completed(t.Context(), id); err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	if err := v.Completed(ctx, id); err != nil {
+		t.Fatalf("waiting for request %s: %v", id, err)
 	}
 	return request(t, v, id)
 }
