@@ -13,12 +13,12 @@ import (
 // it behind.
 const StatusPath = "/v1/status/"
 
-func eraseMe(x *exchange, in *wire.Why) (int, *wire.OwnErasure, error) {
+func eraseMe(x *exchange, in *wire.Leave) (int, *wire.OwnErasure, error) {
 	answered := func(out *vault.Request) (int, *wire.OwnErasure) {
 		return http.StatusAccepted, &wire.OwnErasure{Request: out.ID, Status: string(out.Status), DueAt: out.DueAt,
 			StatusURL: x.tokens.Issuer() + StatusPath + x.door.RequestLink(out.ID), BeginsAt: pointer(out.BeginsAt)}
 	}
-	out, err := x.door.Erase(x.ctx, once(x, answered), vault.EraseRequest{Reason: in.Reason, By: who(in.By)})
+	out, err := x.door.Erase(x.ctx, once(x, answered), vault.EraseRequest{Reason: in.Reason, By: who(in.By), NeverContact: in.NeverContact})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -54,7 +54,7 @@ func previewErasure(x *exchange) (*wire.ErasurePreview, error) {
 		return nil, err
 	}
 	return &wire.ErasurePreview{Remains: listed(kept(out.Remains)), Held: out.Held, KeyBackupDays: out.KeyBackupDays, Told: listed(out.Told),
-		BeginsAt: pointer(out.Begins), Waits: out.Waits}, nil
+		BeginsAt: pointer(out.Begins), Waits: out.Waits, NeverContact: out.NeverContact}, nil
 }
 
 func kept(stays []vault.Stay) (all []wire.Kept) {

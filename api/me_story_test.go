@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -129,7 +131,8 @@ func TestAPersonsWholeWay(t *testing.T) {
 	if r := s.person(own, "GET", "/v1/me/erasure", "", 200); !strings.Contains(r.raw, "bookkeeping") || strings.Contains(r.raw, "order-fulfilment") {
 		t.Errorf("what would remain: %s", r.raw)
 	}
-	gone := s.person(own, "POST", "/v1/me/erasure", `{"by":{"role":"guardian","ref":"her mother"}}`, 202).json
+	would := s.person(own, "GET", "/v1/me/erasure", "", 200).json["never_contact"].(float64)
+	gone := s.person(own, "POST", "/v1/me/erasure", `{"by":{"role":"guardian","ref":"her mother"},"never_contact":true}`, 202).json
 	s.person(own, "GET", "/v1/me", "", 401)
 	s.person(token, "GET", "/v1/me/consents", "", 401)
 	status := strings.TrimPrefix(gone["status_url"].(string), s.url)
@@ -144,6 +147,10 @@ func TestAPersonsWholeWay(t *testing.T) {
 	}
 	if last.json["status"] != "completed" || last.json["certificate"] == nil || strings.Contains(last.raw, ana) || strings.Contains(last.raw, "mother") {
 		t.Errorf("the status: %d %s", last.status, last.raw)
+	}
+	if signed, err := base64.RawURLEncoding.DecodeString(strings.Split(last.json["certificate"].(string), ".")[1]); err != nil || would == 0 ||
+		!strings.Contains(string(signed), fmt.Sprintf(`"never_contact":{"hashes":%.0f,`, would)) {
+		t.Errorf("the certificate, with %.0f hashes to stay: %s, %v", would, signed, err)
 	}
 	s.send("GET", status[:len(status)-2]+"AA", "", nil)
 	if r := s.send("GET", status[:len(status)-2]+"AA", "", nil); r.status != 404 {

@@ -25,6 +25,7 @@ type certificateClaims struct {
 	Scope       string            `json:"scope"` // all, or all_but_kept
 	Destroyed   destroyed         `json:"destroyed"`
 	Kept        []Stay            `json:"kept"`
+	Never       *certifiedNever   `json:"never_contact,omitempty"`
 	Epochs      certifiedEpochs   `json:"epochs"`
 	Log         certifiedLog      `json:"log"`
 	// KeyBackupsUntil is the day by which the last backup of keys has ended that
@@ -40,6 +41,15 @@ type destroyed struct {
 	// more. Their leaves stay, and say nothing without them.
 	Openings uint64 `json:"log_openings"`
 }
+
+// certifiedNever is what stays because the person wanted it.
+type certifiedNever struct {
+	Hashes uint64 `json:"hashes"`
+	Why    string `json:"why"`
+}
+
+// whyNever says why keyed hashes stay of somebody erased.
+const whyNever = "the person asked never to be contacted again: one keyed hash of each identifier lets a later capture of it begin with a no to direct marketing"
 
 // certifiedEpochs are the epochs of keys under which the person's keys and index
 // rows lay, which are gone, and those of now.
@@ -70,6 +80,9 @@ func (v *Vault) certificate(reg *register.Register, q *requestRecord, now time.T
 	}
 	if q.Orphans != nil {
 		claims.Destroyed.Openings = q.Orphans.Count
+	}
+	if q.Hashes > 0 {
+		claims.Never = &certifiedNever{q.Hashes, whyNever}
 	}
 	if q.Partly {
 		claims.Scope, claims.Kept, claims.Destroyed.Keys = "all_but_kept", q.Stays, []string{"values"}

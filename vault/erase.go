@@ -20,6 +20,9 @@ type EraseRequest struct {
 	Subject SubjectRef     // not looked at in a session of the person
 	Reason  string         // why; gone with the person. People need give none
 	By      *privacy.Actor // who acts in a person's session; nil: the person
+	// NeverContact leaves one keyed hash of each identifier, and with it a no to
+	// direct marketing for whoever is captured with it later.
+	NeverContact bool
 }
 
 // Erase erases a person, but for what a law demands (Art. 17(3)). When it
@@ -50,6 +53,7 @@ func (v *Vault) Erase(ctx context.Context, by Caller, req EraseRequest) (*Reques
 	if err != nil {
 		return nil, err
 	}
+	who.never = req.NeverContact
 	var q *requestRecord
 	for n := 0; q == nil; n++ {
 		q, err = v.askErasure(ctx, who, req.Subject)
@@ -75,6 +79,8 @@ type eraser struct {
 	once    *Once
 	reason  string
 	intake  *requestRecord // the request that came by letter, whose person is known now
+	never   bool           // they are never to be contacted again
+	leaves  *neverNote     // what stays for that
 }
 
 // mayErase says who asks for an erasure, or that they may not.
@@ -174,7 +180,22 @@ func (v *Vault) beginErasure(ctx context.Context, who eraser, id privacy.Subject
 	if back, err := v.takenBackNow(ctx, request); back != nil || err != nil {
 		return back, err
 	}
-	if err := v.ledger.add(ctx, ledgerErasure, privacy.ID(request), id, "", at); err != nil {
+	entry := v.ledger.entry(ledgerErasure, privacy.ID(request), id, "", at)
+	if !who.never { // it may have been chosen with one that waits
+		if who.never, err = v.neverAgain(ctx, request); err != nil {
+			return nil, err
+		}
+	}
+	if who.never {
+		now, _, _ := v.clock.now()
+		if who.leaves, err = v.neverOf(ctx, id, now); err != nil {
+			return nil, err
+		}
+		if entry.Sealed, err = v.sealNever(request, who.leaves); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.ledger.append(ctx, entry); err != nil {
 		return nil, err
 	}
 	if err := v.erasures.at("in the ledger"); err != nil {
@@ -238,6 +259,7 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	if len(p.standing.Holds) > 0 {
 		q.Status = RequestBlocked
 	}
+	q.Never = who.leaves
 	if who.reason != "" && q.Reason == nil {
 		if q.Reason, err = p.sealReason(v, q, who.reason); err != nil {
 			return nil, err
@@ -285,8 +307,9 @@ type erasureRecord struct {
 	Removed    map[string]uint64 `json:"removed"`
 	Orphans    *orphans          `json:"orphans,omitempty"`
 	Stays      []Stay            `json:"stays,omitempty"`
-	KEKEpoch   uint32            `json:"kek_epoch"`   // the newest when the key was destroyed:
-	IndexEpoch uint32            `json:"index_epoch"` // later ones open nothing of it
+	Never      uint64            `json:"never_contact,omitempty"` // keyed hashes that stay by their choice
+	KEKEpoch   uint32            `json:"kek_epoch"`               // the newest when the key was destroyed:
+	IndexEpoch uint32            `json:"index_epoch"`             // later ones open nothing of it
 }
 
 // orphans are the entries of the log that nobody can open any more: how many, and

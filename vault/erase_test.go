@@ -59,7 +59,11 @@ type certificate struct {
 		Records  map[string]uint64 `json:"records"`
 		Openings uint64            `json:"log_openings"`
 	} `json:"destroyed"`
-	Kept   []vault.Stay `json:"kept"`
+	Kept  []vault.Stay `json:"kept"`
+	Never *struct {
+		Hashes uint64 `json:"hashes"`
+		Why    string `json:"why"`
+	} `json:"never_contact"`
 	Epochs struct {
 		KEKDestroyed   uint32 `json:"kek_destroyed"`
 		KEK            uint32 `json:"kek"`

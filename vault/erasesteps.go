@@ -194,6 +194,9 @@ func (v *Vault) decided(ctx context.Context, tx store.Tx, q *requestRecord, p *p
 		return nil, err
 	}
 	q.Lost = values.lost
+	if err := v.leaveNever(ctx, tx, r.register, q, p, values); err != nil {
+		return nil, err
+	}
 	if q.Partly {
 		if err := v.keepOnly(tx, r.register, p, values, stays, q.Removed); err != nil {
 			return nil, err
@@ -287,7 +290,7 @@ func (v *Vault) removeData(ctx context.Context, q *requestRecord) error {
 			q.IndexEpoch, q.Orphans, q.Step = max(e.asked, e.filling), left, stepRemoved
 			now, _, _ := v.clock.now()
 			return v.note(tx, log.Erasure, privacy.ID(q.ID), erasureRecord{Format: 1, At: now, Request: q.ID, Partly: q.Partly, Removed: q.Removed,
-				Orphans: q.Orphans, Stays: q.Stays, KEKEpoch: q.KEKEpoch, IndexEpoch: q.IndexEpoch})
+				Orphans: q.Orphans, Stays: q.Stays, Never: q.Hashes, KEKEpoch: q.KEKEpoch, IndexEpoch: q.IndexEpoch})
 		})
 		if err != nil {
 			return err

@@ -54,6 +54,11 @@ func (v *Vault) takeGrace(ctx context.Context, who eraser, id privacy.SubjectID,
 	request, note, begins := privacy.NewRequestID(now), privacy.NewID(now), v.graceEnds(now, grace)
 	restricted, asked := v.ledger.entry(ledgerRestricted, note, id, "", now), v.ledger.entry(ledgerAsked, privacy.NewID(now), id, "", begins)
 	asked.Purpose, asked.Written = request, now
+	if who.never { // which hashes, is settled when it begins
+		if asked.Sealed, err = v.sealNever(request, &neverNote{Format: 1}); err != nil {
+			return nil, err
+		}
+	}
 	if err := v.ledger.append(ctx, restricted, asked); err != nil {
 		return nil, err
 	}
@@ -73,7 +78,7 @@ func (v *Vault) takeGrace(ctx context.Context, who eraser, id privacy.SubjectID,
 		if there(p) == nil {
 			return errAgain
 		}
-		q = &requestRecord{ID: request, Received: now, Begins: begins, Subject: id, Own: who.own}
+		q = &requestRecord{ID: request, Received: now, Begins: begins, Subject: id, Own: who.own, NeverAgain: who.never}
 		if p.standing.Restricted.IsZero() {
 			q.Restricted, p.standing.Restricted = now, now
 			record := restrictionRecord{Format: 1, At: now, Act: actRestricted, By: actor(who.own)}
@@ -132,7 +137,8 @@ func (v *Vault) askedAgain(tx store.Tx, p *person, e ledgerEntry) error {
 	if before, err = v.waitingFor(tx, p.id); err != nil || before != nil || there(p) == nil {
 		return err
 	}
-	q := &requestRecord{ID: e.Purpose, Received: e.Written, Begins: e.At, Subject: p.id, Own: &privacy.Actor{Role: privacy.BySubject}}
+	q := &requestRecord{ID: e.Purpose, Received: e.Written, Begins: e.At, Subject: p.id, Own: &privacy.Actor{Role: privacy.BySubject},
+		NeverAgain: len(e.Sealed) > 0}
 	if p.standing.Restricted.Equal(e.Written) { // by this request
 		q.Restricted = e.Written
 	}

@@ -100,6 +100,9 @@ func (c *capture) claim(ctx context.Context, tx store.Tx, p *person, k captured,
 	if !contains(fact.Channels, c.channel.ID) {
 		fact.Channels = append(fact.Channels, c.channel.ID)
 	}
+	if err := c.heed(tx, p, k, newly); err != nil {
+		return err
+	}
 	others, err := c.v.claimants(ctx, tx, k.field, k.value.Lookup)
 	if err != nil {
 		return err

@@ -27,6 +27,9 @@ type ErasurePreview struct {
 	// Told are the channels that were shown something of the person, who are told
 	// (Art. 19).
 	Told []privacy.ChannelID
+	// NeverContact is how many keyed hashes would stay, one of each identifier, if the
+	// person asks never to be contacted again.
+	NeverContact int
 }
 
 // PreviewErasure says what an erasure would leave, in a session of the person's
@@ -49,6 +52,11 @@ func (v *Vault) PreviewErasure(ctx context.Context, by Caller) (*ErasurePreview,
 		if stays := staysOf(r.register, p.standing, now); stays != nil {
 			preview.Remains = stays
 		}
+		values, err := v.openAll(snap, p)
+		if err != nil {
+			return err
+		}
+		preview.NeverContact = len(foundWith(r.register, p.standing, values))
 		preview.Held, preview.KeyBackupDays = len(p.standing.Holds) > 0, r.register.KeyBackupDays()
 		if grace := r.register.Settings.Erasure.Grace; !grace.IsZero() {
 			preview.Begins = v.graceEnds(now, grace)

@@ -368,6 +368,9 @@ func (l *ledger) checkHead(ctx context.Context, under log.Checkpoint) error {
 // process ended between the two. They were never answered as done; doing them
 // lets less out.
 func (l *ledger) finish(ctx context.Context) error {
+	if err := l.keepNever(ctx); err != nil {
+		return err
+	}
 	lacking := map[[16]byte][]ledgerEntry{}
 	var clients []ledgerEntry
 	err := l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
@@ -470,7 +473,10 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 			}
 			switch e.Kind {
 			case ledgerErasure:
-				_, err = v.erasing(ctx, tx, eraser{}, id, privacy.RequestID(e.ID), e.At)
+				var leaves *neverNote
+				if leaves, err = v.neverNoted(e); err == nil {
+					_, err = v.erasing(ctx, tx, eraser{leaves: leaves}, id, privacy.RequestID(e.ID), e.At)
+				}
 			case ledgerAsked:
 				err = v.askedAgain(tx, p, e)
 			case ledgerTakenBack:
@@ -488,6 +494,9 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 // state still knows: an older copy, with keys of after the erasure, so that
 // nothing of them opens any more. Of whom the key is still there, finish erases.
 func (l *ledger) bury(ctx context.Context) error {
+	if err := l.keepNever(ctx); err != nil {
+		return err
+	}
 	erased := map[[16]byte]ledgerEntry{}
 	err := l.v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		for _, e := range l.pending {

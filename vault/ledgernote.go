@@ -88,7 +88,7 @@ func (v *Vault) sealIdentifiers(ctx context.Context, act privacy.ID, id privacy.
 func (l *ledger) notedOf() map[[16]byte]ledgerEntry {
 	last := map[[16]byte]ledgerEntry{}
 	for _, e := range l.pending {
-		if len(e.Sealed) > 0 {
+		if len(e.Sealed) > 0 && e.Kind != ledgerErasure && e.Kind != ledgerAsked {
 			last[e.Subject] = e
 		}
 	}

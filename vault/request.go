@@ -105,6 +105,9 @@ type requestRecord struct {
 	Partly      bool              `json:"partly,omitempty"` // somebody stays, for a law or two
 	Lost        bool              `json:"lost,omitempty"`   // their keys were gone when it began
 	Stays       []Stay            `json:"stays,omitempty"`
+	NeverAgain  bool              `json:"never_again,omitempty"`   // of one that waits: hashes are to be left
+	Never       *neverNote        `json:"never,omitempty"`         // to be left by the person's choice
+	Hashes      uint64            `json:"never_contact,omitempty"` // that were left
 	Erased      time.Time         `json:"erased_at,omitzero"`
 	Removed     map[string]uint64 `json:"removed,omitempty"`
 	Orphans     *orphans          `json:"orphans,omitempty"`

@@ -84,6 +84,7 @@ const (
 	bucketAnswersAt  store.Bucket = "answers/at"        // time, idempotency key
 	bucketAnswersOf  store.Bucket = "answers/of"        // subject, idempotency key
 	bucketErased     store.Bucket = "erased"            // keyed hash of a subject → what stands where they were
+	bucketNever      store.Bucket = "never"             // keyed hash of an identifier → day on which it was asked never to contact who has it
 	bucketRekeying   personal     = "rekeying"          // place → their values key is about to be replaced
 
 	bucketSessions store.Bucket = "officers/sessions" // keyed hash of a token → session of an officer, sealed

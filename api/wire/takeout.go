@@ -73,6 +73,16 @@ type Why struct {
 // Optional says that the body may be left out.
 func (*Why) Optional() {}
 
+// Leave is how a person wants to be erased. All of it may be left out.
+type Leave struct {
+	Reason       string `json:"reason,omitempty"`
+	By           *Actor `json:"by,omitempty"`
+	NeverContact bool   `json:"never_contact,omitempty" doc:"leaves one keyed hash of each identifier: whoever is captured with it later comes with a no to direct marketing"`
+}
+
+// Optional says that the body may be left out.
+func (*Leave) Optional() {}
+
 // OwnErasure is an erasure that a person asked for.
 type OwnErasure struct {
 	Request   privacy.RequestID `json:"request"`
@@ -90,6 +100,7 @@ type ErasurePreview struct {
 	Told          []privacy.ChannelID `json:"told" doc:"channels that were shown something, which are told (Art. 19)"`
 	BeginsAt      *time.Time          `json:"begins_at,omitempty" doc:"when it begins, or would, asked for now; left out where that is at once"`
 	Waits         bool                `json:"waits,omitzero" doc:"it was asked for, waits till then and can be taken back"`
+	NeverContact  int                 `json:"never_contact" doc:"keyed hashes that would stay, one of each identifier, if never_contact is asked for"`
 }
 
 // RequestStatus is how far a request is, to whoever has its link.

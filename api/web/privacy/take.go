@@ -124,7 +124,7 @@ func leave(v *visit) error {
 	if v.value("sure") != "yes" {
 		return v.askLeave(http.StatusUnprocessableEntity, true)
 	}
-	request, err := v.vault.Erase(v.ctx, v.by, vault.EraseRequest{})
+	request, err := v.vault.Erase(v.ctx, v.by, vault.EraseRequest{NeverContact: v.value("never") == "yes"})
 	if err != nil {
 		return err
 	}
