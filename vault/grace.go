@@ -278,7 +278,7 @@ func (v *Vault) takenBackNow(ctx context.Context, id privacy.RequestID) (q *requ
 }
 
 // whyItWaits says what an erasure waits for that has not begun.
-func (v *Vault) whyItWaits(q *requestRecord) string {
+func (v *Vault) whyItWaits() string {
 	if _, believed, _ := v.clock.now(); !believed {
 		return "the clock is not believed, so it does not begin until an officer confirms it; nothing is released meanwhile"
 	}

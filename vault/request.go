@@ -321,7 +321,7 @@ func (v *Vault) inTheWay(q *requestRecord) string {
 	case q.Status == RequestAwaiting:
 		return "it is not known yet whether it is the person who asks: an officer confirms it"
 	case q.waits():
-		return v.whyItWaits(q)
+		return v.whyItWaits()
 	case q.Kind == RequestObjection:
 		return "nothing is released for the purpose meanwhile; an officer decides, with reasons, whether the objection stands"
 	case q.Kind != RequestErasure && q.Kind != RequestRetention:
