@@ -54,6 +54,7 @@ type Handler struct {
 	logger   *slog.Logger
 	now      func() time.Time
 	tries    *tries
+	jar      page.Jar
 	passkeys *passkeys
 	openID   *openid.Provider // nil: none
 	provider string           // its name
@@ -76,7 +77,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	h := &Handler{vault: cfg.Vault, origin: origin, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now, cfg.BehindProxy), jobs: newJobs(cfg.Now),
+	h := &Handler{vault: cfg.Vault, origin: origin, jar: page.Jar{Family: cookieFamily, Secure: origin.Scheme == "https"}, logger: cfg.Logger, now: cfg.Now, tries: newTries(cfg.Now, cfg.BehindProxy), jobs: newJobs(cfg.Now),
 		openID: cfg.OpenID, provider: cmp.Or(cfg.OpenIDName, "OpenID")}
 	if h.passkeys, err = newPasskeys(origin, cfg.Now); err != nil {
 		return nil, fmt.Errorf("setting up passkeys: %w", err)

@@ -76,7 +76,7 @@ func logIn(v *visit) error {
 
 // begin begins a session in the place of the one that the browser has.
 func (v *visit) begin(client vault.Client) error {
-	if old := v.token(); old != "" {
+	if old := v.jar.Value(v.r, sessionCookie); old != "" {
 		if err := v.vault.EndSession(v.ctx, old); err != nil {
 			return err
 		}
@@ -85,7 +85,7 @@ func (v *visit) begin(client vault.Client) error {
 	if err != nil {
 		return err
 	}
-	http.SetCookie(v.w, v.cookie("session", token, 0))
+	v.jar.Put(v.w, sessionCookie, token, 0)
 	return nil
 }
 
@@ -101,12 +101,12 @@ func (v *visit) rest(credential string) error {
 }
 
 func logOut(v *visit) error {
-	if token := v.token(); token != "" {
+	if token := v.jar.Value(v.r, sessionCookie); token != "" {
 		if err := v.vault.EndSession(v.ctx, token); err != nil {
 			return err
 		}
 	}
-	v.forgetToken()
+	v.jar.Forget(v.w, sessionCookie)
 	return v.done("/console/login", "logged_out")
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 
+	"github.com/sayso-vault/sayso/api/web/page"
 	"github.com/sayso-vault/sayso/vault"
 )
 
@@ -159,16 +160,16 @@ func (v *visit) refusedPasskey() error {
 }
 
 func (v *visit) putCeremony(name string) {
-	http.SetCookie(v.w, v.cookie("ceremony", name, int(ceremonyLasts.Seconds())))
+	v.jar.Put(v.w, ceremonyCookie, name, ceremonyLasts)
 }
 
 func (v *visit) takeCeremony(officer string) (webauthn.SessionData, bool) {
-	c, err := v.r.Cookie(v.cookieName("ceremony"))
-	if err != nil {
+	name := v.jar.Value(v.r, ceremonyCookie)
+	if name == "" {
 		return webauthn.SessionData{}, false
 	}
-	http.SetCookie(v.w, v.cookie("ceremony", "", -1))
-	return v.passkeys.take(c.Value, officer)
+	v.jar.Forget(v.w, ceremonyCookie)
+	return v.passkeys.take(name, officer)
 }
 
 func passkeyLoginOptions(v *visit) error {
@@ -277,6 +278,6 @@ func addPasskey(v *visit) error {
 	if err := v.rest(credential.ID); err != nil {
 		return err
 	}
-	v.putFlash(flash{Key: "passkey_added"})
+	v.site.PutFlash(v.w, v.jar, page.Flash{Key: "passkey_added"})
 	return v.wentTo("/console/you")
 }

@@ -2,15 +2,13 @@ package console
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/sayso-vault/sayso/api/web/page"
 	"github.com/sayso-vault/sayso/vault"
 )
 
@@ -58,13 +56,13 @@ func (h *Handler) serve(rt route) http.Handler {
 
 // recognise finds out whose session this is.
 func (v *visit) recognise() error {
-	token := v.token()
+	token := v.jar.Value(v.r, sessionCookie)
 	if token == "" {
 		return nil
 	}
 	by, session, err := v.vault.OfficerSession(v.ctx, token)
 	if errors.Is(err, vault.ErrInvalidClient) {
-		v.forgetToken()
+		v.jar.Forget(v.w, sessionCookie)
 		return nil
 	}
 	if err != nil {
@@ -82,12 +80,8 @@ func (v *visit) toLogin() error {
 	if v.r.Method == http.MethodGet && v.r.URL.Path != "/console" {
 		to += "?next=" + url.QueryEscape(v.r.URL.RequestURI())
 	}
-	if v.r.Header.Get("HX-Request") == "true" { // not into a part of the page
-		v.w.Header().Set("HX-Redirect", to)
-		v.w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	return v.redirect(to)
+	page.Leave(v.w, v.r, to)
+	return nil
 }
 
 // frame is what every page of the console sees as .Data; its own is .Data.Page.
@@ -139,7 +133,8 @@ func (v *visit) render(status int, name string, data any) error {
 }
 
 func (v *visit) frame(data any) (*frame, error) {
-	f := &frame{Page: data, Flash: v.takeFlash()}
+	f := &frame{Page: data}
+	f.Flash, _ = v.site.TakeFlash(v.w, v.r, v.jar)
 	if v.session == nil {
 		return f, nil
 	}
@@ -179,14 +174,14 @@ func (v *visit) frame(data any) (*frame, error) {
 
 // redirect sends the browser to another page with GET.
 func (v *visit) redirect(to string) error {
-	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	page.Redirect(v.w, v.r, to)
 	return nil
 }
 
 // done redirects with words about what was done: the message "flash.KEY" with its
 // {names}.
 func (v *visit) done(to, key string, pairs ...string) error {
-	v.putFlash(flash{Key: key, Pairs: pairs})
+	v.site.PutFlash(v.w, v.jar, page.Flash{Key: key, Pairs: pairs})
 	return v.redirect(to)
 }
 
@@ -255,58 +250,11 @@ func problemOf(err error) problem {
 // sent to log in.
 func (v *visit) fail(err error) {
 	if errors.Is(err, vault.ErrInvalidClient) {
-		v.forgetToken()
+		v.jar.Forget(v.w, sessionCookie)
 		v.session = nil
 		_ = v.toLogin() // a redirect cannot fail
 		return
 	}
-	if errors.Is(err, context.Canceled) {
-		return // nobody waits
-	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError {
-		v.logger.LogAttrs(v.ctx, slog.LevelError, "a page could not be shown", slog.String("route", v.r.Pattern), slog.Any("err", err))
-	}
-	if err := v.render(p.Status, "problem.html", p); err != nil {
-		v.logger.LogAttrs(v.ctx, slog.LevelError, "a page could not be shown", slog.String("route", v.r.Pattern), slog.Any("err", err))
-		http.Error(v.w, "something went wrong", http.StatusInternalServerError)
-	}
-}
-
-// flash is what the page after a redirect says of what was done: a message, never
-// a secret, in a cookie of its own.
-type flash struct {
-	Key   string   `json:"k"`
-	Pairs []string `json:"p,omitempty"`
-}
-
-func (v *visit) putFlash(f flash) {
-	text, err := json.Marshal(f)
-	if err != nil {
-		return
-	}
-	http.SetCookie(v.w, v.cookie("flash", base64.RawURLEncoding.EncodeToString(text), 60))
-}
-
-// takeFlash is the text of the flash, which is shown once; "" if there is none.
-func (v *visit) takeFlash() string {
-	c, err := v.r.Cookie(v.cookieName("flash"))
-	if err != nil {
-		return ""
-	}
-	http.SetCookie(v.w, v.cookie("flash", "", -1))
-	text, err := base64.RawURLEncoding.DecodeString(c.Value)
-	var f flash
-	if err != nil || json.Unmarshal(text, &f) != nil {
-		return ""
-	}
-	var pairs []any
-	for _, p := range f.Pairs {
-		pairs = append(pairs, p)
-	}
-	said, err := v.site.Say(v.w, v.r, "flash."+f.Key, pairs...)
-	if err != nil {
-		return "" // made up
-	}
-	return said
+	page.Fail(v.w, v.r, v.logger, err, p.Status, func() error { return v.render(p.Status, "problem.html", p) })
 }

@@ -72,7 +72,7 @@ type Mail interface {
 type Handler struct {
 	vault     Vault
 	site      *page.Site
-	secure    bool
+	jar       page.Jar
 	providers []Provider
 	mail      Mail
 	desk      *codes.Desk // nil: no codes
@@ -102,7 +102,7 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Location == nil {
 		cfg.Location = time.UTC
 	}
-	h := &Handler{vault: cfg.Vault, secure: origin.Scheme == "https", providers: cfg.Providers, mail: cfg.Mail, takeout: cfg.Takeout, proxied: cfg.BehindProxy,
+	h := &Handler{vault: cfg.Vault, jar: page.Jar{Family: cookieFamily, Secure: origin.Scheme == "https"}, providers: cfg.Providers, mail: cfg.Mail, takeout: cfg.Takeout, proxied: cfg.BehindProxy,
 		location: cfg.Location, logger: cfg.Logger, now: cfg.Now}
 	templates, err := fs.Sub(templateFiles, "templates")
 	if err != nil {

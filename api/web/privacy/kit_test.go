@@ -63,13 +63,19 @@ matrix:
 // open serves the privacy centre of a new vault.
 func open(t *testing.T, configure func(*privacy.Config, string)) *centre {
 	t.Helper()
-	c := &centre{Vault: vaulttest.New(t, &vaulttest.Options{Register: shop}), sent: make(chan letter, 64)}
+	return openWith(t, vaulttest.Options{Register: shop}, configure)
+}
+
+// openWith serves the privacy centre of a new vault with options of its own.
+func openWith(t *testing.T, o vaulttest.Options, configure func(*privacy.Config, string)) *centre {
+	t.Helper()
+	c := &centre{Vault: vaulttest.New(t, &o), sent: make(chan letter, 64)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.URL = "http://" + l.Addr().String()
-	cfg := privacy.Config{Vault: c.Vault.Vault, Origin: c.URL, Mail: c, Takeout: takeout, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	cfg := privacy.Config{Vault: c.Vault.Vault, Origin: c.URL, Mail: c, Takeout: takeout, Now: c.Now, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	if configure != nil {
 		configure(&cfg, c.URL)
 	}

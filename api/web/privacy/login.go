@@ -92,8 +92,8 @@ func enter(v *visit) error {
 
 // welcome lets the browser go on in a session.
 func (v *visit) welcome(opened *vault.OpenedSession, to string) error {
-	v.remember(sessionCookie, opened.Token, opened.Expires.Sub(v.now()))
-	v.forget(codeCookie)
+	v.jar.Put(v.w, sessionCookie, opened.Token, opened.Expires.Sub(v.now()))
+	v.jar.Forget(v.w, codeCookie)
 	return v.redirect(to)
 }
 
@@ -116,7 +116,7 @@ func logOut(v *visit) error {
 		v.end()
 		v.inside = false
 	}
-	v.forget(sessionCookie)
+	v.jar.Forget(v.w, sessionCookie)
 	v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	return v.done(loginPath, "logged_out")
 }
@@ -213,7 +213,7 @@ func isCode(err error, code string) bool {
 func (v *visit) logIn(by codes.Address, how string) (*vault.OpenedSession, error) {
 	login := vault.Login{Field: by.Field, Value: by.Value, How: how}
 	if v.inside {
-		login.From = v.cookie(sessionCookie)
+		login.From = v.jar.Value(v.r, sessionCookie)
 	}
 	return v.vault.LoginByIdentifier(v.ctx, login)
 }
@@ -260,7 +260,7 @@ func askCode(v *visit) error {
 	if err != nil {
 		return err
 	}
-	v.remember(codeCookie, attempt, 10*time.Minute)
+	v.jar.Put(v.w, codeCookie, attempt, 10*time.Minute)
 	return v.redirect("/privacy/login/code?next=" + url.QueryEscape(next(v.value("next"))))
 }
 
@@ -271,7 +271,7 @@ type codePage struct {
 }
 
 func showCode(v *visit) error {
-	if v.cookie(codeCookie) == "" {
+	if v.jar.Value(v.r, codeCookie) == "" {
 		return v.redirect(loginPath)
 	}
 	return v.render(http.StatusOK, "code.html", codePage{Next: next(v.r.URL.Query().Get("next"))})
@@ -281,12 +281,12 @@ func checkCode(v *visit) error {
 	if v.desk == nil {
 		return errNotFound
 	}
-	to, err := v.desk.Check(v.origin(v.r), v.cookie(codeCookie), v.value("code"))
+	to, err := v.desk.Check(v.origin(v.r), v.jar.Value(v.r, codeCookie), v.value("code"))
 	switch {
 	case errors.Is(err, codes.ErrWrong):
 		return v.render(http.StatusForbidden, "code.html", codePage{Problem: "code.wrong", Next: next(v.value("next"))})
 	case errors.Is(err, codes.ErrOver):
-		v.forget(codeCookie)
+		v.jar.Forget(v.w, codeCookie)
 		return v.refuseLogin(http.StatusForbidden, "code.over")
 	case err != nil:
 		return err

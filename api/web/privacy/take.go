@@ -129,7 +129,7 @@ func leave(v *visit) error {
 		return err
 	}
 	if request.BeginsAt.IsZero() {
-		v.forget(sessionCookie)
+		v.jar.Forget(v.w, sessionCookie)
 		v.w.Header().Set("Clear-Site-Data", `"cache", "storage"`)
 	}
 	return v.redirect("/privacy/status/" + v.vault.RequestLink(request.ID))

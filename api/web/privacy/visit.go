@@ -2,8 +2,6 @@ package privacy
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -13,6 +11,7 @@ import (
 
 	"github.com/sayso-vault/sayso/api/authn/codes"
 	"github.com/sayso-vault/sayso/api/authn/openid"
+	"github.com/sayso-vault/sayso/api/web/page"
 	"github.com/sayso-vault/sayso/vault"
 )
 
@@ -66,13 +65,13 @@ func (v *visit) recognise() (err error) {
 	if v.titles, err = v.Handler.readTitles(v.lang); err != nil {
 		return err
 	}
-	token := v.cookie(sessionCookie)
+	token := v.jar.Value(v.r, sessionCookie)
 	if token == "" {
 		return nil
 	}
 	by, err := v.vault.Subject(v.ctx, token)
 	if errors.Is(err, vault.ErrInvalidClient) {
-		v.forget(sessionCookie)
+		v.jar.Forget(v.w, sessionCookie)
 		return nil
 	}
 	if err != nil {
@@ -90,12 +89,8 @@ func (v *visit) toLogin() error {
 	if v.r.Method == http.MethodGet && v.r.URL.Path != "/privacy" && openid.OwnPath(v.r.URL.Path) {
 		to += "?next=" + url.QueryEscape(v.r.URL.Path)
 	}
-	if v.r.Header.Get("HX-Request") == "true" { // not into a part of the page
-		v.w.Header().Set("HX-Redirect", to)
-		v.w.WriteHeader(http.StatusNoContent)
-		return nil
-	}
-	return v.redirect(to)
+	page.Leave(v.w, v.r, to)
+	return nil
 }
 
 // frame is what every page sees as .Data; its own is .Data.Page.
@@ -126,7 +121,8 @@ func sections() []section {
 
 // render answers with a page.
 func (v *visit) render(status int, name string, data any) error {
-	f := &frame{Page: data, Inside: v.inside, Flash: v.takeFlash()}
+	f := &frame{Page: data, Inside: v.inside}
+	f.Flash, _ = v.site.TakeFlash(v.w, v.r, v.jar)
 	if v.titles != nil {
 		f.Controller, f.Contact = v.titles.controller.Name, v.titles.controller.Contact
 	}
@@ -147,14 +143,14 @@ func (v *visit) render(status int, name string, data any) error {
 
 // redirect sends the browser to another page with GET.
 func (v *visit) redirect(to string) error {
-	http.Redirect(v.w, v.r, to, http.StatusSeeOther)
+	page.Redirect(v.w, v.r, to)
 	return nil
 }
 
 // done redirects with words about what was done: the message "flash.KEY" with its
 // {names}, none of which is personal.
 func (v *visit) done(to, key string, pairs ...string) error {
-	v.putFlash(flash{Key: key, Pairs: pairs})
+	v.site.PutFlash(v.w, v.jar, page.Flash{Key: key, Pairs: pairs})
 	return v.redirect(to)
 }
 
@@ -229,58 +225,11 @@ func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minu
 // begin another.
 func (v *visit) fail(err error) {
 	if errors.Is(err, vault.ErrInvalidClient) {
-		v.forget(sessionCookie)
+		v.jar.Forget(v.w, sessionCookie)
 		v.inside = false
 		_ = v.toLogin() // a redirect cannot fail
 		return
 	}
-	if errors.Is(err, context.Canceled) {
-		return // nobody waits
-	}
 	p := problemOf(err)
-	if p.Status >= http.StatusInternalServerError {
-		v.logger.LogAttrs(v.ctx, slog.LevelError, "a page could not be shown", slog.String("route", v.r.Pattern), slog.Any("err", err))
-	}
-	if err := v.render(p.Status, "problem.html", p); err != nil {
-		v.logger.LogAttrs(v.ctx, slog.LevelError, "a page could not be shown", slog.String("route", v.r.Pattern), slog.Any("err", err))
-		http.Error(v.w, "something went wrong", http.StatusInternalServerError)
-	}
-}
-
-// flash is what the page after a redirect says of what was done: a message, never
-// a value, in a cookie of its own.
-type flash struct {
-	Key   string   `json:"k"`
-	Pairs []string `json:"p,omitempty"`
-}
-
-func (v *visit) putFlash(f flash) {
-	text, err := json.Marshal(f)
-	if err != nil {
-		return
-	}
-	v.remember(flashCookie, base64.RawURLEncoding.EncodeToString(text), time.Minute)
-}
-
-// takeFlash is the text of the flash, which is shown once; "" if there is none.
-func (v *visit) takeFlash() string {
-	sent := v.cookie(flashCookie)
-	if sent == "" {
-		return ""
-	}
-	v.forget(flashCookie)
-	text, err := base64.RawURLEncoding.DecodeString(sent)
-	var f flash
-	if err != nil || json.Unmarshal(text, &f) != nil {
-		return ""
-	}
-	var pairs []any
-	for _, p := range f.Pairs {
-		pairs = append(pairs, p)
-	}
-	said, err := v.site.Say(v.w, v.r, "flash."+f.Key, pairs...)
-	if err != nil {
-		return "" // made up
-	}
-	return said
+	page.Fail(v.w, v.r, v.logger, err, p.Status, func() error { return v.render(p.Status, "problem.html", p) })
 }

@@ -56,6 +56,8 @@ type Options struct {
 	Phone bool
 	// Width is the window's, for what is neither.
 	Width int
+	// Dark asks for dark pages, as at night.
+	Dark bool
 	// NoScript turns JavaScript off.
 	NoScript bool
 	// Expected are parts of messages that the browser may complain with, such as
@@ -93,6 +95,12 @@ func (b *Browser) Tab(t testing.TB, o Options) *Tab {
 	tab.do("opening a tab", chromedp.EmulateViewport(width, height, size...), func(ctx context.Context, to *chromedp.Target) (chromedp.Void, error) {
 		if _, err := cdp.Call(ctx, to, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{Headers: network.Headers{"Accept-Language": o.Language}}); err != nil {
 			return chromedp.Void{}, err
+		}
+		if o.Dark {
+			dark := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}
+			if _, err := cdp.Call(ctx, to, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: dark}); err != nil {
+				return chromedp.Void{}, err
+			}
 		}
 		_, err := cdp.Call(ctx, to, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: o.NoScript})
 		return chromedp.Void{}, err
