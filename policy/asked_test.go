@@ -58,6 +58,7 @@ var unreleased = map[string]func(*Input){
 	"matrix":         func(in *Input) { facts(in, func(f *Facts) { f.As = "withhold" }) },
 	"stale":          func(in *Input) { facts(in, func(f *Facts) { f.Stale = true }) },
 	"inferred":       func(in *Input) { facts(in, func(f *Facts) { f.Inferred = true }) },
+	"contested":      func(in *Input) { facts(in, func(f *Facts) { f.Contested = true }) },
 	"not in purpose": func(in *Input) { facts(in, func(f *Facts) { f.InPurpose = false }) },
 	"special":        func(in *Input) { facts(in, func(f *Facts) { f.Special = true }) },
 }

@@ -34,9 +34,9 @@ type decisionCase struct {
 	Consent  privacy.ConsentStatus
 	Now      string
 	Asks     []struct {
-		Field                                                              privacy.FieldName
-		Undeclared, Elsewhere, Covered, Special, Explicit, Stale, Inferred bool
-		As                                                                 string
+		Field                                                                         privacy.FieldName
+		Undeclared, Elsewhere, Covered, Special, Explicit, Stale, Inferred, Contested bool
+		As                                                                            string
 	}
 	Expect []string
 }
@@ -65,7 +65,7 @@ func (c decisionCase) input() *Input {
 		in.Fields = append(in.Fields, a.Field)
 		in.Guard.Fields[a.Field] = Facts{
 			Declared: !a.Undeclared, InPurpose: !a.Undeclared && !a.Elsewhere,
-			Covered: a.Covered, Special: a.Special, Explicit: a.Explicit, Stale: a.Stale, Inferred: a.Inferred, As: a.As,
+			Covered: a.Covered, Special: a.Special, Explicit: a.Explicit, Stale: a.Stale, Inferred: a.Inferred, Contested: a.Contested, As: a.As,
 		}
 	}
 	return in
@@ -206,7 +206,8 @@ func drawInput(t *rapid.T) *Input {
 		in.Fields = append(in.Fields, f.Name)
 		as := rapid.SampledFrom([]string{"", "", "withhold", string(f.Mask)}).Draw(t, "as")
 		in.Guard.Fields[f.Name] = Facts{Declared: yes("declared"), InPurpose: yes("in purpose"), Covered: yes("covered"),
-			Special: f.Name == "allergy", Explicit: yes("explicit"), Stale: rapid.IntRange(0, 4).Draw(t, "stale") == 0, Inferred: rapid.IntRange(0, 4).Draw(t, "inferred") == 0, As: as}
+			Special: f.Name == "allergy", Explicit: yes("explicit"), Stale: rapid.IntRange(0, 4).Draw(t, "stale") == 0, Inferred: rapid.IntRange(0, 4).Draw(t, "inferred") == 0,
+			Contested: rapid.IntRange(0, 4).Draw(t, "contested") == 0, As: as}
 	}
 	in.Context = map[string]any{"step": rapid.SampledFrom([]string{"offer", "support"}).Draw(t, "step"), "urgent": yes("urgent")}
 	return in
@@ -224,7 +225,7 @@ func mayRelease(in *Input, f privacy.FieldName) bool {
 	}
 	objection := in.Objected[in.Purpose.ID] && in.Purpose.Basis != privacy.LegalObligation && in.Purpose.Basis != privacy.VitalInterests
 	return in.Guard.Granted && in.Subject.Standing == StandingActive && !objection && x.Declared && x.InPurpose && basis &&
-		(!x.Special || x.Covered && x.Explicit) && !x.Stale && !x.Inferred && x.As != "withhold"
+		(!x.Special || x.Covered && x.Explicit) && !x.Stale && !x.Inferred && !x.Contested && x.As != "withhold"
 }
 
 // Whatever rules are in force, they only narrow: what the guardrails withhold
@@ -339,7 +340,7 @@ func TestInputNames(t *testing.T) {
 	touches["by_purpose"] = map[string]any{"P": touches["by_purpose"].(map[string]any)["tax"]}
 	walk("", got)
 	slices.Sort(paths)
-	want := `channel.id channel.kind consents.P context.step fields guard.fields.email.as guard.fields.email.covered guard.fields.email.declared guard.fields.email.explicit guard.fields.email.in_purpose guard.fields.email.inferred guard.fields.email.special guard.fields.email.stale guard.granted guard.ground guard.opt_out now objected.P purpose.basis purpose.dpv purpose.id subject.age_band subject.jurisdiction subject.standing touches.answered touches.by_purpose.P.day touches.by_purpose.P.month touches.by_purpose.P.week touches.contacts.day touches.contacts.month touches.contacts.week touches.events touches.offered touches.ordered`
+	want := `channel.id channel.kind consents.P context.step fields guard.fields.email.as guard.fields.email.contested guard.fields.email.covered guard.fields.email.declared guard.fields.email.explicit guard.fields.email.in_purpose guard.fields.email.inferred guard.fields.email.special guard.fields.email.stale guard.granted guard.ground guard.opt_out now objected.P purpose.basis purpose.dpv purpose.id subject.age_band subject.jurisdiction subject.standing touches.answered touches.by_purpose.P.day touches.by_purpose.P.month touches.by_purpose.P.week touches.contacts.day touches.contacts.month touches.contacts.week touches.events touches.offered touches.ordered`
 	if got := strings.Join(paths, " "); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

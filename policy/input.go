@@ -92,6 +92,7 @@ type Facts struct {
 	Explicit  bool `json:"explicit"`   // the consent that covers it is explicit
 	Stale     bool `json:"stale"`      // its value is past its maximum age
 	Inferred  bool `json:"inferred"`   // its value is inferred, and the purpose allows no profiling
+	Contested bool `json:"contested"`  // its value is inferred, and the person said that it is not right
 	// As is the matrix's word for it: "", "withhold" or a mask.
 	As string `json:"as"`
 }

@@ -115,7 +115,7 @@ func (u *reuse) key(b []byte, in *Input) ([]byte, bool) {
 	for _, name := range in.Fields {
 		f, known := in.Guard.Fields[name]
 		b = text(b, name)
-		b = append(b, bits(known, f.Declared, f.InPurpose, f.Covered, f.Special, f.Explicit, f.Stale, f.Inferred))
+		b = append(b, bits(known, f.Declared, f.InPurpose, f.Covered, f.Special, f.Explicit, f.Stale, f.Inferred), bits(f.Contested))
 		b = text(b, f.As)
 	}
 	b = append(b, bits(in.Guard.Granted, in.Guard.Ground, in.Guard.OptOut))

@@ -227,6 +227,7 @@ func drawVaried(t *rapid.T) *Input {
 		facts(func(f *Facts) { f.Explicit = true }),
 		facts(func(f *Facts) { f.Stale = true }),
 		facts(func(f *Facts) { f.Inferred = true }),
+		facts(func(f *Facts) { f.Contested = true }),
 		facts(func(f *Facts) { f.As = "withhold" }),
 		facts(func(f *Facts) { f.As = "partial" }),
 	}

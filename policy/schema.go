@@ -87,9 +87,9 @@ func newIndex(s Schema) (*index, error) {
 // nothing.
 func commonFacts() map[Facts]*ast.Term {
 	all := map[Facts]*ast.Term{}
-	for bits := range 1 << 7 {
+	for bits := range 1 << 8 {
 		on := func(i int) bool { return bits&(1<<i) != 0 }
-		f := Facts{Declared: on(0), InPurpose: on(1), Covered: on(2), Special: on(3), Explicit: on(4), Stale: on(5), Inferred: on(6)}
+		f := Facts{Declared: on(0), InPurpose: on(1), Covered: on(2), Special: on(3), Explicit: on(4), Stale: on(5), Inferred: on(6), Contested: on(7)}
 		all[f] = f.term()
 	}
 	return all
@@ -106,7 +106,7 @@ func (f Facts) term() *ast.Term {
 	o := ast.NewObject()
 	for key, on := range map[string]bool{
 		"declared": f.Declared, "in_purpose": f.InPurpose, "covered": f.Covered,
-		"special": f.Special, "explicit": f.Explicit, "stale": f.Stale, "inferred": f.Inferred,
+		"special": f.Special, "explicit": f.Explicit, "stale": f.Stale, "inferred": f.Inferred, "contested": f.Contested,
 	} {
 		o.Insert(ast.StringTerm(key), ast.InternedTerm(on))
 	}

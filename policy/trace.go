@@ -126,6 +126,7 @@ var guardrailLines = map[string]string{
 	"category":  "facts.explicit == true",
 	"age":       "facts.stale == false",
 	"profiling": "facts.inferred == false",
+	"contest":   "facts.contested == false",
 	"matrix":    "facts.as in shown",
 
 	"basis/consent": "facts.covered == true",

@@ -39,6 +39,7 @@ release contains field if {
 	category_holds(facts)
 	facts.stale == false
 	facts.inferred == false
+	facts.contested == false
 	facts.as in shown
 	person_releases
 }
@@ -125,6 +126,8 @@ field_reason(facts) := {"code": "field_not_in_purpose", "rule": "purpose"} if {
 	not facts.stale == false
 } else := {"code": "policy", "rule": "profiling"} if {
 	not facts.inferred == false
+} else := {"code": "restricted", "rule": "contest"} if {
+	not facts.contested == false
 } else := {"code": "policy", "rule": "matrix"}
 
 # unfounded_field is what is said where the basis is not true for a field.

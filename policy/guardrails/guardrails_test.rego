@@ -21,6 +21,7 @@ delivery := {
 		"explicit": false,
 		"stale": false,
 		"inferred": false,
+		"contested": false,
 		"as": "",
 	}}},
 }
@@ -59,7 +60,7 @@ test_nothing_undefined_releases if {
 		"purpose", "purpose/id", "purpose/basis", "subject", "subject/standing", "objected", "objected/delivery",
 		"guard", "guard/granted", "guard/ground", "guard/fields", "guard/fields/email",
 		"guard/fields/email/declared", "guard/fields/email/in_purpose", "guard/fields/email/special",
-		"guard/fields/email/stale", "guard/fields/email/inferred", "guard/fields/email/as",
+		"guard/fields/email/stale", "guard/fields/email/inferred", "guard/fields/email/contested", "guard/fields/email/as",
 	] {
 		guardrails.release == set() with input as without(path)
 	}
@@ -69,7 +70,7 @@ test_nothing_of_another_type_releases if {
 	every path in [
 		"/purpose/id", "/purpose/basis", "/subject/standing", "/objected/delivery",
 		"/guard/granted", "/guard/ground", "/guard/fields/email/declared", "/guard/fields/email/in_purpose",
-		"/guard/fields/email/special", "/guard/fields/email/stale", "/guard/fields/email/inferred", "/guard/fields/email/as",
+		"/guard/fields/email/special", "/guard/fields/email/stale", "/guard/fields/email/inferred", "/guard/fields/email/contested", "/guard/fields/email/as",
 	] {
 		every value in [null, 1, "yes", [], {}] {
 			guardrails.release == set() with input as patched({path: value})
@@ -124,7 +125,7 @@ test_an_objection_does_not_reach_laws_and_lives if {
 test_a_field_is_released_or_has_a_reason_never_both if {
 	every path in [
 		"/guard/granted", "/guard/ground", "/guard/fields/email/declared", "/guard/fields/email/in_purpose",
-		"/guard/fields/email/special", "/guard/fields/email/stale", "/guard/fields/email/inferred", "/objected/delivery",
+		"/guard/fields/email/special", "/guard/fields/email/stale", "/guard/fields/email/inferred", "/guard/fields/email/contested", "/objected/delivery",
 	] {
 		every value in [true, false] {
 			changed := patched({path: value})
