@@ -124,6 +124,8 @@ type capture struct {
 	rehearsed  captureOutcome
 	reached    map[reach]*act     // what is done to others, as it is promised in the ledger
 	ends       map[int]privacy.ID // likewise the grounds that end by terms
+
+	ended []privacy.FieldName // whose contest what was told ends
 }
 
 // captureOutcome is what one attempt came to.

@@ -86,7 +86,7 @@ func (r finishedRecord) events() []event.Event {
 	if r.told == "" {
 		return nil
 	}
-	return []event.Event{{Type: r.told, Time: r.At, Purpose: r.about, Before: r.Standing.before()}}
+	return []event.Event{{Type: r.told, Time: r.At, Purpose: r.about, Fields: r.fields, Before: r.Standing.before()}}
 }
 
 // Event is what a channel is told of something that happened to a person whom it

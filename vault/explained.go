@@ -47,6 +47,7 @@ const (
 	FactCategory  FactStep = "category"  // a special category is explicitly consented to
 	FactAge       FactStep = "age"       // the value is not too old
 	FactProfiling FactStep = "profiling" // it is no model's guess, or the purpose may use one
+	FactContest   FactStep = "contest"   // the person does not contest what a model made
 	FactMatrix    FactStep = "matrix"    // what the register's matrix says of it
 	FactRule      FactStep = "rule"      // what an officers' rule says of it
 )
@@ -117,6 +118,9 @@ func (w whatIf) fieldFacts(name privacy.FieldName) []Fact {
 	}
 	if known.Inferred {
 		all = append(all, Fact{FactProfiling, false, "its value is a model's guess, and the register does not let " + string(p.ID) + " use one"})
+	}
+	if c := s.Contest(name); c != nil && known.Contested {
+		all = append(all, Fact{FactContest, false, "its value is a model's guess, which the person contested on " + day(c.Since) + " (Arts. 16, 18(1)(a) GDPR)"})
 	}
 	switch known.As {
 	case "":

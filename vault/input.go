@@ -103,7 +103,7 @@ func facts(reg *register.Register, q *question, s *consent.Standing, cover conse
 	}
 	// A value that is over is withheld for no reason of its own: there is none.
 	fact := s.Value(name)
-	inferred := fact != nil && fact.Origin == privacy.Inferred && !q.asked.Profiling && !q.fresh && !s.Ended(reg, f, fact.Observed, at)
+	guess := fact != nil && fact.Origin == privacy.Inferred && !q.fresh && !s.Ended(reg, f, fact.Observed, at)
 	return policy.Facts{
 		Declared:  true,
 		InPurpose: slices.Contains(q.asked.Fields, name),
@@ -111,7 +111,8 @@ func facts(reg *register.Register, q *question, s *consent.Standing, cover conse
 		Special:   f.Special,
 		Explicit:  cover.Explicit,
 		Stale:     stale,
-		Inferred:  inferred,
+		Inferred:  guess && !q.asked.Profiling,
+		Contested: guess && s.Contested(name),
 		As:        reg.As(q.asked.ID, q.channel.ID, name),
 	}
 }

@@ -72,6 +72,9 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 	if err := c.v.noteOf(tx, p, log.Capture, privacy.NewID(c.now), record); err != nil {
 		return nil, err
 	}
+	if err := c.settled(tx, p, res, digest); err != nil {
+		return nil, err
+	}
 	if !created && len(c.values) > 0 {
 		if err := c.v.told(tx, c.regime.register, c.channel.ID, p, c.told(), c.now); err != nil {
 			return nil, err
@@ -302,13 +305,19 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		}
 		plain[fact.Field], sealed[fact.Field] = value, values.sealed.Envelope(i)
 	}
+	c.ended = nil
 	for _, k := range c.values {
 		name := k.field.Name
 		old := p.standing.Value(name)
 		gone := old != nil && !k.field.TTL.IsZero() && !c.now.Before(k.field.TTL.After(old.Observed))
 		if old != nil && !gone && profile.Equal(profile.Value{JSON: plain[name]}, k.value) {
 			fact := *old
-			k.confirms(&fact, c)
+			if k.settles(p.standing, c, true) {
+				c.endContest(p.standing, name)
+			}
+			if k.origin == privacy.Inferred || !p.standing.Contested(name) {
+				k.confirms(&fact, c)
+			}
 			if old.Kept { // of an erased life: it is told anew
 				fact.Kept, fact.Verified, fact.Channel, fact.Recorded = false, k.verified, c.channel.ID, c.recorded
 				fact.Origin, fact.Inference = k.origin, k.inference
@@ -352,6 +361,9 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			if err := c.claim(ctx, tx, p, k, &fact, !same); err != nil {
 				return err
 			}
+		}
+		if k.settles(p.standing, c, false) {
+			c.endContest(p.standing, name)
 		}
 		p.standing.SetValue(fact)
 		plain[name] = k.value.JSON

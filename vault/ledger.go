@@ -40,7 +40,9 @@ const (
 	ledgerLifted    // a restriction, or an objection that an officer overruled
 	ledgerAsked     // an erasure that waits; it begins at, the purpose is its request's ID
 	ledgerTakenBack // the purpose is the ID of the request that was taken back
-	lastLedgerAct   = ledgerTakenBack
+	ledgerContested // the entry's ID is the request's, the purpose a keyed hash of the field
+	ledgerOverruled // a contest of that field
+	lastLedgerAct   = ledgerOverruled
 )
 
 // What the ledger notes beside acts.
@@ -462,7 +464,7 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 				return err
 			}
 			record := finishedRecord{Format: 1, At: e.At, Kind: byte(e.Kind), Act: privacy.ConsentID(e.ID), Standing: digest}
-			record.told, record.about = told[e.ID].Type, told[e.ID].Purpose
+			record.told, record.about, record.fields = told[e.ID].Type, told[e.ID].Purpose, told[e.ID].Fields
 			if err := v.noteOf(tx, p, log.Consent, privacy.NewID(v.cfg.Now()), record); err != nil {
 				return err
 			}
@@ -481,6 +483,10 @@ func (l *ledger) apply(ctx context.Context, id privacy.SubjectID, entries []ledg
 				err = v.askedAgain(tx, p, e)
 			case ledgerTakenBack:
 				err = v.takenBackAgain(tx, p, e)
+			case ledgerContested:
+				err = v.contestedAgain(tx, p, e)
+			case ledgerOverruled:
+				err = v.overruledAgain(tx, p, e)
 			}
 			if err != nil {
 				return err
@@ -549,8 +555,9 @@ type finishedRecord struct {
 	Act      privacy.ConsentID `json:"consent"`
 	Standing rowDigest         `json:"standing"`
 
-	told  privacy.EventType // what channels are told of it, "" if nothing
-	about privacy.PurposeID
+	told   privacy.EventType // what channels are told of it, "" if nothing
+	about  privacy.PurposeID
+	fields []privacy.FieldName
 }
 
 // fold does a promised act to a standing, and says what channels are told of it.
@@ -558,6 +565,8 @@ func (l *ledger) fold(s *consent.Standing, reg *register.Register, e ledgerEntry
 	switch e.Kind {
 	case ledgerErasure, ledgerAsked, ledgerTakenBack: // apply does it
 		return told
+	case ledgerContested, ledgerOverruled:
+		return l.foldContest(s, reg, e)
 	case ledgerRestricted:
 		if s.Restricted.IsZero() {
 			s.Restricted = e.At

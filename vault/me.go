@@ -43,8 +43,15 @@ type OwnValue struct {
 	Origin    privacy.Origin
 	Verified  bool
 	Inference *privacy.Inference // what made it, if a model did
+	Contested *OwnContest        // the person says that it is not right; nil: they do not
 	Until     time.Time          // zero: no end is set
 	For       []Holding
+}
+
+// OwnContest is a person's contest of a value that a model made: nobody is shown it.
+type OwnContest struct {
+	Since   time.Time
+	Request *privacy.RequestID // which an officer decides; nil if there is none any more
 }
 
 // Holding is a purpose that a value is held for.
@@ -174,26 +181,9 @@ func (v *Vault) ownValues(ctx context.Context, snap store.Snapshot, r *regime, s
 		return all, nil
 	}
 	now, _, _ := v.clock.now()
-	masks, readable := map[privacy.FieldName]privacy.Mask{}, map[privacy.FieldName]bool{}
-	if !s.full(r) {
-		channel, _ := r.register.Channel(s.Channel) // it stands
-		by := Caller{Purposes: s.Granted}
-		err := v.readable(ctx, snap, by, r, channel, p, func(_ *question, _ *person, outcomes []policy.Outcome) error {
-			for _, o := range outcomes {
-				switch before, seen := masks[o.Field]; {
-				case o.Action == policy.Withhold:
-				case o.Action == policy.Release:
-					readable[o.Field] = true
-					delete(masks, o.Field)
-				case !readable[o.Field], seen && privacy.NoMore(before, o.Mask):
-					readable[o.Field], masks[o.Field] = true, o.Mask
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+	seen, err := v.sightOf(ctx, snap, r, s, p)
+	if err != nil {
+		return nil, err
 	}
 	opened, err := v.valuesOf(snap, p)
 	if err != nil {
@@ -202,18 +192,27 @@ func (v *Vault) ownValues(ctx context.Context, snap store.Snapshot, r *regime, s
 	for i := range r.register.Fields {
 		f := &r.register.Fields[i]
 		fact := p.standing.Value(f.Name)
-		if fact == nil || fact.Kept || p.standing.Ended(r.register, f, fact.Observed, now) || !s.full(r) && !readable[f.Name] {
+		if fact == nil || fact.Kept || p.standing.Ended(r.register, f, fact.Observed, now) || !seen.shows(f.Name) {
 			continue
 		}
 		value := ownValue(r.register, p.standing, f, fact, now)
 		if value.Value, err = opened.open(fact); err != nil {
 			return nil, err
 		}
-		if mask, masked := masks[f.Name]; masked {
+		if mask, masked := seen.masks[f.Name]; masked {
 			if value.Value, err = profile.Mask(mask, f.Type, value.Value, now); err != nil {
 				return nil, fmt.Errorf("masking %s: %w", f.Name, err)
 			}
 			value.Mask = mask
+		}
+		if value.Contested != nil {
+			open, err := v.contestsOf(snap, p, f.Name)
+			if err != nil {
+				return nil, err
+			}
+			if len(open) > 0 {
+				value.Contested.Request = &open[0].ID
+			}
 		}
 		all = append(all, value)
 	}
@@ -234,11 +233,46 @@ func (v *Vault) ownValues(ctx context.Context, snap store.Snapshot, r *regime, s
 	return all, nil
 }
 
+// ownSight is which fields a session may show of a person, and how.
+type ownSight struct {
+	full   bool // all, and whole
+	fields map[privacy.FieldName]bool
+	masks  map[privacy.FieldName]privacy.Mask
+}
+
+func (o *ownSight) shows(f privacy.FieldName) bool { return o.full || o.fields[f] }
+
+// sightOf returns what a session may show of a person.
+func (v *Vault) sightOf(ctx context.Context, snap store.Snapshot, r *regime, s *ownSession, p *person) (*ownSight, error) {
+	sight := &ownSight{full: s.full(r), fields: map[privacy.FieldName]bool{}, masks: map[privacy.FieldName]privacy.Mask{}}
+	if sight.full {
+		return sight, nil
+	}
+	channel, _ := r.register.Channel(s.Channel) // it stands
+	by := Caller{Purposes: s.Granted}
+	return sight, v.readable(ctx, snap, by, r, channel, p, func(_ *question, _ *person, outcomes []policy.Outcome) error {
+		for _, o := range outcomes {
+			switch before, seen := sight.masks[o.Field]; {
+			case o.Action == policy.Withhold:
+			case o.Action == policy.Release:
+				sight.fields[o.Field] = true
+				delete(sight.masks, o.Field)
+			case !sight.fields[o.Field], seen && privacy.NoMore(before, o.Mask):
+				sight.fields[o.Field], sight.masks[o.Field] = true, o.Mask
+			}
+		}
+		return nil
+	})
+}
+
 // ownValue says of a value all but what it is.
 func ownValue(reg *register.Register, s *consent.Standing, f *register.Field, fact *consent.Value, now time.Time) OwnValue {
 	value := OwnValue{Field: f.Name, Title: f.Title, Category: f.Category, Special: f.Special, Observed: fact.Observed, Recorded: fact.Recorded,
 		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Inference: fact.Inference,
 		Until: s.ValueEnd(reg, f, fact.Observed, now)}
+	if c := s.Contest(f.Name); c != nil && s.Contested(f.Name) {
+		value.Contested = &OwnContest{Since: c.Since}
+	}
 	for i := range reg.Purposes {
 		p := &reg.Purposes[i]
 		if !slices.Contains(p.Fields, f.Name) || !s.Live(reg, p, now) {

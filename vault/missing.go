@@ -33,8 +33,12 @@ func (v *Vault) Missing(ctx context.Context, by Caller, id privacy.SubjectID, pu
 }
 
 // guessed is the guardrail by which what a model inferred is nothing to a purpose
-// that allows no profiling: the person may still be asked.
-const guessed = "guardrails:profiling"
+// that allows no profiling, and the one by which it is nothing to any while the
+// person contests it: they may still be asked.
+const (
+	guessed       = "guardrails:profiling"
+	guessDisputed = "guardrails:contest"
+)
 
 // gaps returns what is missing of the fields that were decided about. Whether a
 // stale one, or one that was inferred, would be released is decided as if the
@@ -43,7 +47,7 @@ const guessed = "guardrails:profiling"
 func (v *Vault) gaps(ctx context.Context, q *question, p *person, outcomes []policy.Outcome, at moments) ([]Missing, error) {
 	fresh := outcomes
 	for _, o := range outcomes {
-		if o.Action == policy.Withhold && (o.Code == privacy.CodeStale || o.Rule == guessed) {
+		if o.Action == policy.Withhold && (o.Code == privacy.CodeStale || o.Rule == guessed || o.Rule == guessDisputed) {
 			asIf := *q
 			asIf.fresh = true
 			var err error
@@ -60,7 +64,7 @@ func (v *Vault) gaps(ctx context.Context, q *question, p *person, outcomes []pol
 			continue
 		}
 		switch {
-		case v.present(q, p, field, at) == nil, outcomes[i].Rule == guessed:
+		case v.present(q, p, field, at) == nil, outcomes[i].Rule == guessed, outcomes[i].Rule == guessDisputed:
 			missing = append(missing, Missing{Field: o.Field, Why: WhyAbsent})
 		case outcomes[i].Action == policy.Withhold:
 			missing = append(missing, Missing{Field: o.Field, Why: WhyStale})

@@ -203,7 +203,10 @@ func (w whatIf) moves(f privacy.FieldName) (moves []Move) {
 	if facts.Stale {
 		moves = append(moves, Move{Move: MoveFresher, Field: f, Detail: "a fresher value of " + string(f) + " is captured"})
 	}
-	if facts.Inferred {
+	if facts.Contested {
+		moves = append(moves, Move{Move: MoveOverrule, Field: f, Detail: "an officer overrules the contest of " + string(f) + ", with reasons"})
+	}
+	if facts.Inferred || facts.Contested {
 		moves = append(moves, Move{Move: MoveDeclared, Field: f, Detail: "the person tells " + string(f) + " themselves, instead of a model's guess"})
 	}
 	if as := reg.As(p.ID, w.q.channel.ID, f); as != "" {

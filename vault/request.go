@@ -55,6 +55,8 @@ type Request struct {
 	Certificate string // compact JWS, once an erasure is completed
 
 	Purpose  privacy.PurposeID // of an objection
+	Field    privacy.FieldName // of a contest
+	Outcome  string            // of a contest that is over: upheld, overruled, replaced
 	Extended bool              // the time to answer is two months longer
 	// What officers said, gone with the person: how it is known that it is them, why
 	// the time is longer, and what was done or why not.
@@ -120,8 +122,12 @@ type requestRecord struct {
 	Approved bool   `json:"approved,omitempty"`
 
 	Purpose  privacy.PurposeID `json:"purpose,omitempty"`  // of an objection
+	Field    privacy.FieldName `json:"field,omitempty"`    // of a contest
+	Outcome  string            `json:"outcome,omitempty"`  // likewise, once it is over
 	Extended bool              `json:"extended,omitempty"` // the time to answer is longer (Art. 12(3))
 	Words    []byte            `json:"words,omitempty"`    // what officers said, sealed with the person's history key
+
+	told privacy.EventType // what channels are told of what is done with it now; not kept
 }
 
 // Stay is what an erasure leaves, and why (Art. 17(3)(b)).
@@ -293,7 +299,7 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 // person's key opens it.
 func (v *Vault) viewRequest(ctx context.Context, q *requestRecord) Request {
 	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, Own: q.Own, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
-		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Extended: q.Extended, Why: v.inTheWay(q)}
+		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Field: q.Field, Outcome: q.Outcome, Extended: q.Extended, Why: v.inTheWay(q)}
 	if q.waits() {
 		view.BeginsAt = q.Begins
 	}
@@ -324,6 +330,8 @@ func (v *Vault) inTheWay(q *requestRecord) string {
 		return v.whyItWaits()
 	case q.Kind == RequestObjection:
 		return "nothing is released for the purpose meanwhile; an officer decides, with reasons, whether the objection stands"
+	case q.Kind == RequestContest:
+		return "what a model made of the field is released to nobody meanwhile; an officer decides, with reasons, whether it stands"
 	case q.Kind != RequestErasure && q.Kind != RequestRetention:
 		return "an officer answers it"
 	case q.Kind == RequestRetention && q.Approved:

@@ -25,7 +25,7 @@ const (
 )
 
 // RequestKinds are those that an officer enters for somebody who wrote or called.
-var RequestKinds = []RequestKind{RequestAccess, RequestRectification, RequestErasure, RequestRestriction, RequestPortability, RequestObjection}
+var RequestKinds = []RequestKind{RequestAccess, RequestRectification, RequestErasure, RequestRestriction, RequestPortability, RequestObjection, RequestContest}
 
 // longer is by how much an officer may extend the time to answer, once and with a
 // reason (Art. 12(3)).
@@ -37,6 +37,7 @@ type EnterRequest struct {
 	Subject SubjectRef
 	Reason  string            // what was asked for, in a sentence; gone with the person
 	Purpose privacy.PurposeID // of an objection
+	Field   privacy.FieldName // of a contest
 	// Received is when it came: the time to answer runs from then. Zero: now.
 	Received time.Time
 	// Awaiting says that it is not known yet whether it is the person: nothing is
@@ -54,8 +55,11 @@ type rightRecord struct {
 	Officer  string            `json:"officer,omitempty"`
 	Own      *privacy.Actor    `json:"own,omitempty"`
 	Purpose  privacy.PurposeID `json:"purpose,omitempty"`
+	Field    privacy.FieldName `json:"field,omitempty"`
 	Reason   string            `json:"reason,omitempty"`
 	Standing rowDigest         `json:"standing,omitzero"`
+
+	told privacy.EventType // what channels are told of it, "" if nothing
 }
 
 // requestWords are what officers say of a request, sealed with the person's
@@ -166,7 +170,7 @@ func (v *Vault) EnterRequest(ctx context.Context, by Caller, req EnterRequest) (
 		return nil, err
 	}
 	if !slices.Contains(RequestKinds, req.Kind) {
-		return nil, invalid("kind", "invalid_value", "expected access, rectification, erasure, restriction, portability or objection")
+		return nil, invalid("kind", "invalid_value", "expected access, rectification, erasure, restriction, portability, objection or contest")
 	}
 	reason, err := reasonOf(req.Reason)
 	if err != nil {
@@ -183,6 +187,9 @@ func (v *Vault) EnterRequest(ctx context.Context, by Caller, req EnterRequest) (
 	if err := v.checkObjection(req.Kind, req.Purpose); err != nil {
 		return nil, err
 	}
+	if err := v.checkContested(req.Kind, req.Field); err != nil {
+		return nil, err
+	}
 	if req.Kind == RequestErasure && !req.Awaiting && req.Received.IsZero() {
 		return v.Erase(ctx, by, EraseRequest{Subject: req.Subject, Reason: reason})
 	}
@@ -191,7 +198,7 @@ func (v *Vault) EnterRequest(ctx context.Context, by Caller, req EnterRequest) (
 		return nil, v.refusal(err)
 	}
 	q := &requestRecord{ID: privacy.NewRequestID(now), Kind: req.Kind, Status: RequestAwaiting, Officer: by.Client.Officer, Received: received,
-		Due: answerWithin.After(received), Subject: id, Purpose: req.Purpose}
+		Due: answerWithin.After(received), Subject: id, Purpose: req.Purpose, Field: req.Field}
 	err = v.onRequest(ctx, id, func(tx store.Tx, p *person) error {
 		if q.Reason, err = p.sealReason(v, q, reason); err != nil {
 			return err
@@ -257,7 +264,7 @@ func (v *Vault) onRequest(ctx context.Context, id privacy.SubjectID, do func(sto
 func (v *Vault) noteRight(tx store.Tx, p *person, q *requestRecord, act, officer, reason string, standing rowDigest) error {
 	now, _, _ := v.clock.now()
 	return v.noteOf(tx, p, log.Request, privacy.NewID(now), rightRecord{Format: 1, At: now, Request: q.ID, Kind: q.Kind, Act: act, Officer: officer,
-		Own: q.Own, Purpose: q.Purpose, Reason: reason, Standing: standing})
+		Own: q.Own, Purpose: q.Purpose, Field: q.Field, Reason: reason, Standing: standing, told: q.told})
 }
 
 // answering is an officer's word on a request that is open, of a kind that
@@ -342,6 +349,9 @@ func (v *Vault) goOn(ctx context.Context, by Caller, id privacy.RequestID, how s
 	}
 	later := by
 	later.Once = nil
+	if q.Kind == RequestContest {
+		return v.contestFor(ctx, by, q, said)
+	}
 	if q.Kind != RequestErasure {
 		out, err := v.answering(ctx, by, id, said, "identified", func(_ store.Tx, p *person, q *requestRecord, _ time.Time) (rowDigest, error) {
 			if q.Status != RequestAwaiting {
@@ -387,25 +397,37 @@ func (v *Vault) ExtendRequest(ctx context.Context, by Caller, id privacy.Request
 }
 
 // AnswerRequest ends a request as done, and says what was. An objection stands
-// then.
+// then; of a contest what the model made goes.
 func (v *Vault) AnswerRequest(ctx context.Context, by Caller, id privacy.RequestID, what string) (*Request, error) {
-	return v.answering(ctx, by, id, what, "completed", func(_ store.Tx, p *person, q *requestRecord, now time.Time) (rowDigest, error) {
+	if err := v.settleContested(ctx, id); err != nil {
+		return nil, err
+	}
+	return v.answering(ctx, by, id, what, "completed", func(tx store.Tx, p *person, q *requestRecord, now time.Time) (digest rowDigest, err error) {
 		if q.Status == RequestAwaiting {
-			return rowDigest{}, refuse(CodeWrongState, "it is not known yet whether this request is the person's")
+			return digest, refuse(CodeWrongState, "it is not known yet whether this request is the person's")
+		}
+		if q.Kind == RequestContest {
+			if digest, err = v.upholdContest(ctx, tx, p, q, what, now); err != nil {
+				return digest, err
+			}
 		}
 		q.Status, q.Done = RequestCompleted, now
-		return rowDigest{}, p.say(v, q, func(w *requestWords) { w.Answer = what })
+		return digest, p.say(v, q, func(w *requestWords) { w.Answer = what })
 	})
 }
 
 // refuseRight refuses a request with the reasons that the person is told (Art.
-// 12(4)). An objection is overruled by it: the purpose rests on its ground again.
+// 12(4)). An objection is overruled by it: the purpose rests on its ground again. So
+// is a contest: what the model made is released again.
 func (v *Vault) refuseRight(ctx context.Context, by Caller, q *requestRecord, reason string) (*Request, error) {
 	note := privacy.NewID(v.cfg.Now())
-	if q.Kind == RequestObjection && q.Status == RequestInProgress {
+	weighed := func(q *requestRecord) bool {
+		return (q.Kind == RequestObjection || q.Kind == RequestContest) && q.Status == RequestInProgress
+	}
+	if weighed(q) {
 		now, believed, _ := v.clock.now()
 		if !believed {
-			return nil, unavailable("the clock is not believed, so no objection is overruled until an officer confirms it")
+			return nil, unavailable("the clock is not believed, so nothing is overruled until an officer confirms it")
 		}
 		if _, err := reasonOf(reason); err != nil {
 			return nil, err
@@ -413,16 +435,25 @@ func (v *Vault) refuseRight(ctx context.Context, by Caller, q *requestRecord, re
 		if err := v.mustOfficer(by); err != nil {
 			return nil, err
 		}
-		if err := v.ledger.add(ctx, ledgerLifted, note, q.Subject, q.Purpose, now); err != nil {
+		entry := v.ledger.entry(ledgerLifted, note, q.Subject, q.Purpose, now)
+		if q.Kind == RequestContest {
+			entry = v.ledger.contest(ledgerOverruled, note, q.Subject, q.Field, now)
+		}
+		if err := v.ledger.append(ctx, entry); err != nil {
 			return nil, v.refusal(err)
 		}
 	}
 	out, err := v.answering(ctx, by, q.ID, reason, "refused", func(tx store.Tx, p *person, q *requestRecord, now time.Time) (digest rowDigest, err error) {
-		if q.Kind == RequestObjection && q.Status == RequestInProgress {
+		if weighed(q) {
 			if err := v.ledger.kept(tx, note); err != nil {
 				return digest, err
 			}
-			if digest, err = v.overrule(tx, p, q.Purpose, now); err != nil {
+			if q.Kind == RequestContest {
+				digest, err = v.overruleContest(tx, p, q, reason, now)
+			} else {
+				digest, err = v.overrule(tx, p, q.Purpose, now)
+			}
+			if err != nil {
 				return digest, err
 			}
 		}
@@ -466,10 +497,14 @@ func (v *Vault) OwnRequests(ctx context.Context, by Caller) ([]Request, error) {
 	}
 	var all []*requestRecord
 	err = v.cfg.Store.View(ctx, func(snap store.Snapshot) error {
-		if _, _, err := v.self(ctx, snap, s); err != nil {
+		r, p, err := v.self(ctx, snap, s)
+		if err != nil {
 			return err
 		}
-		all, err = v.requestsAbout(snap, s.Subject)
+		if all, err = v.requestsAbout(snap, s.Subject); err != nil || s.full(r) {
+			return err
+		}
+		all, err = v.withoutHidden(ctx, snap, r, s, p, all)
 		return err
 	})
 	if err != nil {

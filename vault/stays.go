@@ -119,6 +119,7 @@ func (v *Vault) keepOnly(tx store.Tx, reg *register.Register, p *person, values 
 	}
 	purposes := purposesOf(stays)
 	s.Values, s.Captured, s.Consents = facts, nil, nil
+	s.Contests = slices.DeleteFunc(s.Contests, func(c consent.Contest) bool { return !staysField(stays, c.Field) })
 	s.Grounds = slices.DeleteFunc(s.Grounds, func(g consent.Ground) bool { return !slices.Contains(purposes, g.Purpose) })
 	now, _, _ := v.clock.now()
 	derive(s, values.plain, reg, now)

@@ -65,8 +65,22 @@ func (v *Vault) mayKnow(ctx context.Context, s store.Snapshot, to *viewer, e *ke
 	if err != nil {
 		return false, err
 	}
-	if e.Type == privacy.EventProfileUpdated {
+	switch e.Type {
+	case privacy.EventProfileUpdated, privacy.EventProfileUnrestricted:
 		e.Fields = seen.among(e.Fields)
+		return len(e.Fields) > 0, nil
+	case privacy.EventProfileRestricted:
+		fields := seen.among(e.Fields) // it may be over by now
+		if before, err := v.asOf(ctx, s, e.of, e.Before, e.Time); err != nil {
+			return false, err
+		} else if before != nil && len(fields) < len(e.Fields) {
+			saw, err := v.saw(ctx, s, to, before, e.Purpose, e.Time)
+			if err != nil {
+				return false, err
+			}
+			fields = saw.among(e.Fields)
+		}
+		e.Fields = fields
 		return len(e.Fields) > 0, nil
 	}
 	if len(seen) > 0 || !e.Type.Narrows() || e.Before == 0 {
@@ -76,7 +90,8 @@ func (v *Vault) mayKnow(ctx context.Context, s store.Snapshot, to *viewer, e *ke
 	if before == nil || err != nil {
 		return false, err
 	}
-	return v.saw(ctx, s, to, before, e.Purpose, e.Time)
+	saw, err := v.saw(ctx, s, to, before, e.Purpose, e.Time)
+	return len(saw) > 0, err
 }
 
 // among returns those of the fields that are seen for some purpose.
@@ -110,9 +125,9 @@ func (v *Vault) asOf(ctx context.Context, r store.Reader, p *person, version uin
 	return &before, nil
 }
 
-// saw reports whether a channel could see a person at a time, or within the day
+// saw returns what a channel could see of a person at a time, or within the day
 // before: where rules look at the time, the hour of a no is none of its own.
-func (v *Vault) saw(ctx context.Context, s store.Snapshot, to *viewer, p *person, purpose privacy.PurposeID, at time.Time) (bool, error) {
+func (v *Vault) saw(ctx context.Context, s store.Snapshot, to *viewer, p *person, purpose privacy.PurposeID, at time.Time) (sight, error) {
 	hours := 1
 	if to.regime.rules.LooksAt("now") {
 		hours = 24
@@ -120,10 +135,10 @@ func (v *Vault) saw(ctx context.Context, s store.Snapshot, to *viewer, p *person
 	for h := range hours {
 		seen, err := v.sees(ctx, s, to, p, purpose, moments{at.Add(-time.Duration(h) * time.Hour)})
 		if len(seen) > 0 || err != nil {
-			return true, err
+			return seen, err
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 // sees returns what a channel sees of a person for a purpose, or for any that it
@@ -265,7 +280,7 @@ func (v *Vault) whoSaw(ctx context.Context, id privacy.SubjectID) (to []privacy.
 				if err != nil {
 					return err
 				}
-				if saw {
+				if len(saw) > 0 {
 					to = append(to, ch.ID)
 				}
 			}

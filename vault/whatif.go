@@ -33,6 +33,7 @@ const (
 	MoveGround   MoveKind = "ground"           // a ground begins
 	MoveFresher  MoveKind = "fresher_value"    // a value is captured anew
 	MoveDeclared MoveKind = "declared_value"   // the person tells what a model guessed
+	MoveOverrule MoveKind = "overrule_contest" // an officer decides that what a model guessed stands
 	MoveMap      MoveKind = "map_field"        // the register lists the field for the purpose
 	MoveGrant    MoveKind = "grant_purpose"    // the register gives the channel the purpose
 	MoveMatrix   MoveKind = "matrix"           // the matrix says nothing of the field there
@@ -104,6 +105,10 @@ func (w whatIf) move(m Move) (whatIf, bool) {
 			return w, false
 		}
 		value.Observed = w.at
+	case MoveOverrule:
+		if !s.EndContest(m.Field) {
+			return w, false
+		}
 	case MoveDeclared:
 		value := s.Value(m.Field)
 		if value == nil {
@@ -141,5 +146,6 @@ func (w whatIf) facts() *policy.Input {
 func copyStanding(s *consent.Standing) *consent.Standing {
 	c := *s
 	c.Consents, c.Grounds, c.Values = slices.Clone(s.Consents), slices.Clone(s.Grounds), slices.Clone(s.Values)
+	c.Contests = slices.Clone(s.Contests)
 	return &c
 }

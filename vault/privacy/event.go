@@ -14,6 +14,8 @@ const (
 	EventGroundBegun         EventType = "ground.begun"
 	EventGroundEnded         EventType = "ground.ended"
 	EventProfileUpdated      EventType = "profile.updated"
+	EventProfileRestricted   EventType = "profile.restricted"
+	EventProfileUnrestricted EventType = "profile.unrestricted"
 	EventSubjectRestricted   EventType = "subject.restricted"
 	EventSubjectUnrestricted EventType = "subject.unrestricted"
 	EventSubjectErased       EventType = "subject.erased"
@@ -22,13 +24,13 @@ const (
 
 // EventTypes lists every type of event.
 var EventTypes = []EventType{EventConsentGiven, EventConsentRefused, EventConsentWithdrawn, EventConsentObjected, EventConsentOptedOut,
-	EventGroundBegun, EventGroundEnded, EventProfileUpdated, EventSubjectRestricted, EventSubjectUnrestricted, EventSubjectErased, EventTouchRecorded}
+	EventGroundBegun, EventGroundEnded, EventProfileUpdated, EventProfileRestricted, EventProfileUnrestricted, EventSubjectRestricted, EventSubjectUnrestricted, EventSubjectErased, EventTouchRecorded}
 
 // Narrows reports whether an event of this type says that less may be let out:
 // such a one reaches who could see the person until then.
 func (t EventType) Narrows() bool {
 	switch t {
-	case EventConsentRefused, EventConsentWithdrawn, EventConsentObjected, EventConsentOptedOut, EventGroundEnded, EventSubjectRestricted, EventSubjectErased:
+	case EventConsentRefused, EventConsentWithdrawn, EventConsentObjected, EventConsentOptedOut, EventGroundEnded, EventProfileRestricted, EventSubjectRestricted, EventSubjectErased:
 		return true
 	}
 	return false

@@ -21,6 +21,7 @@ import (
 //	           jurisdiction timeZone ageBand
 //	           captured* consent* ground* value*
 //	           [ kept* hold* ]            if phase has bit 7
+//	           [ contest* ]               if phase has bit 6
 //	consent  = purpose id(16) status at recorded until narrowed flags revision
 //	           field* recipient* narrower*
 //	ground   = purpose ref since until
@@ -31,6 +32,7 @@ import (
 //	           [ model version confidence ]            if flags has bit 0;
 //	                                                   in ten thousandths
 //	hold     = id(16) since by reason
+//	contest  = field since
 //	text     = 0 length bytes | n          n counts from 1 through words, names
 //	                                       and texts that occurred before
 //	time     = 0                           none
@@ -57,7 +59,8 @@ const (
 	flagLikeBefore = 1 << 5
 	flagObserved   = 1 << 6
 
-	phaseMore = 1 << 7
+	phaseMore     = 1 << 7
+	phaseContests = 1 << 6
 
 	sure = 10_000 // as a confidence
 
@@ -73,7 +76,7 @@ func (s *Standing) Encode(names *Names) []byte {
 	w.uint(names.revision)
 	w.uint(s.Version)
 	more := len(s.Kept)+len(s.Holds) > 0
-	w.b = append(w.b, byte(s.Phase)|flag(more, phaseMore))
+	w.b = append(w.b, byte(s.Phase)|flag(more, phaseMore)|flag(len(s.Contests) > 0, phaseContests))
 	w.time(s.AgeBandUntil)
 	w.time(s.Restricted)
 	w.time(s.LastAct)
@@ -128,17 +131,23 @@ func (s *Standing) Encode(names *Names) []byte {
 			w.uint(uint64(math.Round(v.Inference.Confidence * sure)))
 		}
 	}
-	if !more {
-		return w.b
+	if more {
+		texts(&w, s.Kept)
+		w.uint(uint64(len(s.Holds)))
+		for i := range s.Holds {
+			h := &s.Holds[i]
+			w.b = append(w.b, h.ID[:]...)
+			w.time(h.Since)
+			w.text(h.By)
+			w.text(h.Reason)
+		}
 	}
-	texts(&w, s.Kept)
-	w.uint(uint64(len(s.Holds)))
-	for i := range s.Holds {
-		h := &s.Holds[i]
-		w.b = append(w.b, h.ID[:]...)
-		w.time(h.Since)
-		w.text(h.By)
-		w.text(h.Reason)
+	if len(s.Contests) > 0 {
+		w.uint(uint64(len(s.Contests)))
+		for i := range s.Contests {
+			w.text(string(s.Contests[i].Field))
+			w.time(s.Contests[i].Since)
+		}
 	}
 	return w.b
 }
@@ -165,7 +174,7 @@ func Decode(b []byte, names *Names) (*Standing, error) {
 	}
 	s.Version = r.uint()
 	phase := r.byte()
-	s.Phase = Phase(phase &^ phaseMore)
+	s.Phase = Phase(phase &^ (phaseMore | phaseContests))
 	s.AgeBandUntil, s.Restricted, s.LastAct = r.time(), r.time(), r.time()
 	s.Jurisdiction, s.TimeZone, s.AgeBand = r.text(), r.text(), r.text()
 	s.Captured = list[privacy.ChannelID](r)
@@ -209,6 +218,14 @@ func Decode(b []byte, names *Names) (*Standing, error) {
 			h.Since, h.By, h.Reason = r.time(), r.text(), r.text()
 		}
 		r.bad = r.bad || len(s.Kept)+len(s.Holds) == 0
+	}
+	if phase&phaseContests != 0 {
+		n := r.len()
+		r.bad = r.bad || n == 0
+		s.Contests = make([]Contest, n)
+		for i := range s.Contests {
+			s.Contests[i] = Contest{Field: privacy.FieldName(r.text()), Since: r.time()}
+		}
 	}
 	if r.bad || len(r.b) != 0 {
 		return nil, ErrFormat

@@ -82,6 +82,9 @@ func standing(t *rapid.T) *consent.Standing {
 	for range rapid.IntRange(0, 2).Draw(t, "holds") {
 		s.Holds = append(s.Holds, consent.Hold{ID: sixteen(t, "hold"), Since: moment(t, "since"), By: word[string](t, "by"), Reason: word[string](t, "reason")})
 	}
+	for range rapid.IntRange(0, 2).Draw(t, "contests") {
+		s.Contests = append(s.Contests, consent.Contest{Field: word[privacy.FieldName](t, "field"), Since: moment(t, "since")})
+	}
 	return s
 }
 
@@ -128,6 +131,8 @@ func FuzzDecode(f *testing.F) {
 	}).Encode(few))
 	f.Add((&consent.Standing{Version: 9, Phase: consent.Erasing, Values: []consent.Value{{Field: "address", Version: 1, Origin: privacy.Declared, Kept: true}},
 		Kept: []privacy.PurposeID{"invoices"}, Holds: []consent.Hold{{ID: privacy.HoldID{1}, Since: noon, By: "first", Reason: "a claim"}}}).Encode(few))
+	f.Add((&consent.Standing{Version: 3, Values: []consent.Value{{Field: "email", Version: 1, Origin: privacy.Declared}},
+		Contests: []consent.Contest{{Field: "email", Since: noon}}}).Encode(few))
 	// A standing of nothing: format, revision, version, phase, three times, three
 	// empty texts, four empty lists.
 	good := []byte{2, 3, 0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0}
@@ -141,6 +146,9 @@ func FuzzDecode(f *testing.F) {
 		"an unknown phase":                    with(3, 3),
 		"an unknown phase and more":           append(with(3, 0x83), 1, email, 0),
 		"more that is nothing":                append(with(3, 0x80), 0, 0),
+		"contests that are none":              append(with(3, 0x40), 0),
+		"a contest that is not there":         append(with(3, 0x40), 1),
+		"a contest and nothing that says so":  append(with(3, 0), 1, email, 0),
 		"the time Go takes for none":          with(4, 0xff, 0xff, 0x9a, 0xd8, 0x9f, 0xff, 0xca, 0x95, 0x05),
 		"a time that did not occur":           with(4, 1),
 		"a time again that was there before":  slices.Concat(good[:4], []byte{3 + 3*10, 3 + 3*2, 3 + 3*1}, good[7:]),
@@ -168,6 +176,7 @@ func FuzzDecode(f *testing.F) {
 	for story, b := range map[string][]byte{
 		"nothing": good, "a name": with(7, web), "a text": with(7, 0, 1, 'a'), "a day": with(4, 2+3*2), "a moment": with(4, 3+3*3),
 		"a time twice": slices.Concat(with(4, 3+3*3)[:5], []byte{1}, good[6:]), "1970": with(4, 2), "more": append(with(3, 0x81), 1, email, 0),
+		"a contest":             append(with(3, 0x40), 1, email, 0),
 		"a value that was seen": with(13, 1, email, 0x40, 1, 0, 0, web), "a sure guess": with(13, 1, email, 0x01, 1, 0, 0, web, web, web, 0x90, 0x4e),
 		"two values, one like the other": with(13, 2, email, 0, 1, 0, 0, web, web, 0x20),
 	} {

@@ -36,8 +36,17 @@ type Standing struct {
 	Values       []Value   // by field
 	// Kept are the purposes for which a person exists of whom the rest is, or is
 	// to be, erased (Art. 17(3)): see For.
-	Kept  []privacy.PurposeID
-	Holds []Hold // in the way of every erasure
+	Kept     []privacy.PurposeID
+	Holds    []Hold    // in the way of every erasure
+	Contests []Contest // by field
+}
+
+// Contest is a person's word that what was worked out of them is not right. What a
+// model made of the field is nobody's to see until an officer decides, also what it
+// makes later; what somebody told or saw is not touched by it.
+type Contest struct {
+	Field privacy.FieldName
+	Since time.Time
 }
 
 // Hold is a word of an officer that nothing of a person may be erased (Art.
@@ -120,6 +129,40 @@ func (s *Standing) SetValue(v Value) {
 	}
 	s.Values = append(s.Values, v)
 	slices.SortFunc(s.Values, func(a, b Value) int { return compare(a.Field, b.Field) })
+}
+
+// Contest returns the contest of a field, or nil.
+func (s *Standing) Contest(f privacy.FieldName) *Contest {
+	for i := range s.Contests {
+		if s.Contests[i].Field == f {
+			return &s.Contests[i]
+		}
+	}
+	return nil
+}
+
+// BeginContest contests a field, and reports whether it was not contested before.
+func (s *Standing) BeginContest(f privacy.FieldName, at time.Time) bool {
+	if s.Contest(f) != nil {
+		return false
+	}
+	s.Contests = append(s.Contests, Contest{Field: f, Since: at})
+	slices.SortFunc(s.Contests, func(a, b Contest) int { return compare(a.Field, b.Field) })
+	return true
+}
+
+// EndContest ends the contest of a field, and reports whether there was one.
+func (s *Standing) EndContest(f privacy.FieldName) bool {
+	n := len(s.Contests)
+	s.Contests = slices.DeleteFunc(s.Contests, func(c Contest) bool { return c.Field == f })
+	return len(s.Contests) < n
+}
+
+// Contested reports whether there is a value of a field that a model made and the
+// person contests.
+func (s *Standing) Contested(f privacy.FieldName) bool {
+	v := s.Value(f)
+	return v != nil && v.Origin == privacy.Inferred && s.Contest(f) != nil
 }
 
 // For returns the standing as it is for a purpose, nil if there is nobody for it.
