@@ -27,7 +27,7 @@ func findDecisions(x *exchange) (*vault.DecisionsFound, error) {
 		return nil, err
 	}
 	if text := x.query.Get("subject"); text != "" {
-		id, err := privacy.ParseSubjectID(text)
+		id, _, err := privacy.SubjectIDFrom(text)
 		if err != nil {
 			return nil, unprocessable("subject", wire.CodeInvalid, "is no subject ID")
 		}

@@ -95,7 +95,7 @@ func liftPerson(x *exchange, in *wire.Because) (int, *wire.Restriction, error) {
 }
 
 func (x *exchange) restrictFor(in *wire.Because, do func(context.Context, vault.Caller, privacy.SubjectID, string) (*vault.Restriction, error)) (int, *wire.Restriction, error) {
-	id, err := x.heldPerson()
+	id, err := x.person()
 	if err != nil {
 		return 0, nil, err
 	}

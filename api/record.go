@@ -25,6 +25,9 @@ func captureOf(in *wire.CaptureRequest) vault.CaptureRequest {
 	ask := vault.CaptureRequest{Verified: in.Verified, Observed: in.Observed, Inferred: in.Inferred, Purposes: in.Purposes, ObservedAt: moment(in.ObservedAt)}
 	if in.Subject != nil {
 		who := ref(*in.Subject)
+		if in.Subject.Strange { // a capture for an ID makes its person: not by any text
+			who.ID = privacy.Nobody
+		}
 		ask.Subject = &who
 	}
 	for _, f := range in.Fields {
@@ -128,7 +131,7 @@ func consentState(x *exchange) (*wire.ConsentStateAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	answer := wire.ConsentStateAnswer{Subject: out.Subject, Purpose: out.Purpose, Allowed: out.Allowed}
+	answer := wire.ConsentStateAnswer{Subject: x.r.PathValue("id"), Purpose: out.Purpose, Allowed: out.Allowed}
 	if !out.Until.IsZero() {
 		answer.Until = &out.Until
 	}

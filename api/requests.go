@@ -149,17 +149,8 @@ func requestNow(q *vault.Request) *wire.Request {
 	return &answer
 }
 
-// heldPerson reads whom a path is about.
-func (x *exchange) heldPerson() (privacy.SubjectID, error) {
-	id, err := privacy.ParseSubjectID(x.r.PathValue("id"))
-	if err != nil || id == privacy.Nobody {
-		return id, unprocessable("subject", wire.CodeInvalid, `"sub_…" was expected`)
-	}
-	return id, nil
-}
-
 func holdPerson(x *exchange, in *wire.Because) (int, *wire.Hold, error) {
-	id, err := x.heldPerson()
+	id, err := x.person()
 	if err != nil {
 		return 0, nil, err
 	}
@@ -185,7 +176,7 @@ func holdNow(h vault.Hold) *wire.Hold {
 }
 
 func listHolds(x *exchange) (*wire.HoldList, error) {
-	id, err := x.heldPerson()
+	id, err := x.person()
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +197,7 @@ func holdsNow(all []vault.Hold) (int, *wire.HoldList) {
 }
 
 func releaseHolds(x *exchange) (int, *wire.HoldList, error) {
-	id, err := x.heldPerson()
+	id, err := x.person()
 	if err != nil {
 		return 0, nil, err
 	}

@@ -179,7 +179,7 @@ func TestQueriesAreStrict(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d", query, a.status, a.raw, want)
 		}
 	}
-	if a := b.call("GET", "/v1/subjects/sub_nobody/consents?purpose=marketing", "", "web"); a.status != 422 {
+	if a := b.call("GET", "/v1/subjects/nobody/consents?purpose=marketing", "", "web"); a.status != 422 {
 		t.Errorf("what is no ID: got %d", a.status)
 	}
 	if a := b.call("POST", "/v1/reads?email=ana@example.org", goodBodies["POST /v1/reads"], "web"); a.status != 422 || strings.Contains(a.raw, "ana@") {

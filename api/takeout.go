@@ -39,7 +39,7 @@ var exportPersonHandler = handler{
 		if err := x.decode(&in); err != nil {
 			return err
 		}
-		id, err := x.heldPerson()
+		id, err := x.person()
 		if err != nil {
 			return err
 		}

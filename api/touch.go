@@ -52,7 +52,7 @@ func askMissing(x *exchange, in *wire.AskRequest) (int, *wire.AskAnswer, error) 
 		if out.New {
 			status = http.StatusCreated
 		}
-		return status, &wire.AskAnswer{Subject: id, Purpose: in.Purpose, Fields: out.Fields, Until: out.Until}
+		return status, &wire.AskAnswer{Subject: x.r.PathValue("id"), Purpose: in.Purpose, Fields: out.Fields, Until: out.Until}
 	}
 	out, err := x.door.AskMissing(x.ctx, once(x, say), vault.AskRequest{Subject: id, Purpose: in.Purpose, Fields: in.Fields, Context: in.Context})
 	if err != nil {
@@ -67,7 +67,7 @@ func recordRefusal(x *exchange, in *wire.AskRequest) (int, *wire.RefusalAnswer, 
 	if err != nil {
 		return 0, nil, err
 	}
-	answer := &wire.RefusalAnswer{Subject: id, Purpose: in.Purpose, Fields: in.Fields}
+	answer := &wire.RefusalAnswer{Subject: x.r.PathValue("id"), Purpose: in.Purpose, Fields: in.Fields}
 	by := once(x, func(any) (int, *wire.RefusalAnswer) { return http.StatusCreated, answer })
 	if err := x.door.RecordRefusal(x.ctx, by, vault.AskRequest{Subject: id, Purpose: in.Purpose, Fields: in.Fields}); err != nil {
 		return 0, nil, err
@@ -77,8 +77,8 @@ func recordRefusal(x *exchange, in *wire.AskRequest) (int, *wire.RefusalAnswer, 
 
 // person reads whom a path is about.
 func (x *exchange) person() (privacy.SubjectID, error) {
-	id, err := privacy.ParseSubjectID(x.r.PathValue("id"))
-	if err != nil || id == privacy.Nobody {
+	id, _, err := privacy.SubjectIDFrom(x.r.PathValue("id"))
+	if err != nil {
 		return id, unprocessable("subject", wire.CodeInvalid, `"sub_…" was expected`)
 	}
 	return id, nil

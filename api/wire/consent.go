@@ -96,7 +96,7 @@ type ReceiptAnswer struct {
 // ConsentStateAnswer says whether a purpose the channel holds is allowed for a
 // person now.
 type ConsentStateAnswer struct {
-	Subject privacy.SubjectID `json:"subject"`
+	Subject string            `json:"subject" doc:"as the question names them"`
 	Purpose privacy.PurposeID `json:"purpose"`
 	Allowed bool              `json:"allowed"`
 	Until   *time.Time        `json:"until,omitempty"`

@@ -15,6 +15,9 @@ type Subject struct {
 	ID    privacy.SubjectID
 	Field privacy.FieldName
 	Value Value
+	// Strange is true of an ID that no vault made. It is of nobody, and to be
+	// answered like any other of nobody; but nobody can be made of it.
+	Strange bool
 }
 
 // ErrOneIdentifier is returned for a subject of no or several identifiers: the
@@ -35,8 +38,7 @@ func (s Subject) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(s.ID.String()))
 }
 
-// UnmarshalJSONFrom reads either form. The reserved ID of nobody is no person's
-// and refused.
+// UnmarshalJSONFrom reads either form.
 func (s *Subject) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	switch dec.PeekKind() {
 	case '"':
@@ -44,11 +46,11 @@ func (s *Subject) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		if err != nil {
 			return err
 		}
-		id, err := privacy.ParseSubjectID(text.String())
-		if err != nil || id == privacy.Nobody {
+		id, strange, err := privacy.SubjectIDFrom(text.String())
+		if err != nil {
 			return ErrNoSubject
 		}
-		*s = Subject{ID: id}
+		*s = Subject{ID: id, Strange: strange}
 		return nil
 	case '{':
 		var by Values

@@ -73,7 +73,7 @@ func (r *AskRequest) Check() []FieldError {
 // AskAnswer is a lease: until then no other channel asks the person for these
 // fields.
 type AskAnswer struct {
-	Subject privacy.SubjectID   `json:"subject"`
+	Subject string              `json:"subject" doc:"as the question names them"`
 	Purpose privacy.PurposeID   `json:"purpose"`
 	Fields  []privacy.FieldName `json:"fields" doc:"of those asked for, the ones that are missing"`
 	Until   time.Time           `json:"until"`
@@ -81,7 +81,7 @@ type AskAnswer struct {
 
 // RefusalAnswer is a refusal to answer as recorded.
 type RefusalAnswer struct {
-	Subject privacy.SubjectID   `json:"subject"`
+	Subject string              `json:"subject" doc:"as the request names them"`
 	Purpose privacy.PurposeID   `json:"purpose"`
 	Fields  []privacy.FieldName `json:"fields"`
 }

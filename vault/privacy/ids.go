@@ -3,9 +3,11 @@ package privacy
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -137,6 +139,26 @@ func ParseSessionID(s string) (id SessionID, err error) { return id, id.Unmarsha
 
 // ParseSubjectID reads "sub_…", or returns ErrID.
 func ParseSubjectID(s string) (id SubjectID, err error) { return id, id.UnmarshalText([]byte(s)) }
+
+// SubjectIDFrom reads whom a client names by ID. To clients an ID is opaque: what
+// has the looks of one, and is none that a vault makes, is no mistake of theirs but
+// somebody unknown, and has to be answered like it. Such a text, and that of
+// Nobody, gets an ID that no person has, always the same, and strange is true. Any
+// other text is ErrID.
+func SubjectIDFrom(text string) (id SubjectID, strange bool, err error) {
+	if err = id.UnmarshalText([]byte(text)); err == nil && id != Nobody {
+		return id, false, nil
+	}
+	rest, ok := strings.CutPrefix(text, "sub_")
+	if !ok || rest == "" || len(rest) > 64 || strings.Trim(rest, opaque) != "" {
+		return Nobody, false, ErrID
+	}
+	sum := sha256.Sum256([]byte("sayso: nobody's ID\x00" + text))
+	return SubjectID(sum[:16]), true, nil
+}
+
+// opaque is what an ID of whatever making may consist of.
+const opaque = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-"
 
 // ParseDecisionID reads "dec_…", or returns ErrID.
 func ParseDecisionID(s string) (id DecisionID, err error) { return id, id.UnmarshalText([]byte(s)) }
