@@ -100,14 +100,15 @@ func rotateFolder(ctx context.Context, dir string, root keys.Root, what vault.Ro
 	return f.vault.RotateKeys(ctx, what, progress)
 }
 
-// linesOf shows progress as lines of JSON, a few a second.
+// linesOf shows progress as lines of JSON, a few a second. They go to stderr, so
+// that what stands on stdout is the answer and nothing else.
 func linesOf(cmd *cobra.Command) func(stage string, done, of uint64) {
 	return seldom(func(stage string, done, of uint64) {
-		_ = answer(cmd, struct {
+		_ = writeLine(cmd.ErrOrStderr(), struct {
 			Stage string `json:"stage"`
 			Done  uint64 `json:"done"`
 			Of    uint64 `json:"of"`
-		}{stage, done, of}, nil)
+		}{stage, done, of})
 	})
 }
 
