@@ -34,6 +34,8 @@ type door interface {
 	CheckRows(ctx context.Context, c vault.Caller, from uint64, rows []vault.ImportRow) ([]vault.Reject, error)
 	RecordConsent(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
 	OpenSession(ctx context.Context, c vault.Caller, who vault.SubjectRef) (*vault.OpenedSession, error)
+	EnterByCode(ctx context.Context, code string) (*vault.OpenedSession, error)
+	LoginByIdentifier(context.Context, vault.Login) (*vault.OpenedSession, error)
 	Subject(ctx context.Context, token string) (vault.Caller, error)
 	OwnSessions(context.Context, vault.Caller) ([]vault.SubjectSession, error)
 	EndOwnSession(context.Context, vault.Caller, privacy.SessionID) error

@@ -21,6 +21,8 @@ import (
 const (
 	codeDenied   = "denied"
 	codeInternal = "internal"
+	codeWrong    = "wrong_code"
+	codeOver     = "code_over"
 	typePrefix   = "urn:sayso:problem:"
 )
 
@@ -67,6 +69,8 @@ var refusals = map[string]struct {
 	"method_not_allowed":           {http.StatusMethodNotAllowed, "Not with this method"},
 	"unsupported_media_type":       {http.StatusUnsupportedMediaType, "Not in this format"},
 	"too_large":                    {http.StatusRequestEntityTooLarge, "The body is too large"},
+	codeWrong:                      {http.StatusForbidden, "Not the code"},
+	codeOver:                       {http.StatusGone, "This code is over"},
 	codeInternal:                   {http.StatusInternalServerError, "Something went wrong here"},
 }
 

@@ -430,7 +430,7 @@ func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{fake: newFake(), t: t}
 	var err error
-	b.srv, err = newServer(b.fake, Config{Issuer: issuer, Metrics: counted{}, Logger: slog.New(slog.NewJSONHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	b.srv, err = newServer(b.fake, Config{Issuer: issuer, Metrics: counted{}, Codes: fakeCodes{}, Logger: slog.New(slog.NewJSONHandler(&b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}

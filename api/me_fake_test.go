@@ -2,7 +2,9 @@ package api
 
 import (
 	"context"
+	"net/http"
 
+	"github.com/sayso-vault/sayso/api/authn/codes"
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -19,6 +21,22 @@ func (f *fake) Subject(_ context.Context, token string) (vault.Caller, error) {
 
 func (f *fake) OpenSession(context.Context, vault.Caller, vault.SubjectRef) (*vault.OpenedSession, error) {
 	return &vault.OpenedSession{SubjectSession: vault.SubjectSession{Expires: morning}, Token: personToken, Code: "once"}, f.called("open session")
+}
+
+func (f *fake) EnterByCode(context.Context, string) (*vault.OpenedSession, error) {
+	return &vault.OpenedSession{Token: personToken}, f.called("enter")
+}
+
+func (f *fake) LoginByIdentifier(context.Context, vault.Login) (*vault.OpenedSession, error) {
+	return &vault.OpenedSession{Token: personToken}, f.called("login")
+}
+
+// fakeCodes sends nothing, and knows any code.
+type fakeCodes struct{}
+
+func (fakeCodes) AskCode(*http.Request, codes.Address, string) (string, error) { return "attempt", nil }
+func (fakeCodes) CheckCode(*http.Request, string, string) (codes.Address, error) {
+	return codes.Address{Field: "email"}, nil
 }
 
 func (f *fake) OwnSessions(context.Context, vault.Caller) ([]vault.SubjectSession, error) {

@@ -100,6 +100,10 @@ func routes() []route {
 		{method: "POST", pattern: "/v1/touches/check", role: channelRole, body: small, deadline: quick, quiet: true, do: does(checkTouch, 200), summary: "Whether a contact may happen now, or until when not"},
 		{method: "POST", pattern: "/v1/subject-sessions", role: channelRole, body: small, deadline: quick, idempotent: true, do: does(openSession, 201), summary: "Open a session of a person: a token for the channel, a one-time link for the person"},
 
+		{method: "POST", pattern: "/v1/subject-sessions/enter", role: anyone, body: small, deadline: quick, do: does(enterByLink, 201), summary: "Open a session of your own by the code of a channel's one-time link"},
+		{method: "POST", pattern: "/v1/subject-sessions/codes", role: anyone, body: small, deadline: quick, do: does(askLoginCode, 202), summary: "Have a code to log in with sent to an identifier of yours"},
+		{method: "POST", pattern: "/v1/subject-sessions/codes/confirm", role: anyone, body: small, deadline: quick, do: does(confirmLoginCode, 201), summary: "Log in with the code that came"},
+
 		{method: "GET", pattern: "/v1/me", role: subjectRole, deadline: slow, do: shows(showMe), summary: "What is known of you, why, and until when"},
 		{method: "PATCH", pattern: "/v1/me", role: subjectRole, body: middle, deadline: quick, idempotent: true, do: does(correctMe, 200), summary: "Correct what is known of you (Art. 16 GDPR)"},
 		{method: "GET", pattern: "/v1/me/consents", role: subjectRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listOwnConsents), summary: "What you said to purposes, the latest first"},

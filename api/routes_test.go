@@ -13,32 +13,36 @@ import (
 
 // A body that the route would accept, by pattern.
 var goodBodies = map[string]string{
-	"POST /v1/captures":              `{"fields":{"given_name":"Anahita"}}`,
-	"POST /v1/captures/batch":        `{"fields":{"given_name":"Anahita"}}`,
-	"POST /v1/reads":                 `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
-	"POST /v1/reads/batch":           `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
-	"POST /v1/audiences":             `{"purpose":"marketing"}`,
-	"POST /v1/consents":              `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
-	"POST /v1/replies":               `{"subject":"` + ana.String() + `","text":"STOP"}`,
-	"POST /v1/unsubscribe-links":     `{"subject":"` + ana.String() + `","purpose":"marketing"}`,
-	"POST /v1/grounds":               `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
-	"POST /v1/touches":               `{"subject":"` + ana.String() + `","kind":"order","topic":"tv"}`,
-	"POST /v1/touches/check":         `{"subject":"` + ana.String() + `","kind":"offer","topic":"tv","purpose":"marketing"}`,
-	"PUT /v1/register":               `{"controller":{}}`,
-	"POST /v1/register/replay":       `{"controller":{}}`,
-	"POST /v1/subjects/lookup":       `{"email":"ana@example.org","reason":"she called"}`,
-	"POST /v1/requests":              `{"kind":"erasure","subject":"` + ana.String() + `","reason":"she asked"}`,
-	"POST /v1/subjects/holds":        `{"email":"ana@example.org","reason":"a claim"}`,
-	"POST /v1/subjects/{id}/holds":   `{"reason":"a claim"}`,
-	"POST /v1/policies":              `{"modules":{}}`,
-	"POST /v1/policies/check":        `{"modules":{}}`,
-	"POST /v1/officers":              `{"name":"beatrix"}`,
-	"POST /v1/imports/{import}/rows": "{\"fields\":{}}\n\n",
-	"POST /v1/imports/check":         "{\"fields\":{}}\n\n",
-	"POST /v1/clock/confirm":         `{}`,
-	"POST /v1/channels/suspend":      `{}`,
-	"POST /v1/subject-sessions":      `{"subject":"` + ana.String() + `"}`,
-	"PATCH /v1/me":                   `{"fields":{"given_name":"Anahita"}}`,
+	"POST /v1/captures":                       `{"fields":{"given_name":"Anahita"}}`,
+	"POST /v1/captures/batch":                 `{"fields":{"given_name":"Anahita"}}`,
+	"POST /v1/reads":                          `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
+	"POST /v1/reads/batch":                    `{"subject":"` + ana.String() + `","purpose":"delivery"}`,
+	"POST /v1/audiences":                      `{"purpose":"marketing"}`,
+	"POST /v1/consents":                       `{"subject":"` + ana.String() + `","purpose":"marketing","status":"given","method":"web_form"}`,
+	"POST /v1/replies":                        `{"subject":"` + ana.String() + `","text":"STOP"}`,
+	"POST /v1/unsubscribe-links":              `{"subject":"` + ana.String() + `","purpose":"marketing"}`,
+	"POST /v1/grounds":                        `{"subject":"` + ana.String() + `","purpose":"delivery","status":"begun"}`,
+	"POST /v1/touches":                        `{"subject":"` + ana.String() + `","kind":"order","topic":"tv"}`,
+	"POST /v1/touches/check":                  `{"subject":"` + ana.String() + `","kind":"offer","topic":"tv","purpose":"marketing"}`,
+	"PUT /v1/register":                        `{"controller":{}}`,
+	"POST /v1/register/replay":                `{"controller":{}}`,
+	"POST /v1/subjects/lookup":                `{"email":"ana@example.org","reason":"she called"}`,
+	"POST /v1/requests":                       `{"kind":"erasure","subject":"` + ana.String() + `","reason":"she asked"}`,
+	"POST /v1/subjects/holds":                 `{"email":"ana@example.org","reason":"a claim"}`,
+	"POST /v1/subjects/{id}/holds":            `{"reason":"a claim"}`,
+	"POST /v1/policies":                       `{"modules":{}}`,
+	"POST /v1/policies/check":                 `{"modules":{}}`,
+	"POST /v1/officers":                       `{"name":"beatrix"}`,
+	"POST /v1/imports/{import}/rows":          "{\"fields\":{}}\n\n",
+	"POST /v1/imports/check":                  "{\"fields\":{}}\n\n",
+	"POST /v1/clock/confirm":                  `{}`,
+	"POST /v1/channels/suspend":               `{}`,
+	"POST /v1/subject-sessions":               `{"subject":"` + ana.String() + `"}`,
+	"POST /v1/subject-sessions/enter":         `{"code":"once"}`,
+	"POST /v1/subject-sessions/codes":         `{"subject":{"email":"ana@example.org"}}`,
+	"POST /v1/subject-sessions/codes/confirm": `{"attempt":"attempt","code":"1234 5678"}`,
+
+	"PATCH /v1/me": `{"fields":{"given_name":"Anahita"}}`,
 
 	"POST /v1/events/ack":                     `{"event":"evt_1"}`,
 	"POST /v1/webhooks":                       `{"url":"https://hooks.example.org/","types":["consent.withdrawn"]}`,
@@ -205,9 +209,11 @@ func TestListsPage(t *testing.T) {
 }
 
 // Every write takes an Idempotency-Key. What is asked with POST and changes
-// nothing, beside that it is recorded, needs none.
+// nothing, beside that it is recorded, needs none; nor does what a code opens, which
+// works once anyway.
 func TestEveryWriteTakesAKey(t *testing.T) {
-	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/audiences", "POST /v1/unsubscribe-links", "POST /v1/subjects/lookup", "POST /v1/subjects/{id}/export", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/register/replay", "POST /v1/register/{revision}/replay", "POST /v1/imports/check", "POST /v1/touches/check"}
+	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/audiences", "POST /v1/unsubscribe-links", "POST /v1/subjects/lookup", "POST /v1/subjects/{id}/export", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/register/replay", "POST /v1/register/{revision}/replay", "POST /v1/imports/check", "POST /v1/touches/check",
+		"POST /v1/subject-sessions/enter", "POST /v1/subject-sessions/codes", "POST /v1/subject-sessions/codes/confirm"}
 	for _, rt := range routes() {
 		name := rt.method + " " + rt.pattern
 		if write := rt.method != http.MethodGet && !slices.Contains(asks, name); rt.idempotent != write {

@@ -38,6 +38,9 @@ type Config struct {
 	Metrics Metrics
 	// Pages are families of pages to serve beside the routes. Default: none.
 	Pages []Pages
+	// Codes sends people codes to log in with. Default: none, and nobody logs in
+	// by one.
+	Codes Codes
 	// Webhooks sends events; it says here which URLs it would send to. Default: one
 	// that sends to public addresses only.
 	Webhooks *webhook.Sender
@@ -49,6 +52,7 @@ type Config struct {
 type Server struct {
 	door     door
 	tokens   *authn.Authority
+	codes    Codes // nil: none are sent
 	logger   *slog.Logger
 	observer Observer
 	metrics  Metrics
@@ -90,7 +94,7 @@ func newServer(d door, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up access tokens: %w", err)
 	}
-	s, table := &Server{door: d, tokens: tokens, logger: cfg.Logger, observer: cfg.Observer, metrics: cfg.Metrics, now: time.Now, hooks: cfg.Webhooks, stopping: make(chan struct{})}, routes()
+	s, table := &Server{door: d, tokens: tokens, codes: cfg.Codes, logger: cfg.Logger, observer: cfg.Observer, metrics: cfg.Metrics, now: time.Now, hooks: cfg.Webhooks, stopping: make(chan struct{})}, routes()
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if s.openapi, err = describe(table, tokens.Issuer(), cfg.Version); err != nil {
 		return nil, fmt.Errorf("describing the routes: %w", err)

@@ -248,7 +248,17 @@ type shownValues struct {
 // for any other code.
 func (v *Vault) EnterByCode(ctx context.Context, code string) (*OpenedSession, error) {
 	opened := &OpenedSession{Token: sessionSecret(TokenPrefix)}
-	err := v.update(ctx, func(tx store.Tx) error {
+	err := v.cfg.Store.View(ctx, func(r store.Snapshot) error { // who guesses keeps nobody from writing
+		link, err := v.sessionAt(r, v.ownSessionKey(code))
+		if err == nil && link == nil {
+			err = ErrInvalidClient
+		}
+		return err
+	})
+	if err != nil {
+		return nil, v.refusal(err)
+	}
+	err = v.update(ctx, func(tx store.Tx) error {
 		r, err := v.regime(ctx, tx)
 		if err != nil {
 			return err

@@ -42,6 +42,9 @@ func TestRequestsAndAnswersRoundTrip(t *testing.T) {
 		{new(ReadRequest), `{"subject":"` + privacy.SubjectID{1}.String() + `","purpose":"delivery"}`},
 		{new(CaptureRequest), `{"fields":{"b":1,"a":{"x":[null]}},"verified":["a"],"consents":[{"purpose":"p","status":"given","method":"m","at":"2026-03-01T08:00:00.000001Z"}]}`},
 		{new(ConsentRequest), `{"subject":{"phone_number":"+491"},"purpose":"p","status":"withdrawn","method":"m","by":{"role":"guardian","ref":"r"}}`},
+		{new(LinkCode), `{"code":"once"}`},
+		{new(LoginCodeRequest), `{"subject":{"email":"ana@example.org"},"language":"de"}`},
+		{new(LoginCode), `{"attempt":"a","code":"1234 5678"}`},
 		{new(LookupRequest), `{"email":"ana@example.org","reason":"she called"}`},
 	} {
 		if err := json.Unmarshal([]byte(c.text), c.into, json.RejectUnknownMembers(true)); err != nil {

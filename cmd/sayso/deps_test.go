@@ -59,7 +59,7 @@ var floors = [][]string{
 		"api/web/console: api api/authn/openid api/web/page",
 		"api/web/privacy: api/authn/codes api/authn/openid api/web/page",
 		"api/webhook: api/wire",
-		"api: api/authn api/lane api/webhook api/wire",
+		"api: api/authn api/authn/codes api/lane api/webhook api/wire",
 		"api/metrics: api api/authn",
 		"api/traces: api",
 	},

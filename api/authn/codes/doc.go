@@ -1,5 +1,5 @@
 // Package codes proves that somebody has an address: a code is sent there, and
-// comes back from the browser that asked for it.
+// comes back from where it was asked for.
 //
 // [Desk.Ask] answers before anything is looked up, so neither what it says nor
 // how long it takes tells whether anybody is known by the address; the look-up

@@ -87,7 +87,11 @@ func openWith(t *testing.T, o vaulttest.Options, configure func(*privacy.Config,
 	if err != nil {
 		t.Fatal(err)
 	}
-	routes, err := api.New(api.Config{Vault: c.Vault.Vault, Issuer: c.URL, Pages: []api.Pages{front, h}})
+	served := api.Config{Vault: c.Vault.Vault, Issuer: c.URL, Pages: []api.Pages{front, h}}
+	if h.SendsCodes() {
+		served.Codes = h
+	}
+	routes, err := api.New(served)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -253,7 +253,7 @@ func askCode(v *visit) error {
 		return errNotFound
 	}
 	address := v.value("address")
-	if len(address) > 254 || !strings.Contains(address, "@") {
+	if !isAddress(address) {
 		return v.refuseLogin(http.StatusUnprocessableEntity, "login.no_address")
 	}
 	attempt, err := v.desk.Ask(v.origin(v.r), codes.Address{Field: v.titles.unique[0].Field, Value: quoted(address)}, v.lang)

@@ -13,24 +13,25 @@ import (
 	"github.com/sayso-vault/sayso/vault"
 )
 
-// pages makes the families of pages that are served beside the routes, and what
-// ends them.
-func pages(f *folder, how serving) ([]api.Pages, func() error, error) {
+// pages makes the families of pages that are served beside the routes – the
+// privacy centre also by itself, because routes send codes by it – and what ends
+// them.
+func pages(f *folder, how serving) ([]api.Pages, *privacy.Handler, func() error, error) {
 	front, err := webpage.NewFront()
 	officers, wrong := officersConsole(f, how)
 	links, broken := unsubscribe.New(f.vault, how.logger)
 	if err := errors.Join(err, wrong, broken); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	people, err := privacyCentre(f, how)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the privacy centre: %w", err)
+		return nil, nil, nil, fmt.Errorf("the privacy centre: %w", err)
 	}
 	end := func() error {
 		officers.Close()
 		return people.Close()
 	}
-	return []api.Pages{front, officers, people, links}, end, nil
+	return []api.Pages{front, officers, people, links}, people, end, nil
 }
 
 // officersConsole makes the pages of officers.

@@ -193,13 +193,16 @@ type serving struct {
 // serveVault answers requests on a listener until ctx ends, then lets running
 // ones end. It closes the listener, but not the vault.
 func serveVault(ctx context.Context, f *folder, l net.Listener, how serving) (err error) {
-	families, closePages, err := pages(f, how)
+	families, people, closePages, err := pages(f, how)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	defer func() { err = errors.Join(err, closePages()) }()
 	hooks := webhook.New(webhook.Config{Source: how.issuer, AllowLoopback: how.hooksHere, Logger: how.logger})
 	cfg := api.Config{Vault: f.vault, Issuer: how.issuer, Version: version(), Logger: how.logger, Pages: families, Webhooks: hooks}
+	if people.SendsCodes() {
+		cfg.Codes = people
+	}
 	if f.watched != nil {
 		cfg.Observer, cfg.Metrics = f.watched.observer(), f.watched.metrics
 	}
