@@ -45,6 +45,7 @@ type Client struct {
 	base   string
 	tokens *tokens // of this client and of those made of it
 	key    string  // see Once; "": none
+	person *string // the token of a person's session, "" for none; nil: this is no person
 }
 
 // tokens is the access token at hand.
@@ -55,18 +56,22 @@ type tokens struct {
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.
-const maxAnswer = 16 << 20
+const maxAnswer = 64 << 20
 
 // New returns a Client, or an error that says what is wrong with the
 // configuration. It asks nothing of the vault yet.
 func New(cfg Config) (*Client, error) {
-	u, err := url.Parse(cfg.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("the vault's URL is not an address such as https://vault.example.org")
+	u, err := addressOf(cfg.URL)
+	if err != nil {
+		return nil, err
 	}
 	if cfg.ClientID == "" || cfg.ClientSecret == "" {
 		return nil, errors.New("the client's ID or secret is missing")
 	}
+	return newClient(cfg, u), nil
+}
+
+func newClient(cfg Config, u *url.URL) *Client {
 	if cfg.HTTP == nil {
 		cfg.HTTP = &http.Client{
 			Timeout:       time.Minute,
@@ -79,7 +84,16 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Wait == nil {
 		cfg.Wait = wait
 	}
-	return &Client{cfg: cfg, base: strings.TrimSuffix(u.String(), "/"), tokens: new(tokens)}, nil
+	return &Client{cfg: cfg, base: strings.TrimSuffix(u.String(), "/"), tokens: new(tokens)}
+}
+
+// addressOf reads the address of a vault.
+func addressOf(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, errors.New("the vault's URL is not an address such as https://vault.example.org")
+	}
+	return u, nil
 }
 
 // Once returns a client whose next write happens once, however often it is tried
@@ -120,6 +134,9 @@ func (c *Client) do(ctx context.Context, what call) error {
 // try sends a call with a token. A token that the vault does not know any more,
 // because it was restarted or the clocks disagree, is fetched anew once.
 func (c *Client) try(ctx context.Context, what call, key string) error {
+	if c.person != nil {
+		return c.send(ctx, what, *c.person, key)
+	}
 	for first := true; ; first = false {
 		token, err := c.accessToken(ctx)
 		if err != nil {
@@ -160,7 +177,9 @@ func (c *Client) request(ctx context.Context, what call, token, key string) (*ht
 	for name, values := range what.header {
 		r.Header[name] = values
 	}
-	r.Header.Set("Authorization", "Bearer "+token)
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 	if key != "" && what.method != http.MethodGet {
 		r.Header.Set("Idempotency-Key", key)
 	}
@@ -210,9 +229,12 @@ func (c *Client) exchange(r *http.Request, out any, patience time.Duration) erro
 	if lines != nil && resp.StatusCode/100 == 2 {
 		return stream(resp.Body, lines, quiet)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return fmt.Errorf("reading the vault's answer: %w", &lost{err})
+	}
+	if len(body) > maxAnswer { // a part must not look like the whole
+		return errors.New("reading the vault's answer: it is too large")
 	}
 	if resp.StatusCode/100 != 2 {
 		return refusal(resp, body)

@@ -6,6 +6,9 @@
 // [Client.Audience] gives everybody whom a channel may use for a purpose, and
 // [Client.Events] what changes, as it happens; [Webhook] takes in what a vault sends.
 //
+// A [Person] speaks to the vault in a session of their own instead, and of nobody
+// else: [NewPerson].
+//
 // With [Config.Patience] a call that fails for now is tried again, writes under a key
 // by which they happen once. Package clienttest stands in for a vault in tests.
 //
