@@ -165,8 +165,10 @@ func hintFields(cmd *cobra.Command, c *client.Client, purpose privacy.PurposeID,
 
 // plain shows a value to the person who asked for it: a string as itself, the
 // rest as JSON, and nothing that a terminal would take for an order.
-func plain(v wire.Value) string {
-	text := v.RevealText()
+func plain(v wire.Value) string { return neutral(v.RevealText()) }
+
+// neutral is a text in which a terminal finds no order.
+func neutral(text string) string {
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(text)
 	}

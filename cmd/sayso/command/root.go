@@ -105,7 +105,11 @@ leaves a record that the person can check.
 			newImport(),
 			newConsent(),
 			newRead(),
+			newSession(),
 			newWhoami(),
+		}},
+		{"own", "See and steer what is known of you, as the person:", []*cobra.Command{
+			newMe(),
 		}},
 		{"know", "Get to know it:", []*cobra.Command{
 			newDemo(),

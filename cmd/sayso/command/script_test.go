@@ -56,6 +56,10 @@ func TestMain(m *testing.M) {
 //	flip FILE TEXT   change one bit in the first place the text stands, or at @N
 //	speaks N CMD…    likewise, with -o json: it says lines of JSON
 //	everyone [BUT]   no command was left out by speaks, but these
+//	mailbox FILE     run a mail server; FILE are settings to serve a vault with it
+//	logs-in ADDRESS ARGS…
+//	                 run sayso me login, and type the code that was mailed
+//	note FILE TEXT   write a file
 //	certificate      make cert.pem and key.pem of this machine
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -82,6 +86,7 @@ func scriptWords() map[string]func(ts *testscript.TestScript, neg bool, args []s
 	return map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"ready": ready, "vkey": vkey, "as": as, "exits": exits, "let": let, "remember": remember, "unchanged": unchanged,
 		"shorten": shorten, "fetch": fetch, "certifies": certifies, "flip": flip, "certificate": certificate, "speaks": speaks, "everyone": everyone,
+		"mailbox": mailbox, "logs-in": logsIn, "note": note,
 	}
 }
 

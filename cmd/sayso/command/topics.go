@@ -15,6 +15,11 @@ func newEnvironment() *cobra.Command {
   SSL_CERT_FILE        certificates to trust instead of the system's, where the
                        vault has one of your own
 
+Commands of a person ("sayso me") look at SAYSO_URL too, and at
+
+  SAYSO_SESSION        the token of your session, which sayso me enter and sayso
+                       me login print, unless --session-file names a file of it
+
 Commands that open a vault's folder (--dir) look at
 
   SAYSO_PASSPHRASE     what its keyring is sealed under, unless
