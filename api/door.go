@@ -111,6 +111,7 @@ type door interface {
 	Unread(context.Context, vault.Caller, vault.ReportRequest) (*vault.Unread, error)
 	Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error)
 	Requests(ctx context.Context, c vault.Caller, before privacy.RequestID, limit int) ([]vault.Request, error)
+	OpenRequests(ctx context.Context, c vault.Caller, after privacy.RequestID, limit int) ([]vault.Request, error)
 	Request(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error)
 	ApproveRequest(context.Context, vault.Caller, privacy.RequestID) (*vault.Request, error)
 	DeclineRequest(ctx context.Context, c vault.Caller, id privacy.RequestID, reason string) (*vault.Request, error)

@@ -331,6 +331,10 @@ func (f *fake) Unread(context.Context, vault.Caller, vault.ReportRequest) (*vaul
 func (f *fake) Erase(context.Context, vault.Caller, vault.EraseRequest) (*vault.Request, error) {
 	return &vault.Request{ID: privacy.RequestID(record), Kind: vault.RequestErasure, Status: vault.RequestInProgress, ReceivedAt: morning, DueAt: morning}, f.called("erase")
 }
+func (f *fake) OpenRequests(context.Context, vault.Caller, privacy.RequestID, int) ([]vault.Request, error) {
+	return nil, nil
+}
+
 func (f *fake) Requests(context.Context, vault.Caller, privacy.RequestID, int) ([]vault.Request, error) {
 	return []vault.Request{{ID: privacy.RequestID(record), Kind: vault.RequestErasure, Status: vault.RequestBlocked, ReceivedAt: morning, DueAt: morning}}, f.called("requests")
 }

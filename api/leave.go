@@ -26,19 +26,19 @@ func eraseMe(x *exchange, in *wire.Leave) (int, *wire.OwnErasure, error) {
 	return status, answer, nil
 }
 
-// takeBackErasureHandler takes back an erasure that has not begun.
-var takeBackErasureHandler = handlerOf(func(x *exchange) (int, *wire.RequestStatus, error) {
+// takeBackErasure takes back an erasure that has not begun.
+func takeBackErasure(x *exchange, in *wire.Acting) (int, *wire.RequestStatus, error) {
 	answered := func(q *vault.Request) (int, *wire.RequestStatus) {
 		return http.StatusOK, &wire.RequestStatus{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), ReceivedAt: q.ReceivedAt, DueAt: q.DueAt,
 			CompletedAt: pointer(q.CompletedAt)}
 	}
-	out, err := x.door.TakeBackErasure(x.ctx, once(x, answered), nil)
+	out, err := x.door.TakeBackErasure(x.ctx, once(x, answered), who(in.By))
 	if err != nil {
 		return 0, nil, err
 	}
 	status, answer := answered(out)
 	return status, answer, nil
-}, http.StatusOK)
+}
 
 // who is who acts in a person's session, nil for the person.
 func who(by *wire.Actor) *privacy.Actor {
@@ -46,6 +46,14 @@ func who(by *wire.Actor) *privacy.Actor {
 		return nil
 	}
 	return &privacy.Actor{Role: by.Role, Ref: by.Ref}
+}
+
+// acting is who for the other way.
+func acting(by *privacy.Actor) *wire.Actor {
+	if by == nil {
+		return nil
+	}
+	return &wire.Actor{Role: by.Role, Ref: by.Ref}
 }
 
 func previewErasure(x *exchange) (*wire.ErasurePreview, error) {
@@ -82,9 +90,9 @@ func restrictMe(x *exchange, in *wire.Why) (int, *wire.Restriction, error) {
 	return restrictedBy(x.door.RestrictOwn(x.ctx, once(x, restricted), in.Reason, who(in.By)))
 }
 
-var liftMeHandler = handlerOf(func(x *exchange) (int, *wire.Restriction, error) {
-	return restrictedBy(x.door.LiftOwn(x.ctx, once(x, restricted), nil))
-}, http.StatusOK)
+func liftMe(x *exchange, in *wire.Acting) (int, *wire.Restriction, error) {
+	return restrictedBy(x.door.LiftOwn(x.ctx, once(x, restricted), who(in.By)))
+}
 
 func restrictPerson(x *exchange, in *wire.Because) (int, *wire.Restriction, error) {
 	return x.restrictFor(in, x.door.Restrict)

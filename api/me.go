@@ -37,7 +37,9 @@ func (x *exchange) whoCalls() (vault.Caller, error) {
 }
 
 func openSession(x *exchange, in *wire.SessionRequest) (int, *wire.OpenedSession, error) {
-	out, err := x.door.OpenSession(x.ctx, x.once(noWords), ref(in.Subject))
+	by := x.once(noWords)
+	by.For = who(in.By)
+	out, err := x.door.OpenSession(x.ctx, by, ref(in.Subject))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -53,7 +55,7 @@ func listSessions(x *exchange) (*wire.SessionList, error) {
 	list := wire.SessionList{Sessions: []wire.Session{}}
 	for _, s := range all {
 		list.Sessions = append(list.Sessions, wire.Session{Session: s.ID, Channel: s.Channel, Assurance: string(s.Assurance), How: s.How,
-			OpenedAt: s.Opened, ExpiresAt: s.Expires, Current: s.Current})
+			OpenedAt: s.Opened, ExpiresAt: s.Expires, Current: s.Current, By: acting(s.For)})
 	}
 	return &list, nil
 }
@@ -93,7 +95,7 @@ func showMe(x *exchange) (*wire.Me, error) {
 
 func ownValue(v vault.OwnValue) wire.OwnValue {
 	one := wire.OwnValue{Field: v.Field, Title: wire.Words(v.Title), Category: v.Category, Special: v.Special, Value: wire.Value{Sensitive: v.Value},
-		Mask: v.Mask, ObservedAt: v.Observed, Since: v.Recorded, Channel: v.Channel, Origin: v.Origin, Verified: v.Verified, Inference: v.Inference,
+		Mask: v.Mask, ObservedAt: v.Observed, Since: v.Recorded, Channel: v.Channel, Origin: v.Origin, Verified: v.Verified, Inference: v.Inference, By: acting(v.By),
 		Until: pointer(v.Until), HeldFor: []wire.Holding{}}
 	for _, h := range v.For {
 		one.HeldFor = append(one.HeldFor, wire.Holding{Purpose: h.Purpose, Title: wire.Words(h.Title), Basis: h.Basis, Until: pointer(h.Until)})
@@ -119,7 +121,9 @@ func correctMe(x *exchange, in *wire.Correction) (int, *wire.Corrected, error) {
 	for _, f := range in.Fields {
 		fields = append(fields, vault.CapturedField{Field: f.Name, Value: f.Value.Sensitive})
 	}
-	out, err := x.door.Correct(x.ctx, once(x, corrected), fields)
+	by := once(x, corrected)
+	by.For = who(in.By)
+	out, err := x.door.Correct(x.ctx, by, fields)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -194,7 +198,7 @@ func listAccesses(x *exchange) (*wire.OwnAccessList, error) {
 	list := wire.OwnAccessList{Accesses: []wire.OwnAccess{}, Count: out.Count, Next: out.Next}
 	for _, a := range out.Accesses {
 		list.Accesses = append(list.Accesses, wire.OwnAccess{Decision: a.Decision, At: a.At, Kind: a.Kind, Channel: a.Channel, Officer: a.Officer,
-			Reason: a.Reason, Purpose: a.Purpose, Act: a.Act, Released: listed(a.Released), Masked: listed(slices.Sorted(maps.Keys(a.Masked))),
+			Reason: a.Reason, Purpose: a.Purpose, Act: a.Act, By: acting(a.By), Released: listed(a.Released), Masked: listed(slices.Sorted(maps.Keys(a.Masked))),
 			Withheld: listed(slices.Sorted(maps.Keys(a.Withheld))), Masks: a.Masked, Codes: a.Withheld, Peek: a.Peek, LogIndex: a.LogIndex})
 	}
 	return &list, nil

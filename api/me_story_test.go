@@ -71,7 +71,7 @@ func TestAPersonsWholeWay(t *testing.T) {
 	if !strings.Contains(me.raw, "Quintero") || strings.Contains(me.raw, "1987-05-04") || me.json["full"] != false {
 		t.Errorf("through the shop: %s", me.raw)
 	}
-	for _, ask := range [][3]string{{"PATCH", "/v1/me", `{"fields":{"given_name":"Ana"}}`}, {"GET", "/v1/me/export", ""}, {"POST", "/v1/me/erasure", ""},
+	for _, ask := range [][3]string{{"PATCH", "/v1/me", `{"fields":{"given_name":"Ana"}}`}, {"GET", "/v1/me/export", ""}, {"POST", "/v1/me/export", ""}, {"POST", "/v1/me/erasure", ""},
 		{"GET", "/v1/me/erasure", ""}, {"DELETE", "/v1/me/erasure", ""}, {"DELETE", "/v1/me/restriction", ""}, {"POST", "/v1/consents", `{"purpose":"sms-marketing","status":"given"}`}} {
 		if r := s.person(token, ask[0], ask[1], ask[2], 403); r.json["code"] != "step_up_required" {
 			t.Errorf("%s %s: %s", ask[0], ask[1], r.raw)
@@ -225,6 +225,7 @@ func TestNobodyReachesAnybodyElse(t *testing.T) {
 		{"GET", "/v1/me/export?scope=access", ""},
 		{"GET", "/v1/me/export?scope=portable&format=csv", ""},
 		{"GET", "/v1/me/export?format=schemaorg", ""},
+		{"POST", "/v1/me/export", `{"by":{"role":"guardian"}}`},
 		{"GET", "/v1/me/sessions", ""},
 		{"DELETE", "/v1/me/sessions/" + session, ""},
 		{"GET", "/v1/me/erasure", ""},

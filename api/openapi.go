@@ -222,17 +222,19 @@ type personRequestSchema struct{}
 
 // Schema is called by huma.
 func (personRequestSchema) Schema(r huma.Registry) *huma.Schema {
-	three, six := 3, 6
+	three, eight := 3, 8
 	kinds := make([]any, len(wire.RequestKinds))
 	for i, kind := range wire.RequestKinds {
 		kinds[i] = kind
 	}
-	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &six,
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &eight,
 		Properties: map[string]*huma.Schema{"kind": {Type: huma.TypeString, Enum: kinds}, "reason": {Type: huma.TypeString},
-			"purpose":     {Type: huma.TypeString, Description: "of an objection"},
-			"received_at": {Type: huma.TypeString, Format: "date-time"},
-			"identity":    {Type: huma.TypeString, Enum: []any{wire.IdentityConfirmed, wire.IdentityAwaiting}},
-			"subject":     r.Schema(reflect.TypeFor[wire.Subject](), true, "")}, AdditionalProperties: true}
+			"purpose":       {Type: huma.TypeString, Description: "of an objection"},
+			"received_at":   {Type: huma.TypeString, Format: "date-time"},
+			"identity":      {Type: huma.TypeString, Enum: []any{wire.IdentityConfirmed, wire.IdentityAwaiting}},
+			"by":            r.Schema(reflect.TypeFor[wire.Actor](), true, ""),
+			"never_contact": {Type: huma.TypeBoolean, Description: "of an erasure: hashes stay, so that no advertising follows"},
+			"subject":       r.Schema(reflect.TypeFor[wire.Subject](), true, "")}, AdditionalProperties: true}
 }
 
 // holdRequestSchema describes wire.HoldRequest, likewise.

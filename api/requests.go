@@ -11,7 +11,7 @@ import (
 
 func askFor(x *exchange, in *wire.PersonRequest) (int, *wire.Request, error) {
 	out, err := x.door.EnterRequest(x.ctx, once(x, asked), vault.EnterRequest{Kind: vault.RequestKind(in.Kind), Subject: ref(in.Subject), Reason: in.Reason,
-		Purpose: in.Purpose, Received: moment(in.ReceivedAt), Awaiting: in.Identity == wire.IdentityAwaiting})
+		Purpose: in.Purpose, Received: moment(in.ReceivedAt), Awaiting: in.Identity == wire.IdentityAwaiting, By: who(in.By), NeverContact: in.NeverContact})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -36,18 +36,26 @@ func listRequests(x *exchange) (*wire.RequestList, error) {
 			return nil, unprocessable("after", wire.CodeInvalid, "names no entry of this list")
 		}
 	}
-	all, err := x.door.Requests(x.ctx, x.caller, before, limit+1)
+	list := x.door.Requests
+	switch x.query.Get("open") {
+	case "":
+	case "true":
+		list = x.door.OpenRequests
+	default:
+		return nil, unprocessable("open", wire.CodeInvalid, "is true, or left out")
+	}
+	all, err := list(x.ctx, x.caller, before, limit+1)
 	if err != nil {
 		return nil, err
 	}
-	list := wire.RequestList{Requests: []wire.Request{}}
+	page := wire.RequestList{Requests: []wire.Request{}}
 	if len(all) > limit {
-		all, list.Next = all[:limit], all[limit-1].ID.String()
+		all, page.Next = all[:limit], all[limit-1].ID.String()
 	}
 	for i := range all {
-		list.Requests = append(list.Requests, *requestNow(&all[i]))
+		page.Requests = append(page.Requests, *requestNow(&all[i]))
 	}
-	return &list, nil
+	return &page, nil
 }
 
 func showRequest(x *exchange) (*wire.Request, error) {
@@ -131,10 +139,8 @@ func (x *exchange) answerRequest(say func(context.Context, vault.Caller, privacy
 func requestNow(q *vault.Request) *wire.Request {
 	answer := wire.Request{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), Why: q.Why, Subject: q.Subject, By: q.By, Reason: q.Reason,
 		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Extended: q.Extended,
-		Identity: q.Identity, Extension: q.Extension, Answer: q.Answer}
-	if q.Own != nil {
-		answer.Own = &wire.Actor{Role: q.Own.Role, Ref: q.Own.Ref}
-	}
+		Identity: q.Identity, Extension: q.Extension, Answer: q.Answer, Never: q.NeverContact, Overdue: q.Overdue}
+	answer.Own, answer.EndedBy = acting(q.Own), acting(q.EndedBy)
 	answer.BeginsAt = pointer(q.BeginsAt)
 	if !q.CompletedAt.IsZero() {
 		answer.CompletedAt = &q.CompletedAt

@@ -212,7 +212,7 @@ func TestListsPage(t *testing.T) {
 // nothing, beside that it is recorded, needs none; nor does what a code opens, which
 // works once anyway.
 func TestEveryWriteTakesAKey(t *testing.T) {
-	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/audiences", "POST /v1/unsubscribe-links", "POST /v1/subjects/lookup", "POST /v1/subjects/{id}/export", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/register/replay", "POST /v1/register/{revision}/replay", "POST /v1/imports/check", "POST /v1/touches/check",
+	asks := []string{"POST /oauth/token", "POST /v1/reads", "POST /v1/reads/batch", "POST /v1/audiences", "POST /v1/unsubscribe-links", "POST /v1/subjects/lookup", "POST /v1/subjects/{id}/export", "POST /v1/me/export", "POST /v1/policies/check", "POST /v1/policies/{id}/test", "POST /v1/policies/{id}/replay", "POST /v1/register/replay", "POST /v1/register/{revision}/replay", "POST /v1/imports/check", "POST /v1/touches/check",
 		"POST /v1/subject-sessions/enter", "POST /v1/subject-sessions/codes", "POST /v1/subject-sessions/codes/confirm"}
 	for _, rt := range routes() {
 		name := rt.method + " " + rt.pattern

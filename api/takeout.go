@@ -31,11 +31,25 @@ var exportMeHandler = handler{
 	},
 }
 
+// exportForMeHandler gives it to who acts for them, whom the record names.
+var exportForMeHandler = handler{
+	in: reflect.TypeFor[wire.Acting](), out: reflect.TypeFor[wire.Takeout](), gives: []string{mediaCSV, mediaLinked}, statuses: []int{http.StatusOK},
+	serve: func(x *exchange) error {
+		var in wire.Acting
+		if err := x.decode(&in); err != nil {
+			return err
+		}
+		by := x.caller
+		by.For = who(in.By)
+		return x.takeout(func(scope vault.Scope) (*vault.Takeout, error) { return x.door.Export(x.ctx, by, scope) })
+	},
+}
+
 // exportPersonHandler gives an officer a person's data, for a reason.
 var exportPersonHandler = handler{
-	in: reflect.TypeFor[wire.Because](), out: reflect.TypeFor[wire.Takeout](), gives: []string{mediaCSV, mediaLinked}, statuses: []int{http.StatusOK},
+	in: reflect.TypeFor[wire.TakeoutRequest](), out: reflect.TypeFor[wire.Takeout](), gives: []string{mediaCSV, mediaLinked}, statuses: []int{http.StatusOK},
 	serve: func(x *exchange) error {
-		var in wire.Because
+		var in wire.TakeoutRequest
 		if err := x.decode(&in); err != nil {
 			return err
 		}
@@ -43,8 +57,10 @@ var exportPersonHandler = handler{
 		if err != nil {
 			return err
 		}
+		by := x.caller
+		by.For = who(in.By)
 		return x.takeout(func(scope vault.Scope) (*vault.Takeout, error) {
-			return x.door.ExportFor(x.ctx, x.caller, id, scope, in.Reason)
+			return x.door.ExportFor(x.ctx, by, id, scope, in.Reason)
 		})
 	},
 }
@@ -114,7 +130,7 @@ func takeoutJSON(t *vault.Takeout) ([]byte, error) {
 	}
 	for _, p := range t.Past {
 		out.Past = append(out.Past, wire.PastValue{Field: p.Field, Value: wire.Value{Sensitive: p.Value}, ObservedAt: p.Observed, Since: p.Recorded,
-			Channel: p.Channel, Origin: p.Origin, Inference: p.Inference})
+			Channel: p.Channel, Origin: p.Origin, Inference: p.Inference, By: acting(p.By)})
 	}
 	for _, p := range t.Purposes {
 		out.Purposes = append(out.Purposes, ownPurpose(p))
@@ -141,7 +157,7 @@ const (
 	rowRecipient = "recipient"
 )
 
-var takeoutHead = []string{"kind", "name", "value", "at", "since", "until", "channel", "origin", "for"}
+var takeoutHead = []string{"kind", "name", "value", "at", "since", "until", "channel", "origin", "for", "by"}
 
 // takeoutCSV writes a row a thing. A value that is text stands as itself, any other
 // as JSON.
@@ -161,24 +177,35 @@ func takeoutCSV(t *vault.Takeout) ([]byte, error) {
 			purposes = append(purposes, string(h.Purpose))
 		}
 		add(rowValue, string(v.Field), wire.Value{Sensitive: v.Value}.RevealText(), when(&v.Observed), when(&v.Recorded), when(pointer(v.Until)),
-			string(v.Channel), string(v.Origin), strings.Join(purposes, " "))
+			string(v.Channel), string(v.Origin), strings.Join(purposes, " "), actorCell(v.By))
 	}
 	for _, p := range t.Past {
-		add(rowPast, string(p.Field), wire.Value{Sensitive: p.Value}.RevealText(), when(&p.Observed), when(&p.Recorded), "", string(p.Channel), string(p.Origin), "")
+		add(rowPast, string(p.Field), wire.Value{Sensitive: p.Value}.RevealText(), when(&p.Observed), when(&p.Recorded), "", string(p.Channel), string(p.Origin), "", actorCell(p.By))
 	}
 	for _, c := range t.Consents {
-		add(rowConsent, string(c.Purpose), string(c.Status), when(&c.At), when(&c.Recorded), when(pointer(c.Until)), string(c.Channel), "", joined(c.Fields))
+		add(rowConsent, string(c.Purpose), string(c.Status), when(&c.At), when(&c.Recorded), when(pointer(c.Until)), string(c.Channel), "", joined(c.Fields), actorCell(&c.By))
 	}
 	for _, g := range t.Grounds {
-		add(rowGround, string(g.Purpose), g.Ref, "", when(&g.Since), when(pointer(g.Until)), "", "", "")
+		add(rowGround, string(g.Purpose), g.Ref, "", when(&g.Since), when(pointer(g.Until)), "", "", "", "")
 	}
 	for _, r := range t.Recipients {
-		add(rowRecipient, string(r.Channel), strconv.FormatUint(r.Reads, 10), "", when(&r.First), when(&r.Last), string(r.Channel), "", joined(r.Purposes))
+		add(rowRecipient, string(r.Channel), strconv.FormatUint(r.Reads, 10), "", when(&r.First), when(&r.Last), string(r.Channel), "", joined(r.Purposes), "")
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return nil, err
 	}
 	return table.Bytes(), nil
+}
+
+// actorCell is who acted for the person, empty if they did themselves.
+func actorCell(by *privacy.Actor) string {
+	switch {
+	case by == nil || by.Role == privacy.BySubject:
+		return ""
+	case by.Ref == "":
+		return string(by.Role)
+	}
+	return string(by.Role) + ": " + by.Ref
 }
 
 // plainCell keeps a spreadsheet from taking a cell for a formula: what begins like

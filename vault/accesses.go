@@ -50,7 +50,8 @@ type OwnAccess struct {
 	Officer  string
 	Reason   string // the officer's
 	Purpose  privacy.PurposeID
-	Act      string // of a session: what was done in it
+	Act      string         // of a session: what was done in it
+	By       *privacy.Actor // who did it for the person, or asked the officer for them
 	Released []privacy.FieldName
 	Masked   map[privacy.FieldName]privacy.Mask
 	Withheld map[privacy.FieldName]privacy.Code
@@ -186,13 +187,13 @@ func (o *ownAccesses) open(ctx context.Context, index uint64, e log.Entry) (*Own
 	if r == nil || err != nil || o.confidential(r) {
 		return nil, err
 	}
-	a := &OwnAccess{Decision: r.Decision, At: r.At, Kind: AccessRead, Channel: r.Channel, Officer: r.Officer, Reason: r.Reason, Purpose: r.Purpose,
+	a := &OwnAccess{Decision: r.Decision, At: r.At, Kind: AccessRead, Channel: r.Channel, Officer: r.Officer, Reason: r.Reason, By: r.By, Purpose: r.Purpose,
 		Released: r.Released, Masked: r.Masked, Withheld: r.Withheld, Peek: r.Peek, LogIndex: index}
 	switch {
 	case e.Kind == log.Lookup:
 		a.Kind = AccessLookup
 	case r.Session != nil:
-		a.Kind, a.Act = AccessSession, r.Session.Act
+		a.Kind, a.Act, a.By = AccessSession, r.Session.Act, r.Session.By
 	case r.Dealt != nil:
 		a.Kind = AccessContact
 	}

@@ -22,6 +22,7 @@ type accessRecord struct {
 	Granted  []privacy.PurposeID                `json:"granted,omitempty"` // what the token was narrowed to
 	Purpose  privacy.PurposeID                  `json:"purpose,omitempty"`
 	Reason   string                             `json:"reason,omitempty"` // an officer's
+	By       *privacy.Actor                     `json:"by,omitempty"`     // who asked the officer for the person
 	Policy   string                             `json:"policy"`
 	Register uint64                             `json:"register"`
 	Standing uint64                             `json:"standing,omitempty"` // the version decided on

@@ -109,7 +109,8 @@ type capture struct {
 	purposes []privacy.PurposeID
 	terms    []GroundTerm
 	acts     []*act
-	receipts bool // the answer holds those of the acts
+	teller   *privacy.Actor // who told it for the person; nil: they did
+	receipts bool           // the answer holds those of the acts
 	now      time.Time
 	observed time.Time
 	recorded time.Time // now, but that those of a batch differ, in their order
@@ -235,6 +236,9 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 		}
 	}
 	c.receipts = !req.NoReceipts
+	if c.by.acts && c.by.session != nil {
+		c.teller = another(c.by.session.actor(c.by.For))
+	}
 	c.checkTerms(req.Grounds, bad)
 	if req.Grounds == nil || req.Purposes != nil {
 		c.purposes = c.grounds(req.Purposes, func(f privacy.FieldName) bool { _, guess := req.Inferred[f]; return guess }, seen, bad)
@@ -354,6 +358,7 @@ type captureRecord struct {
 	Verified   []privacy.FieldName `json:"verified,omitempty"`
 	Grounds    []privacy.PurposeID `json:"grounds,omitempty"`
 	Terms      []termRecord        `json:"terms,omitempty"` // grounds as of a time
+	By         *privacy.Actor      `json:"by,omitempty"`    // who told it for the person
 	Moved      privacy.FieldName   `json:"moved,omitempty"` // an identifier that finds somebody else from now on
 	Over       []privacy.FieldName `json:"over,omitempty"`  // values of the moment that were removed
 	Standing   rowDigest           `json:"standing"`

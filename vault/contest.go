@@ -101,7 +101,7 @@ func (v *Vault) ContestOwn(ctx context.Context, by Caller, field privacy.FieldNa
 		if gone = there(p) == nil || full && v.mustInfer(r, p, field) != nil; gone {
 			return nil // since it was looked at
 		}
-		q, err := v.contested(tx, p, &requestRecord{ID: id, Kind: RequestContest, Status: RequestInProgress, Own: new(actor(who)), Received: now,
+		q, err := v.contested(tx, p, &requestRecord{ID: id, Kind: RequestContest, Status: RequestInProgress, Own: new(s.actor(who)), Received: now,
 			Due: answerWithin.After(now), Subject: p.id, Field: field}, reason)
 		if err != nil {
 			return err

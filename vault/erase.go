@@ -19,7 +19,7 @@ import (
 type EraseRequest struct {
 	Subject SubjectRef     // not looked at in a session of the person
 	Reason  string         // why; gone with the person. People need give none
-	By      *privacy.Actor // who acts in a person's session; nil: the person
+	By      *privacy.Actor // who asks for the person; nil: who the session is for, or not known
 	// NeverContact leaves one keyed hash of each identifier, and with it a no to
 	// direct marketing for whoever is captured with it later.
 	NeverContact bool
@@ -44,11 +44,14 @@ func (v *Vault) Erase(ctx context.Context, by Caller, req EraseRequest) (*Reques
 		return nil, err
 	}
 	if who.own != nil {
-		who.own = new(privacy.Actor)
-		*who.own = actor(req.By)
+		asks := by.session.actor(req.By)
+		who.own = &asks
 		req.Subject, who.reason, err = SubjectRef{ID: by.session.Subject}, req.Reason, checkWords(req.Reason, who.own)
 	} else {
-		who.reason, err = reasonOf(req.Reason)
+		who.asked = req.By
+		if who.reason, err = reasonOf(req.Reason); err == nil {
+			err = checkWords("", req.By)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -76,6 +79,7 @@ func (v *Vault) Erase(ctx context.Context, by Caller, req EraseRequest) (*Reques
 type eraser struct {
 	officer string
 	own     *privacy.Actor // the person in a session of theirs, or who acts for them
+	asked   *privacy.Actor // who asked the officer, if that is known
 	once    *Once
 	reason  string
 	intake  *requestRecord // the request that came by letter, whose person is known now
@@ -234,6 +238,9 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	now, _, _ := v.clock.now()
 	q := &requestRecord{ID: request, Kind: RequestErasure, Status: RequestInProgress, Officer: who.officer, Received: at,
 		Due: answerWithin.After(at), Subject: id, Own: who.own}
+	if q.Own == nil {
+		q.Own = who.asked
+	}
 	waited, err := v.requestOf(tx, request)
 	switch {
 	case err != nil:
@@ -271,7 +278,7 @@ func (v *Vault) erasing(ctx context.Context, tx store.Tx, who eraser, id privacy
 	if err != nil {
 		return nil, err
 	}
-	record := erasureNote{Format: 1, At: now, Request: request, Act: "asked", Officer: who.officer, Own: who.own, Reason: who.reason, Standing: digest}
+	record := erasureNote{Format: 1, At: now, Request: request, Act: "asked", Officer: who.officer, Own: q.Own, Reason: who.reason, Standing: digest}
 	if err := v.noteOf(tx, p, log.Erasure, privacy.NewID(now), record); err != nil {
 		return nil, err
 	}

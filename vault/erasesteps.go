@@ -344,6 +344,7 @@ func (v *Vault) closeErasure(ctx context.Context, q *requestRecord) error {
 			}
 		}
 		q.Step, q.LogIndex, q.Subject, q.Reason = stepErased, index, privacy.Nobody, nil
+		q.Own, q.EndedBy = withoutRef(q.Own), withoutRef(q.EndedBy)
 		return nil
 	})
 }

@@ -81,7 +81,7 @@ func (v *Vault) takeGrace(ctx context.Context, who eraser, id privacy.SubjectID,
 		q = &requestRecord{ID: request, Received: now, Begins: begins, Subject: id, Own: who.own, NeverAgain: who.never}
 		if p.standing.Restricted.IsZero() {
 			q.Restricted, p.standing.Restricted = now, now
-			record := restrictionRecord{Format: 1, At: now, Act: actRestricted, By: actor(who.own)}
+			record := restrictionRecord{Format: 1, At: now, Act: actRestricted, By: *who.own}
 			if record.Standing, err = v.saveDigest(tx, p); err != nil {
 				return err
 			}
@@ -160,7 +160,7 @@ func (v *Vault) TakeBackErasure(ctx context.Context, by Caller, who *privacy.Act
 	if s.Subject == privacy.Nobody {
 		return nil, errNothingKnown
 	}
-	q, err := v.takeBack(ctx, by, s.Subject, actor(who))
+	q, err := v.takeBack(ctx, by, s.Subject, s.actor(who))
 	if err != nil {
 		return nil, v.refusal(err)
 	}
@@ -228,6 +228,7 @@ func (v *Vault) takeBack(ctx context.Context, by Caller, id privacy.SubjectID, w
 				return err
 			}
 		}
+		q.EndedBy = &who
 		if err := v.saveTakenBack(tx, p, q, now); err != nil {
 			return err
 		}

@@ -63,7 +63,7 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 		return nil, err
 	}
 	record := captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Register: c.regime.register.Revision,
-		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Terms: terms, Standing: digest}
+		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Terms: terms, By: c.teller, Standing: digest}
 	for _, k := range c.values {
 		if k.verified {
 			record.Verified = append(record.Verified, k.field.Name)
@@ -320,7 +320,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			}
 			if old.Kept { // of an erased life: it is told anew
 				fact.Kept, fact.Verified, fact.Channel, fact.Recorded = false, k.verified, c.channel.ID, c.recorded
-				fact.Origin, fact.Inference = k.origin, k.inference
+				fact.Origin, fact.Inference, fact.By = k.origin, k.inference, c.teller
 			}
 			// What was said earlier than what is known gives no hold on it: else
 			// a channel could guess with old times until it has one.
@@ -335,7 +335,7 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		}
 		// A value that was removed may have had any version up to this.
 		fact := consent.Value{Field: name, Version: p.standing.Version + 1, Observed: c.observed, Recorded: c.recorded, Channel: c.channel.ID,
-			Origin: k.origin, Inference: k.inference, Verified: k.verified}
+			Origin: k.origin, Inference: k.inference, Verified: k.verified, By: c.teller}
 		same := old != nil && old.Index != [16]byte{} && sameLookup(k.field, plain[name], k.value.Lookup)
 		if old != nil {
 			if !gone {
@@ -399,6 +399,7 @@ type pastValue struct {
 	Kept     bool              `json:"kept,omitempty"` // of an erased life
 
 	Inference *privacy.Inference `json:"inference,omitempty"`
+	By        *privacy.Actor     `json:"by,omitempty"`
 }
 
 // putPast keeps a value in the person's history, unless it was of the moment.
@@ -413,7 +414,7 @@ func (c *capture) putPast(tx store.Tx, values *valuesOf, f *register.Field, fact
 // erased there is unreadable here.
 func (v *Vault) putPast(tx store.Tx, values *valuesOf, fact consent.Value, value privacy.Sensitive) error {
 	plain, err := json.Marshal(pastValue{Field: fact.Field, Value: value.Reveal(), Observed: fact.Observed, Recorded: fact.Recorded,
-		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Kept: fact.Kept, Inference: fact.Inference})
+		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Kept: fact.Kept, Inference: fact.Inference, By: fact.By})
 	if err != nil {
 		return err
 	}

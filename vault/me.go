@@ -44,6 +44,7 @@ type OwnValue struct {
 	Verified  bool
 	Inference *privacy.Inference // what made it, if a model did
 	Contested *OwnContest        // the person says that it is not right; nil: they do not
+	By        *privacy.Actor     // who told it for the person; nil: nobody did
 	Until     time.Time          // zero: no end is set
 	For       []Holding
 }
@@ -268,7 +269,7 @@ func (v *Vault) sightOf(ctx context.Context, snap store.Snapshot, r *regime, s *
 // ownValue says of a value all but what it is.
 func ownValue(reg *register.Register, s *consent.Standing, f *register.Field, fact *consent.Value, now time.Time) OwnValue {
 	value := OwnValue{Field: f.Name, Title: f.Title, Category: f.Category, Special: f.Special, Observed: fact.Observed, Recorded: fact.Recorded,
-		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Inference: fact.Inference,
+		Channel: fact.Channel, Origin: fact.Origin, Verified: fact.Verified, Inference: fact.Inference, By: fact.By,
 		Until: s.ValueEnd(reg, f, fact.Observed, now)}
 	if c := s.Contest(f.Name); c != nil && s.Contested(f.Name) {
 		value.Contested = &OwnContest{Since: c.Since}
@@ -373,6 +374,9 @@ func (v *Vault) ActOwn(ctx context.Context, by Caller, req ConsentRequest) (*Con
 	if s.Subject == privacy.Nobody {
 		req.Subject = s.Ref.ref()
 	}
+	if req.By == nil {
+		req.By = s.For
+	}
 	by.acts = true
 	by.Purposes = nil
 	if !s.full(now) {
@@ -381,9 +385,9 @@ func (v *Vault) ActOwn(ctx context.Context, by Caller, req ConsentRequest) (*Con
 	return v.RecordConsent(ctx, by, req)
 }
 
-// Correct keeps what a person says is right of them (Art. 16): declared by them,
-// now, in the place of what was known, which goes to history. It needs a session of
-// the person's own. What it answers is what a capture answers.
+// Correct keeps what a person says is right of them (Art. 16): declared by them, or
+// by who acts for them, now, in the place of what was known, which goes to history.
+// It needs a session of the person's own. What it answers is what a capture answers.
 func (v *Vault) Correct(ctx context.Context, by Caller, fields []CapturedField) (*CaptureResult, error) {
 	s, err := v.mustFull(by)
 	if err != nil {
@@ -391,6 +395,9 @@ func (v *Vault) Correct(ctx context.Context, by Caller, fields []CapturedField) 
 	}
 	if s.Subject == privacy.Nobody {
 		return nil, errNothingKnown
+	}
+	if err := checkWords("", by.For); err != nil {
+		return nil, err
 	}
 	by.acts = true
 	return v.Capture(ctx, by, CaptureRequest{Subject: &SubjectRef{ID: s.Subject}, Fields: fields, Grounds: []GroundTerm{}})

@@ -3,6 +3,7 @@ package vault_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,4 +213,84 @@ func TestTheChoiceWaitsWithAnErasureThatWaits(t *testing.T) {
 	}
 	her, _ := brought(t, v, "ana@example.org")
 	v.As("mail").For("news").Read(her).Denied(privacy.CodeNoConsent)
+}
+
+// Ana writes that she wants to be erased and never contacted again, and Cleo says so on
+// the phone. Ana's letter waits until an officer knows that it is hers; her choice waits
+// with it. Neither gets mail when an old list brings them back.
+func TestTheChoiceIsMadeByLetter(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: flyers, Now: time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)})
+	verified(t, v, "web", told("given_name", "Ana", "email", "ana@example.org"), "email")
+	verified(t, v, "web", told("given_name", "Cleo", "email", "cleo@example.org"), "email")
+	named := func(email string) vault.SubjectRef {
+		return vault.SubjectRef{Field: "email", Value: privacy.NewSensitive([]byte(`"` + email + `"`))}
+	}
+	_, err := v.EnterRequest(t.Context(), v.Officer, vault.EnterRequest{Kind: vault.RequestAccess, Subject: named("ana@example.org"), Reason: "a letter", NeverContact: true})
+	refusedWith(t, err, vault.CodeInvalidRequest)
+
+	phoned, err := v.EnterRequest(t.Context(), v.Officer, vault.EnterRequest{Kind: vault.RequestErasure, Subject: named("cleo@example.org"), Reason: "a call", NeverContact: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrote, err := v.EnterRequest(t.Context(), v.Officer, vault.EnterRequest{Kind: vault.RequestErasure, Subject: named("ana@example.org"), Reason: "a letter",
+		NeverContact: true, Awaiting: true, Received: v.Now().AddDate(0, 0, -3)})
+	if err != nil || wrote.Status != vault.RequestAwaiting || !wrote.NeverContact {
+		t.Fatalf("%+v %v", wrote, err)
+	}
+	if rows := neverRows(t, v); len(rows) != 1 {
+		t.Errorf("%d hashes before it is known that it is Ana, want Cleo's alone", len(rows))
+	}
+	if _, err := v.ConfirmIdentity(t.Context(), v.Officer, wrote.ID, "her passport"); err != nil {
+		t.Fatal(err)
+	}
+	v.Tick(2 * time.Hour)
+	for _, id := range []privacy.RequestID{phoned.ID, wrote.ID} {
+		if q := completed(t, v, id); !q.NeverContact || certified(t, v, q.Certificate).Never == nil {
+			t.Errorf("completed: %+v", q)
+		}
+	}
+	for _, email := range []string{"ana@example.org", "cleo@example.org"} {
+		again, _ := brought(t, v, email)
+		v.As("mail").For("news").Read(again).Denied("no_consent")
+		v.As("mail").For("flyers").Read(again).Denied("no_consent")
+	}
+}
+
+// What is due first is on top of what officers have open, and what is past its day is
+// said to be; what is answered is not among it.
+func TestOpenRequestsLieByTheDayTheyAreDue(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana := v.As("web").Capture(told("given_name", "Ana", "email", "ana@example.org"))
+	enter := func(daysAgo int) privacy.RequestID {
+		q, err := v.EnterRequest(t.Context(), v.Officer, vault.EnterRequest{Kind: vault.RequestAccess, Subject: vault.SubjectRef{ID: ana.ID}, Reason: "a letter",
+			Received: v.Now().AddDate(0, 0, -daysAgo)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q.ID
+	}
+	fresh, late, middle, done := enter(1), enter(40), enter(20), enter(30)
+	if _, err := v.AnswerRequest(t.Context(), v.Officer, done, "sent"); err != nil {
+		t.Fatal(err)
+	}
+	var ids []privacy.RequestID
+	var after privacy.RequestID
+	for {
+		some, err := v.OpenRequests(t.Context(), v.Officer, after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(some) == 0 {
+			break
+		}
+		for _, q := range some {
+			if ids = append(ids, q.ID); q.Overdue != (q.ID == late) {
+				t.Errorf("%s is due %s: overdue %v", q.ID, q.DueAt, q.Overdue)
+			}
+		}
+		after = ids[len(ids)-1]
+	}
+	if want := []privacy.RequestID{late, middle, fresh}; !slices.Equal(ids, want) {
+		t.Errorf("open: %v, want %v", ids, want)
+	}
 }

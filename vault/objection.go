@@ -42,7 +42,7 @@ func (v *Vault) ObjectOwn(ctx context.Context, by Caller, purpose privacy.Purpos
 	req := ConsentRequest{Purpose: purpose, Status: privacy.StatusObjected, Method: "privacy_centre", By: who}
 	if s.Subject != privacy.Nobody {
 		req.also = func(tx store.Tx, p *person) error {
-			id, err := v.openObjection(tx, p, purpose, made.Absolute, reason, actor(who))
+			id, err := v.openObjection(tx, p, purpose, made.Absolute, reason, s.actor(who))
 			if err == nil && !made.Absolute && s.full(now) {
 				made.Request = id
 			}
@@ -100,7 +100,7 @@ func (v *Vault) objectFor(ctx context.Context, id privacy.RequestID, q *requestR
 	at, _, _ := v.clock.now()
 	them := Caller{Client: Client{Role: RoleSubject}, acts: true,
 		session: &ownSession{Subject: q.Subject, Assurance: AssuranceVerified, Opened: at, Expires: at.Add(SubjectSessionLasts)}}
-	_, err = v.RecordConsent(ctx, them, ConsentRequest{Subject: SubjectRef{ID: q.Subject}, Purpose: q.Purpose, Status: privacy.StatusObjected, Method: "letter",
+	_, err = v.RecordConsent(ctx, them, ConsentRequest{Subject: SubjectRef{ID: q.Subject}, Purpose: q.Purpose, Status: privacy.StatusObjected, Method: "letter", By: q.Own,
 		also: func(tx store.Tx, _ *person) error {
 			q, err := v.requestOf(tx, id)
 			if err != nil || q == nil || !q.open() {

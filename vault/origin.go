@@ -88,7 +88,7 @@ func (k *captured) confirms(fact *consent.Value, c *capture) {
 	case k.origin == privacy.Inferred && fact.Origin != privacy.Inferred:
 		return // a guess makes nothing fresher that was told
 	case k.origin != privacy.Inferred && fact.Origin == privacy.Inferred:
-		fact.Origin, fact.Inference, fact.Channel = k.origin, nil, c.channel.ID
+		fact.Origin, fact.Inference, fact.Channel, fact.By = k.origin, nil, c.channel.ID, c.teller
 	case k.origin == privacy.Inferred && !c.observed.Before(fact.Observed):
 		fact.Inference, fact.Channel = k.inference, c.channel.ID
 	}

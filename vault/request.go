@@ -2,6 +2,7 @@ package vault
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -44,10 +45,12 @@ type Request struct {
 	Why         string // what is in the way, in a sentence
 	Subject     *privacy.SubjectID
 	By          string         // the officer; "" if it was not one
-	Own         *privacy.Actor // the person asked, or who acted for them; nil: they did not
+	Own         *privacy.Actor // who asked: the person, or who acted for them; nil: an officer did not say
+	EndedBy     *privacy.Actor // who took it back; nil: nobody did
 	Reason      string         // gone with the person
 	ReceivedAt  time.Time
 	DueAt       time.Time // Art. 12(3)
+	Overdue     bool      // that is over, and it is not answered
 	BeginsAt    time.Time // of an erasure that waits: it can be taken back until it begins; else zero
 	CompletedAt time.Time
 	Kept        []Stay
@@ -61,6 +64,8 @@ type Request struct {
 	// What officers said, gone with the person: how it is known that it is them, why
 	// the time is longer, and what was done or why not.
 	Identity, Extension, Answer string
+	// NeverContact says that an erasure leaves hashes, so that no advertising follows.
+	NeverContact bool
 }
 
 // answerWithin is the month within which a request is answered (Art. 12(3)).
@@ -93,7 +98,8 @@ type requestRecord struct {
 	Status   RequestStatus     `json:"status"`
 	Step     step              `json:"step"`
 	Officer  string            `json:"officer,omitempty"`
-	Own      *privacy.Actor    `json:"own,omitempty"` // the person, or who acted for them, asked
+	Own      *privacy.Actor    `json:"own,omitempty"`      // the person, or who acted for them, asked
+	EndedBy  *privacy.Actor    `json:"ended_by,omitempty"` // who took it back
 	Received time.Time         `json:"received_at"`
 	Due      time.Time         `json:"due_at"`
 	Begins   time.Time         `json:"begins_at,omitzero"` // an erasure that the person asked for, and that waits till then
@@ -107,7 +113,7 @@ type requestRecord struct {
 	Partly      bool              `json:"partly,omitempty"` // somebody stays, for a law or two
 	Lost        bool              `json:"lost,omitempty"`   // their keys were gone when it began
 	Stays       []Stay            `json:"stays,omitempty"`
-	NeverAgain  bool              `json:"never_again,omitempty"`   // of one that waits: hashes are to be left
+	NeverAgain  bool              `json:"never_again,omitempty"`   // of one that has not begun: hashes are to be left
 	Never       *neverNote        `json:"never,omitempty"`         // to be left by the person's choice
 	Hashes      uint64            `json:"never_contact,omitempty"` // that were left
 	Erased      time.Time         `json:"erased_at,omitzero"`
@@ -275,16 +281,58 @@ func (v *Vault) Requests(ctx context.Context, by Caller, before privacy.RequestI
 	return views, nil
 }
 
+// OpenRequests lists requests that are not answered yet, the one due first first: at
+// most limit of those behind one, which may be the zero ID.
+func (v *Vault) OpenRequests(ctx context.Context, by Caller, after privacy.RequestID, limit int) ([]Request, error) {
+	if err := v.mustOfficer(by); err != nil {
+		return nil, err
+	}
+	all, err := v.openRequests(ctx)
+	if err != nil {
+		return nil, v.refusal(err)
+	}
+	slices.SortFunc(all, func(a, b *requestRecord) int {
+		return cmp.Or(a.Due.Compare(b.Due), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	if after != (privacy.RequestID{}) {
+		last, err := v.requestNow(ctx, after)
+		if err != nil {
+			return nil, v.refusal(err)
+		}
+		if last == nil {
+			return nil, invalid("after", "invalid_value", "names no entry of this list")
+		}
+		// It may have been answered since, and is not in the list then.
+		at := slices.IndexFunc(all, func(q *requestRecord) bool {
+			return cmp.Or(q.Due.Compare(last.Due), bytes.Compare(q.ID[:], last.ID[:])) > 0
+		})
+		if at < 0 {
+			at = len(all)
+		}
+		all = all[at:]
+	}
+	views := []Request{}
+	for _, q := range all[:min(limit, len(all))] {
+		views = append(views, v.viewRequest(ctx, q))
+	}
+	return views, nil
+}
+
+// requestNow returns a request, nil if there is none of this ID.
+func (v *Vault) requestNow(ctx context.Context, id privacy.RequestID) (q *requestRecord, err error) {
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		q, err = v.requestOf(s, id)
+		return err
+	})
+	return q, err
+}
+
 // Request returns one request, to officers.
 func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*Request, error) {
 	if err := v.mustOfficer(by); err != nil {
 		return nil, err
 	}
-	var q *requestRecord
-	err := v.cfg.Store.View(ctx, func(s store.Snapshot) (err error) {
-		q, err = v.requestOf(s, id)
-		return err
-	})
+	q, err := v.requestNow(ctx, id)
 	if err != nil {
 		return nil, v.refusal(err)
 	}
@@ -298,8 +346,11 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 // viewRequest is a request as it is shown. Its reason is shown as long as the
 // person's key opens it.
 func (v *Vault) viewRequest(ctx context.Context, q *requestRecord) Request {
-	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, Own: q.Own, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
+	view := Request{ID: q.ID, Kind: q.Kind, Status: q.Status, By: q.Officer, Own: q.Own, EndedBy: q.EndedBy, ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
 		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Field: q.Field, Outcome: q.Outcome, Extended: q.Extended, Why: v.inTheWay(q)}
+	now, _, _ := v.clock.now()
+	view.Overdue = q.open() && !q.Due.IsZero() && now.After(q.Due)
+	view.NeverContact = q.NeverAgain || q.Never != nil || q.Hashes > 0
 	if q.waits() {
 		view.BeginsAt = q.Begins
 	}

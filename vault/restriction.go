@@ -62,7 +62,7 @@ func (v *Vault) RestrictOwn(ctx context.Context, by Caller, reason string, who *
 	if s.Subject == privacy.Nobody {
 		return &Restriction{Restricted: true, Since: now}, nil
 	}
-	return v.restrict(ctx, by, s.Subject, restrictionRecord{Act: actRestricted, Channel: s.Channel, Reason: reason, By: actor(who)})
+	return v.restrict(ctx, by, s.Subject, restrictionRecord{Act: actRestricted, Channel: s.Channel, Reason: reason, By: s.actor(who)})
 }
 
 // LiftOwn ends a restriction, whoever made it. That widens, so it needs a session
@@ -78,7 +78,7 @@ func (v *Vault) LiftOwn(ctx context.Context, by Caller, who *privacy.Actor) (*Re
 	if s.Subject == privacy.Nobody {
 		return nil, errNothingKnown
 	}
-	return v.restrict(ctx, by, s.Subject, restrictionRecord{Act: actLifted, By: actor(who)})
+	return v.restrict(ctx, by, s.Subject, restrictionRecord{Act: actLifted, By: s.actor(who)})
 }
 
 // Restrict restricts the processing of a person's data for an officer, with a
@@ -180,12 +180,4 @@ func checkWords(reason string, who *privacy.Actor) error {
 		return invalid("by.ref", "too_long", "expected at most 200 bytes")
 	}
 	return nil
-}
-
-// actor is who acted in a session: the person, if nobody else is named.
-func actor(who *privacy.Actor) privacy.Actor {
-	if who == nil {
-		return privacy.Actor{Role: privacy.BySubject}
-	}
-	return *who
 }

@@ -43,6 +43,10 @@ type EnterRequest struct {
 	// Awaiting says that it is not known yet whether it is the person: nothing is
 	// done until ConfirmIdentity.
 	Awaiting bool
+	// By is who asked, as far as the officer knows: the person, a guardian, an agent.
+	By *privacy.Actor
+	// NeverContact is an erasure's: see EraseRequest.
+	NeverContact bool
 }
 
 // rightRecord is the log's record of what came of a request.
@@ -125,10 +129,19 @@ func requestsOfErased(v *Vault, tx store.Tx, id privacy.SubjectID, max int) (thi
 				q.Status, q.Done = RequestCompleted, now
 			}
 			q.Subject, q.Reason, q.Words = privacy.Nobody, nil, nil
+			q.Own, q.EndedBy = withoutRef(q.Own), withoutRef(q.EndedBy)
 			return v.saveRequest(tx, q)
 		})
 	}
 	return things, err
+}
+
+// withoutRef is who acted, without what could name them: a power, a register, a case.
+func withoutRef(who *privacy.Actor) *privacy.Actor {
+	if who == nil {
+		return nil
+	}
+	return &privacy.Actor{Role: who.Role}
 }
 
 func (p *person) bindWords(v *Vault, q *requestRecord) keys.Binding {
@@ -176,6 +189,12 @@ func (v *Vault) EnterRequest(ctx context.Context, by Caller, req EnterRequest) (
 	if err != nil {
 		return nil, err
 	}
+	if err := checkWords("", req.By); err != nil {
+		return nil, err
+	}
+	if req.NeverContact && req.Kind != RequestErasure {
+		return nil, invalid("never_contact", "invalid_value", "goes with an erasure only")
+	}
 	now, _, _ := v.clock.now()
 	received := orNow(micro(req.Received), now)
 	if req.Received.IsZero() {
@@ -191,14 +210,14 @@ func (v *Vault) EnterRequest(ctx context.Context, by Caller, req EnterRequest) (
 		return nil, err
 	}
 	if req.Kind == RequestErasure && !req.Awaiting && req.Received.IsZero() {
-		return v.Erase(ctx, by, EraseRequest{Subject: req.Subject, Reason: reason})
+		return v.Erase(ctx, by, EraseRequest{Subject: req.Subject, Reason: reason, By: req.By, NeverContact: req.NeverContact})
 	}
 	id, err := v.whoever(ctx, req.Subject)
 	if err != nil {
 		return nil, v.refusal(err)
 	}
 	q := &requestRecord{ID: privacy.NewRequestID(now), Kind: req.Kind, Status: RequestAwaiting, Officer: by.Client.Officer, Received: received,
-		Due: answerWithin.After(received), Subject: id, Purpose: req.Purpose, Field: req.Field}
+		Due: answerWithin.After(received), Subject: id, Purpose: req.Purpose, Field: req.Field, Own: req.By, NeverAgain: req.NeverContact}
 	err = v.onRequest(ctx, id, func(tx store.Tx, p *person) error {
 		if q.Reason, err = p.sealReason(v, q, reason); err != nil {
 			return err
@@ -263,8 +282,12 @@ func (v *Vault) onRequest(ctx context.Context, id privacy.SubjectID, do func(sto
 
 func (v *Vault) noteRight(tx store.Tx, p *person, q *requestRecord, act, officer, reason string, standing rowDigest) error {
 	now, _, _ := v.clock.now()
+	who := q.Own
+	if q.EndedBy != nil {
+		who = q.EndedBy
+	}
 	return v.noteOf(tx, p, log.Request, privacy.NewID(now), rightRecord{Format: 1, At: now, Request: q.ID, Kind: q.Kind, Act: act, Officer: officer,
-		Own: q.Own, Purpose: q.Purpose, Field: q.Field, Reason: reason, Standing: standing, told: q.told})
+		Own: who, Purpose: q.Purpose, Field: q.Field, Reason: reason, Standing: standing, told: q.told})
 }
 
 // answering is an officer's word on a request that is open, of a kind that

@@ -49,6 +49,9 @@ type SubjectSession struct {
 	Opened    time.Time
 	Expires   time.Time
 	Current   bool // it is the one that asks
+	// For is who acts in it for the person, as the channel that opened it says; nil:
+	// they do themselves.
+	For *privacy.Actor
 }
 
 // OpenedSession is a new session with what opens it, shown once. Code is set only
@@ -85,6 +88,7 @@ type ownSession struct {
 	Granted   []privacy.PurposeID `json:"granted,omitempty"`
 	Assurance Assurance           `json:"assurance"`
 	How       string              `json:"how"`
+	For       *privacy.Actor      `json:"for,omitempty"` // who acts in it for them
 	Opened    time.Time           `json:"opened_at"`
 	Expires   time.Time           `json:"expires_at"`
 
@@ -228,7 +232,27 @@ func (v *Vault) sweepSessions(ctx context.Context) (more bool, err error) {
 
 // view is a session as it is listed.
 func (s *ownSession) view() SubjectSession {
-	return SubjectSession{ID: s.ID, Channel: s.Channel, Assurance: s.Assurance, How: s.How, Opened: s.Opened, Expires: s.Expires}
+	return SubjectSession{ID: s.ID, Channel: s.Channel, Assurance: s.Assurance, How: s.How, Opened: s.Opened, Expires: s.Expires, For: s.For}
+}
+
+// actor is who acts in a session: who is named, or whom it was opened for, or else
+// the person.
+func (s *ownSession) actor(named *privacy.Actor) privacy.Actor {
+	switch {
+	case named != nil:
+		return *named
+	case s.For != nil:
+		return *s.For
+	}
+	return privacy.Actor{Role: privacy.BySubject}
+}
+
+// another is who acts for a person, nil if they do themselves.
+func another(who privacy.Actor) *privacy.Actor {
+	if who == (privacy.Actor{Role: privacy.BySubject}) || who == (privacy.Actor{}) {
+		return nil
+	}
+	return &who
 }
 
 // stands reports whether a session is good in a regime at a time: it has not

@@ -21,6 +21,7 @@ type sessionNote struct {
 	Act       string            `json:"act"`
 	Assurance Assurance         `json:"assurance"`
 	How       string            `json:"how,omitempty"`
+	By        *privacy.Actor    `json:"by,omitempty"` // who acted for the person
 }
 
 // What is done in sessions, as their records name it.
@@ -43,6 +44,9 @@ const (
 // That it was opened is an access record of the person, in the same commit.
 func (v *Vault) OpenSession(ctx context.Context, by Caller, who SubjectRef) (*OpenedSession, error) {
 	began := time.Now()
+	if err := checkWords("", by.For); err != nil {
+		return nil, err
+	}
 	for range attempts {
 		opened, err := v.openOwnSession(ctx, by, who)
 		if errors.Is(err, errAgain) {
@@ -102,6 +106,9 @@ func (v *Vault) openOwnSession(ctx context.Context, by Caller, who SubjectRef) (
 		}
 		s = &ownSession{ID: privacy.NewSessionID(now), Channel: channel.ID, Secret: by.Client.SecretID, Granted: by.Purposes,
 			Assurance: AssuranceChannel, How: "token", Opened: now, Expires: now.Add(SubjectSessionLasts)}
+		if by.For != nil {
+			s.For = another(*by.For)
+		}
 		if known && knows {
 			s.Subject, version = p.id, p.standing.Version
 		} else {
@@ -229,8 +236,12 @@ func (v *Vault) entryOfSession(r *regime, p *person, s *ownSession, act string, 
 	id := privacy.NewDecisionID(now)
 	record := accessRecord{Format: 1, At: now, Decision: id, Channel: s.Channel, Granted: s.Granted, Policy: r.gov.Policy, Register: r.register.Revision,
 		Standing: p.standing.Version, Session: &sessionNote{ID: s.ID, Act: act, Assurance: s.Assurance, How: s.How}}
+	record.Session.By = another(s.actor(nil))
 	if shown != nil {
 		record.Released, record.Masked, shown.decision = shown.released, shown.masked, id
+		if shown.by != nil {
+			record.Session.By = another(*shown.by)
+		}
 	}
 	return v.entry(p, log.Session, privacy.ID(id), record)
 }
@@ -240,6 +251,7 @@ type shownValues struct {
 	decision privacy.DecisionID
 	released []privacy.FieldName
 	masked   map[privacy.FieldName]privacy.Mask
+	by       *privacy.Actor // who was, if it was said
 }
 
 // EnterByCode opens a session for the person's browser by the code of a channel's

@@ -55,6 +55,7 @@ type PastValue struct {
 	Channel   privacy.ChannelID
 	Origin    privacy.Origin
 	Inference *privacy.Inference
+	By        *privacy.Actor
 }
 
 // OwnGround is what makes a purpose true for a person that rests on no consent.
@@ -75,8 +76,12 @@ func (v *Vault) Export(ctx context.Context, by Caller, scope Scope) (*Takeout, e
 	if s.Subject == privacy.Nobody {
 		return nil, errNothingKnown
 	}
+	if err := checkWords("", by.For); err != nil {
+		return nil, err
+	}
 	return v.takeout(ctx, scope, func(snap store.Snapshot) (*regime, *person, error) { return v.self(ctx, snap, s) },
 		func(r *regime, p *person, shown *shownValues) ([]byte, error) {
+			shown.by = by.For
 			return v.entryOfSession(r, p, s, SessionExported, shown)
 		}, s)
 }
@@ -90,6 +95,13 @@ func (v *Vault) ExportFor(ctx context.Context, by Caller, id privacy.SubjectID, 
 	reason, err := reasonOf(reason)
 	if err != nil {
 		return nil, err
+	}
+	if err := checkWords("", by.For); err != nil {
+		return nil, err
+	}
+	var asked *privacy.Actor
+	if by.For != nil {
+		asked = another(*by.For)
 	}
 	whose := &ownSession{Subject: id, Assurance: AssuranceVerified}
 	load := func(snap store.Snapshot) (*regime, *person, error) {
@@ -108,7 +120,7 @@ func (v *Vault) ExportFor(ctx context.Context, by Caller, id privacy.SubjectID, 
 	return v.takeout(ctx, scope, load, func(r *regime, p *person, shown *shownValues) ([]byte, error) {
 		at, _, _ := v.clock.now()
 		shown.decision = privacy.NewDecisionID(at)
-		return v.entry(p, log.Lookup, privacy.ID(shown.decision), accessRecord{Format: 1, At: at, Decision: shown.decision, Officer: by.Client.Officer, Reason: reason,
+		return v.entry(p, log.Lookup, privacy.ID(shown.decision), accessRecord{Format: 1, At: at, Decision: shown.decision, Officer: by.Client.Officer, Reason: reason, By: asked,
 			Policy: r.gov.Policy, Register: r.register.Revision, Standing: p.standing.Version, Released: shown.released})
 	}, whose)
 }
@@ -199,7 +211,7 @@ func (v *Vault) fillAccess(snap store.Snapshot, r *regime, s *ownSession, p *per
 		}
 		if !past.Kept && !v.pastEnded(r.register, p.standing, &past, madeAt(privacy.ID(rest)), now) {
 			out.Past = append(out.Past, PastValue{Field: past.Field, Value: privacy.NewSensitive(past.Value), Observed: past.Observed,
-				Recorded: past.Recorded, Channel: past.Channel, Origin: past.Origin, Inference: past.Inference})
+				Recorded: past.Recorded, Channel: past.Channel, Origin: past.Origin, Inference: past.Inference, By: past.By})
 		}
 		return nil
 	})

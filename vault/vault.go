@@ -285,6 +285,11 @@ type Caller struct {
 	RequestID string
 	// Once is set for a write that is to happen once.
 	Once *Once
+	// For is who asks for a person: a guardian, an agent. Of a person's session, nil
+	// means who it was opened for; of an officer, that the person asked themselves.
+	// [Vault.Correct], [Vault.Export], [Vault.ExportFor] and [Vault.OpenSession] look at
+	// it; other acts take who it is with what they ask.
+	For *privacy.Actor
 
 	linked  privacy.ChannelID // of the link in a mail that a person says no by: see Unsubscribe
 	session *ownSession       // of a person: see Subject

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sayso-vault/sayso/vault/internal/register"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // written is a record that writes itself as encoding/json would write its shape,
@@ -38,6 +39,9 @@ func (r captureRecord) append(b []byte) ([]byte, error) {
 	}
 	if len(r.Terms) > 0 {
 		b = append(b, ']')
+	}
+	if r.By != nil {
+		b = appendActor(append(b, `,"by":`...), *r.By)
 	}
 	b = member(b, `,"moved":`, r.Moved)
 	b = members(b, `,"over":`, r.Over)
@@ -95,8 +99,7 @@ func (r consentRecord) open(b []byte) ([]byte, error) {
 	b = appendText(append(b, `,"channel":`...), r.Channel)
 	b = member(b, `,"jurisdiction":`, r.Jurisdiction)
 	b = member(b, `,"language":`, r.Language)
-	b = appendText(append(b, `,"by":{"role":`...), r.By.Role)
-	b = append(member(b, `,"ref":`, r.By.Ref), '}')
+	b = appendActor(append(b, `,"by":`...), r.By)
 	if len(r.Evidence) > 0 {
 		evidence, err := json.Marshal(r.Evidence)
 		if err != nil {
@@ -110,6 +113,10 @@ func (r consentRecord) open(b []byte) ([]byte, error) {
 func (d rowDigest) append(b []byte) []byte {
 	b = strconv.AppendUint(append(b, `{"version":`...), d.Version, 10)
 	return append(appendBytes(append(b, `,"hash":`...), d.Hash), '}')
+}
+
+func appendActor(b []byte, by privacy.Actor) []byte {
+	return append(member(appendText(append(b, `{"role":`...), by.Role), `,"ref":`, by.Ref), '}')
 }
 
 func appendTime(b []byte, t time.Time) []byte {

@@ -38,7 +38,10 @@ func TestARecordIsWrittenAsItsShape(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		same(t, captureRecord{Format: 1, At: moment.Draw(t, "at"), Channel: privacy.ChannelID(word.Draw(t, "channel")), Register: rapid.Uint64Range(0, 2).Draw(t, "register"),
 			Accepted: fields.Draw(t, "accepted"), Unchanged: fields.Draw(t, "unchanged"), Superseded: fields.Draw(t, "superseded"), Verified: fields.Draw(t, "verified"),
-			Grounds: purposes.Draw(t, "grounds"), Terms: terms.Draw(t, "terms"), Moved: privacy.FieldName(word.Draw(t, "moved")), Over: fields.Draw(t, "over"), Standing: digest.Draw(t, "standing")})
+			Grounds: purposes.Draw(t, "grounds"), Terms: terms.Draw(t, "terms"), Moved: privacy.FieldName(word.Draw(t, "moved")), Over: fields.Draw(t, "over"), Standing: digest.Draw(t, "standing"),
+			By: rapid.Ptr(rapid.Custom(func(t *rapid.T) privacy.Actor {
+				return privacy.Actor{Role: privacy.Role(word.Draw(t, "role")), Ref: word.Draw(t, "ref")}
+			}), true).Draw(t, "by")})
 		r := consentRecord{Format: 1, ID: privacy.ConsentID(id.Draw(t, "id")), Subject: privacy.SubjectID(id.Draw(t, "subject")), Pseudonym: word.Draw(t, "pseudonym"),
 			Purpose: privacy.PurposeID(word.Draw(t, "purpose")), Status: privacy.ConsentStatus(word.Draw(t, "status")), Effective: rapid.Bool().Draw(t, "effective"),
 			At: moment.Draw(t, "at"), Recorded: moment.Draw(t, "recorded"), Register: rapid.Uint64().Draw(t, "revision"), Notice: word.Draw(t, "notice"),

@@ -105,14 +105,14 @@ func (c *Client) Lookup(ctx context.Context, in *wire.LookupRequest) (*wire.Look
 	return post[wire.LookupAnswer](ctx, c, "/v1/subjects/lookup", in)
 }
 
-// Erase asks for a person's erasure, which goes on by itself: see Request.
-func (c *Client) Erase(ctx context.Context, who wire.Subject, reason string) (*wire.Request, error) {
-	return post[wire.Request](ctx, c, "/v1/requests", &wire.PersonRequest{Kind: "erasure", Subject: who, Reason: reason})
-}
-
 // Request says where a request stands.
 func (c *Client) Request(ctx context.Context, id privacy.RequestID) (*wire.Request, error) {
 	return get[wire.Request](ctx, c, "/v1/requests/"+id.String(), nil)
+}
+
+// OpenRequests returns the requests that are not answered yet, the one due first first.
+func (c *Client) OpenRequests(ctx context.Context) ([]wire.Request, error) {
+	return allOf(ctx, c, "/v1/requests", url.Values{"open": {"true"}}, func(p *wire.RequestList) ([]wire.Request, string) { return p.Requests, p.Next })
 }
 
 // Requests returns all requests, the latest first.
@@ -226,8 +226,12 @@ func policyPath(id string) string { return "/v1/policies/" + url.PathEscape(id) 
 
 // all reads a list page by page.
 func all[Page, Item any](ctx context.Context, c *Client, path string, of func(*Page) ([]Item, string)) ([]Item, error) {
+	return allOf(ctx, c, path, url.Values{}, of)
+}
+
+// allOf is all with parameters.
+func allOf[Page, Item any](ctx context.Context, c *Client, path string, query url.Values, of func(*Page) ([]Item, string)) ([]Item, error) {
 	items := []Item{}
-	query := url.Values{}
 	for {
 		page, err := get[Page](ctx, c, path, query)
 		if err != nil {

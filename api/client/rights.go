@@ -11,11 +11,11 @@ import (
 
 // ExportPerson returns a person's data for whoever asked for it by letter, as it
 // is: scope access or portable, in format json, csv or schemaorg. The person sees
-// the reason.
-func (c *Client) ExportPerson(ctx context.Context, id privacy.SubjectID, scope, format, reason string) ([]byte, error) {
+// the reason, and who asked for them.
+func (c *Client) ExportPerson(ctx context.Context, id privacy.SubjectID, scope, format string, in *wire.TakeoutRequest) ([]byte, error) {
 	var out []byte
 	err := c.do(ctx, call{method: http.MethodPost, path: "/v1/subjects/" + id.String() + "/export",
-		query: url.Values{"scope": {scope}, "format": {format}}, in: &wire.Because{Reason: reason}, out: &out})
+		query: url.Values{"scope": {scope}, "format": {format}}, in: in, out: &out})
 	return out, err
 }
 

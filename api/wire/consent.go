@@ -70,11 +70,16 @@ func (r *Consent) check(c *check, at string) {
 	for _, text := range []struct{ name, is string }{{"notice_version", r.NoticeVersion}, {"language", r.Language}, {"jurisdiction", r.Jurisdiction}} {
 		c.valid(at+text.name, len(text.is) <= 64, "has more than 64 characters")
 	}
-	if r.By != nil {
-		c.valid(at+"by.role", slices.Contains([]privacy.Role{privacy.BySubject, privacy.ByGuardian, privacy.ByAgent}, r.By.Role),
-			"is one of subject, guardian, agent")
-		c.valid(at+"by.ref", len(r.By.Ref) <= 200, "has more than 200 characters")
+	r.By.check(c, at+"by")
+}
+
+// check names what is malformed of who made an act; nobody needs to be named.
+func (a *Actor) check(c *check, at string) {
+	if a == nil {
+		return
 	}
+	c.valid(at+".role", slices.Contains([]privacy.Role{privacy.BySubject, privacy.ByGuardian, privacy.ByAgent}, a.Role), "is one of subject, guardian, agent")
+	c.valid(at+".ref", len(a.Ref) <= 200, "has more than 200 characters")
 }
 
 // ConsentAnswer is the record that was made. Effective is false only for a

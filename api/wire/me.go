@@ -14,12 +14,14 @@ import (
 // SessionRequest opens a session of a person.
 type SessionRequest struct {
 	Subject Subject `json:"subject"`
+	By      *Actor  `json:"by,omitempty" doc:"who acts in it for the person, whom the channel let in"`
 }
 
 // Check names what is missing.
 func (r *SessionRequest) Check() []FieldError {
 	var c check
 	c.must("subject", !r.Subject.IsZero())
+	r.By.check(&c, "by")
 	return c.errs
 }
 
@@ -40,6 +42,7 @@ type Session struct {
 	OpenedAt  time.Time         `json:"opened_at"`
 	ExpiresAt time.Time         `json:"expires_at"`
 	Current   bool              `json:"current"`
+	By        *Actor            `json:"by,omitempty" doc:"who acts in it for you"`
 }
 
 // SessionList is a page of sessions.
@@ -134,6 +137,7 @@ type OwnValue struct {
 	Origin     privacy.Origin     `json:"origin" enum:"declared,observed,inferred"`
 	Verified   bool               `json:"verified"`
 	Inference  *privacy.Inference `json:"inference,omitempty"`
+	By         *Actor             `json:"by,omitempty" doc:"who told it for you"`
 	Until      *time.Time         `json:"until,omitempty"`
 	HeldFor    []Holding          `json:"held_for"`
 }
@@ -175,15 +179,17 @@ type OwnNotice struct {
 	Explicit bool   `json:"explicit,omitzero"`
 }
 
-// Correction is what a person says is right of them.
+// Correction is what a person says is right of them, or who acts for them.
 type Correction struct {
 	Fields Values `json:"fields"`
+	By     *Actor `json:"by,omitempty"`
 }
 
 // Check names what is missing.
 func (r *Correction) Check() []FieldError {
 	var c check
 	c.must("fields", len(r.Fields) > 0)
+	r.By.check(&c, "by")
 	return c.errs
 }
 
@@ -230,6 +236,7 @@ type OwnAccess struct {
 	Reason   string                             `json:"reason,omitempty"`
 	Purpose  privacy.PurposeID                  `json:"purpose,omitempty"`
 	Act      string                             `json:"act,omitempty" doc:"of a session: what was done"`
+	By       *Actor                             `json:"by,omitempty" doc:"who did it for you, or asked the officer for you"`
 	Released []privacy.FieldName                `json:"released"`
 	Masked   []privacy.FieldName                `json:"masked"`
 	Withheld []privacy.FieldName                `json:"withheld"`

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -19,11 +20,14 @@ type PersonRequest struct {
 	Subject Subject
 	Reason  string
 	// All below may be left out: the purpose of an objection, when the request came,
-	// and whether it is known that it is the person's, which it is unless it is said
-	// to be IdentityAwaiting.
-	Purpose    privacy.PurposeID
-	ReceivedAt *time.Time
-	Identity   string
+	// whether it is known that it is the person's, which it is unless it is said
+	// to be IdentityAwaiting, who asked for the person, and of an erasure that they are
+	// never to be contacted again.
+	Purpose      privacy.PurposeID
+	ReceivedAt   *time.Time
+	Identity     string
+	By           *Actor
+	NeverContact bool
 }
 
 // What is known of who asks.
@@ -47,14 +51,34 @@ func (a PersonRequest) MarshalJSONTo(enc *jsontext.Encoder) error {
 	if a.Identity != "" {
 		more = append(more, jsontext.String("identity"), jsontext.String(a.Identity))
 	}
+	if a.NeverContact {
+		more = append(more, jsontext.String("never_contact"), jsontext.True)
+	}
+	if a.By != nil {
+		more = append(more, jsontext.String("by"), jsontext.BeginObject, jsontext.String("role"), jsontext.String(string(a.By.Role)))
+		if a.By.Ref != "" {
+			more = append(more, jsontext.String("ref"), jsontext.String(a.By.Ref))
+		}
+		more = append(more, jsontext.EndObject)
+	}
 	return about(enc, a.Kind, a.Subject, a.Reason, more...)
 }
 
 // UnmarshalJSONFrom reads the kind, the reason, and the person in either form.
 func (a *PersonRequest) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 	*a = PersonRequest{}
-	a.Kind, a.Subject, a.Reason, err = aboutOf(dec, true, func(name string, text string) (bool, error) {
+	a.Kind, a.Subject, a.Reason, err = aboutOf(dec, true, func(name string, raw []byte) (bool, error) {
+		unquoted, _ := jsontext.AppendUnquote(nil, raw)
+		text := string(unquoted)
 		switch name {
+		case "never_contact":
+			if err := json.Unmarshal(raw, &a.NeverContact); err != nil {
+				return true, errNever
+			}
+		case "by":
+			if json.Unmarshal(raw, &a.By, json.RejectUnknownMembers(true)) != nil || a.By == nil {
+				return true, errBy
+			}
 		case "purpose":
 			a.Purpose = privacy.PurposeID(text)
 		case "identity":
@@ -80,6 +104,8 @@ func (a *PersonRequest) Check() []FieldError {
 	c.valid("kind", a.Kind == "" || slices.Contains(RequestKinds, a.Kind), "is one of "+strings.Join(RequestKinds, ", "))
 	c.valid("identity", slices.Contains([]string{"", IdentityConfirmed, IdentityAwaiting}, a.Identity), "is confirmed or awaiting")
 	c.valid("purpose", (a.Kind == "objection") == (a.Purpose != ""), "goes with an objection, and an objection with one")
+	c.valid("never_contact", !a.NeverContact || a.Kind == "erasure", "goes with an erasure")
+	a.By.check(&c, "by")
 	c.must("subject", !a.Subject.IsZero())
 	c.must("reason", a.Reason != "")
 	return c.errs
@@ -96,6 +122,7 @@ type ObjectionRequest struct {
 func (r *ObjectionRequest) Check() []FieldError {
 	var c check
 	c.must("purpose", r.Purpose != "")
+	r.By.check(&c, "by")
 	return c.errs
 }
 
@@ -148,9 +175,11 @@ func (b *Because) Check() []FieldError {
 }
 
 var (
-	errWhy  = errors.New("reason is a text of 1 to 500 bytes")
-	errKind = errors.New("kind is a text")
-	errWhen = errors.New("received_at is a time such as 2026-03-01T12:00:00Z")
+	errWhy   = errors.New("reason is a text of 1 to 500 bytes")
+	errKind  = errors.New("kind is a text")
+	errBy    = errors.New("by is an object with role and, if there is one, ref")
+	errNever = errors.New("never_contact is true or false")
+	errWhen  = errors.New("received_at is a time such as 2026-03-01T12:00:00Z")
 )
 
 func about(enc *jsontext.Encoder, kind string, who Subject, reason string, more ...jsontext.Token) error {
@@ -172,15 +201,14 @@ func about(enc *jsontext.Encoder, kind string, who Subject, reason string, more 
 
 // aboutOf reads what is asked about a person. Beside kind and reason it may have
 // a subject, or one identifier, and what more knows of.
-func aboutOf(dec *jsontext.Decoder, withKind bool, more func(name, text string) (bool, error)) (kind string, who Subject, reason string, err error) {
+func aboutOf(dec *jsontext.Decoder, withKind bool, more func(name string, raw []byte) (bool, error)) (kind string, who Subject, reason string, err error) {
 	var members Values
 	if err := members.UnmarshalJSONFrom(dec); err != nil {
 		return "", who, "", err
 	}
 	for _, m := range members {
 		if more != nil {
-			text, _ := jsontext.AppendUnquote(nil, m.Value.Reveal())
-			if known, err := more(string(m.Name), string(text)); known || err != nil {
+			if known, err := more(string(m.Name), m.Value.Reveal()); known || err != nil {
 				if err != nil {
 					return "", who, "", err
 				}
@@ -220,17 +248,20 @@ type Request struct {
 	Status      string             `json:"status" enum:"received,awaiting_identity,in_progress,blocked,completed,refused,withdrawn"`
 	Why         string             `json:"why,omitempty" doc:"what is in the way"`
 	Subject     *privacy.SubjectID `json:"subject,omitempty" doc:"as long as there is anybody to name"`
-	By          string             `json:"by,omitempty" doc:"the officer who asked"`
+	By          string             `json:"by,omitempty" doc:"the officer who entered it"`
 	Reason      string             `json:"reason,omitempty" doc:"gone with the person"`
 	ReceivedAt  time.Time          `json:"received_at"`
 	DueAt       time.Time          `json:"due_at"`
+	Overdue     bool               `json:"overdue,omitzero" doc:"due_at is over, and it is not answered"`
 	CompletedAt *time.Time         `json:"completed_at,omitempty"`
 	BeginsAt    *time.Time         `json:"begins_at,omitempty" doc:"of an erasure that waits: until then the person can take it back"`
 	People      uint64             `json:"people,omitzero" doc:"whom a retention run would touch"`
 	Kept        []Kept             `json:"kept,omitempty" doc:"what an erasure leaves, and why"`
 	Certificate string             `json:"certificate,omitempty" doc:"compact JWS, typ erasure-certificate+jwt"`
 	Purpose     privacy.PurposeID  `json:"purpose,omitempty" doc:"of an objection"`
-	Own         *Actor             `json:"own,omitempty" doc:"the person asked, or who acted for them"`
+	Own         *Actor             `json:"own,omitempty" doc:"who asked: the person, or who acted for them"`
+	EndedBy     *Actor             `json:"ended_by,omitempty" doc:"who took it back"`
+	Never       bool               `json:"never_contact,omitzero" doc:"of an erasure: hashes stay, so that no advertising follows"`
 	Extended    bool               `json:"extended,omitzero" doc:"two more months to answer (Art. 12(3))"`
 	Identity    string             `json:"identity,omitempty" doc:"how it is known that it is the person; gone with them, like the next two"`
 	Extension   string             `json:"extension,omitempty" doc:"why the time to answer is longer"`

@@ -41,6 +41,7 @@ type PastValue struct {
 	Channel    privacy.ChannelID  `json:"channel"`
 	Origin     privacy.Origin     `json:"origin"`
 	Inference  *privacy.Inference `json:"inference,omitempty"`
+	By         *Actor             `json:"by,omitempty"`
 }
 
 // OwnGround is what makes a purpose true for a person that rests on no consent.
@@ -73,6 +74,44 @@ type Why struct {
 // Optional says that the body may be left out.
 func (*Why) Optional() {}
 
+// Check names what is malformed.
+func (r *Why) Check() []FieldError {
+	var c check
+	r.By.check(&c, "by")
+	return c.errs
+}
+
+// Acting is who acts for a person, of whose act its path says all else. It may be left
+// out.
+type Acting struct {
+	By *Actor `json:"by,omitempty"`
+}
+
+// Optional says that the body may be left out.
+func (*Acting) Optional() {}
+
+// Check names what is malformed.
+func (r *Acting) Check() []FieldError {
+	var c check
+	r.By.check(&c, "by")
+	return c.errs
+}
+
+// TakeoutRequest is why an officer takes a person's data out, and who asked for it if
+// it was not the person.
+type TakeoutRequest struct {
+	Reason string `json:"reason"`
+	By     *Actor `json:"by,omitempty"`
+}
+
+// Check names what is missing.
+func (r *TakeoutRequest) Check() []FieldError {
+	var c check
+	c.must("reason", r.Reason != "")
+	r.By.check(&c, "by")
+	return c.errs
+}
+
 // Leave is how a person wants to be erased. All of it may be left out.
 type Leave struct {
 	Reason       string `json:"reason,omitempty"`
@@ -90,6 +129,13 @@ type OwnErasure struct {
 	StatusURL string            `json:"status_url" doc:"tells how far it is to whoever has it, also after the session"`
 	DueAt     time.Time         `json:"due_at"`
 	BeginsAt  *time.Time        `json:"begins_at,omitempty" doc:"where the register grants a period of grace: until then it can be taken back"`
+}
+
+// Check names what is malformed.
+func (r *Leave) Check() []FieldError {
+	var c check
+	r.By.check(&c, "by")
+	return c.errs
 }
 
 // ErasurePreview is what an erasure would leave.

@@ -20,7 +20,8 @@ const pollEvery = time.Second
 
 func newSubjectErase() *cobra.Command {
 	var reason, request string
-	var wait bool
+	var wait, never bool
+	var asks actorFlags
 	cmd := &cobra.Command{
 		Use:   "erase [sub_…] --reason R",
 		Short: "Erase a person, but for what a law demands",
@@ -29,6 +30,9 @@ identifier on stdin. When it returns, nothing of them is released any more, and
 what may not be kept is gone from the vault. The request goes on by itself until
 the keys have turned, so that old copies open nothing either; then it is completed
 and has a certificate. --wait waits for that; --request asks where one stands.
+
+--never-contact leaves one keyed hash of each identifier, and with it a no to direct
+marketing for whoever is captured with it later. --by says who asked for the person.
 
 What a purpose on legal_obligation demands stays, and is said to. A hold blocks
 the request until it is released (` + "`sayso subject hold`" + `).`,
@@ -44,7 +48,7 @@ the request until it is released (` + "`sayso subject hold`" + `).`,
 			var out *wire.Request
 			if request != "" {
 				id, err := privacy.ParseRequestID(request)
-				if err != nil || len(args) > 0 || reason != "" {
+				if err != nil || len(args) > 0 || reason != "" || never || asks.role != "" {
 					return misuse(`--request names one request, "req_…", and nothing else beside it`)
 				}
 				if out, err = c.Request(cmd.Context(), id); err != nil {
@@ -58,7 +62,12 @@ the request until it is released (` + "`sayso subject hold`" + `).`,
 				if err != nil {
 					return err
 				}
-				if out, err = c.Erase(cmd.Context(), who, reason); err != nil {
+				by, err := asks.actor()
+				if err != nil {
+					return err
+				}
+				ask := &wire.PersonRequest{Kind: "erasure", Subject: who, Reason: reason, By: by, NeverContact: never}
+				if out, err = c.EnterRequest(cmd.Context(), ask); err != nil {
 					return err
 				}
 			}
@@ -78,6 +87,8 @@ the request until it is released (` + "`sayso subject hold`" + `).`,
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; it is gone with the person")
 	cmd.Flags().StringVar(&request, "request", "", "ask where a request stands, and ask for nothing new")
+	cmd.Flags().BoolVar(&never, "never-contact", false, "leave a keyed hash of each identifier, so that no advertising follows")
+	asks.add(cmd)
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it is completed or blocked")
 	return cmd
 }
@@ -103,6 +114,19 @@ func showRequest(w io.Writer, q *wire.Request) error {
 	fmt.Fprintf(w, "Request %s: %s, received %s, due %s.\n", q.Request, q.Status, q.ReceivedAt.Format(time.DateOnly), q.DueAt.Format(time.DateOnly))
 	if q.Why != "" {
 		fmt.Fprintf(w, "%s%s.\n", strings.ToUpper(q.Why[:1]), q.Why[1:])
+	}
+	if q.Own != nil && q.Own.Role != privacy.BySubject {
+		ref := ""
+		if q.Own.Ref != "" {
+			ref = " (" + q.Own.Ref + ")"
+		}
+		fmt.Fprintf(w, "Asked for by the person's %s%s.\n", q.Own.Role, ref)
+	}
+	if q.BeginsAt != nil {
+		fmt.Fprintf(w, "It begins on %s.\n", q.BeginsAt.Format(time.DateOnly))
+	}
+	if q.Never {
+		fmt.Fprintln(w, "They are never to be contacted again: hashes stay for it.")
 	}
 	for _, k := range q.Kept {
 		until := "with no end in the register"

@@ -30,8 +30,30 @@ func idOf(ctx context.Context, c *client.Client, who wire.Subject, reason string
 	return found.Subject, nil
 }
 
+// actorFlags are who asked an officer, if it was not the person.
+type actorFlags struct{ role, ref string }
+
+func (a *actorFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.role, "by", "", "who asked for the person: subject, guardian or agent")
+	cmd.Flags().StringVar(&a.ref, "by-ref", "", "what shows that they may: a power, a court's order")
+	completes(cmd, map[string]completer{"by": among("subject", "guardian", "agent")})
+}
+
+func (a *actorFlags) actor() (*wire.Actor, error) {
+	switch {
+	case a.role == "" && a.ref != "":
+		return nil, misuse("--by-ref goes with --by")
+	case a.role == "":
+		return nil, nil
+	case !slices.Contains([]string{"subject", "guardian", "agent"}, a.role):
+		return nil, misuse("--by is subject, guardian or agent")
+	}
+	return &wire.Actor{Role: privacy.Role(a.role), Ref: a.ref}, nil
+}
+
 func newSubjectExport() *cobra.Command {
 	var reason, scope, format string
+	var asks actorFlags
 	cmd := &cobra.Command{
 		Use:   "export [sub_…] --reason R",
 		Short: "Take a person's data out, for whoever asked for it",
@@ -53,6 +75,10 @@ identifier on stdin. They see that it was done, and the reason.`,
 			case format == wire.FormatCSV && forMachines(cmd):
 				return misuse("--format csv and -o json contradict each other")
 			}
+			by, err := asks.actor()
+			if err != nil {
+				return err
+			}
 			c, err := remote()
 			if err != nil {
 				return err
@@ -65,7 +91,7 @@ identifier on stdin. They see that it was done, and the reason.`,
 			if err != nil {
 				return err
 			}
-			out, err := c.ExportPerson(cmd.Context(), id, scope, format, reason)
+			out, err := c.ExportPerson(cmd.Context(), id, scope, format, &wire.TakeoutRequest{Reason: reason, By: by})
 			if err != nil {
 				return err
 			}
@@ -81,6 +107,7 @@ identifier on stdin. They see that it was done, and the reason.`,
 	cmd.Flags().StringVar(&reason, "reason", "", "why; the person sees it")
 	cmd.Flags().StringVar(&scope, "scope", takeoutScopes[0], "access or portable")
 	cmd.Flags().StringVar(&format, "format", wire.FormatJSON, "json, csv or schemaorg")
+	asks.add(cmd)
 	completes(cmd, map[string]completer{"scope": among(takeoutScopes...), "format": among(takeoutFormats...)})
 	return cmd
 }
@@ -145,6 +172,7 @@ func newSubjectRequest() *cobra.Command {
 	var in wire.PersonRequest
 	var purpose, received, request string
 	var awaiting bool
+	var asks actorFlags
 	said := map[string]*string{}
 	cmd := &cobra.Command{
 		Use:   "request [sub_…] --kind K --reason R",
@@ -153,7 +181,9 @@ func newSubjectRequest() *cobra.Command {
 clock: a month from when it came. With --awaiting nothing is done until --identity
 says how it is known that it is the person. --request names one that was entered:
 --extend takes two more months, --complete says what was done, --refuse why not; of
-an objection --refuse means that it is overruled. Without anything it lists them all.`,
+an objection --refuse means that it is overruled. --by says who wrote for the person,
+and --never-contact of an erasure that they want no advertising ever after. Without
+anything it lists them all: those that are open first, by the day they are due.`,
 		Example: `  echo '{"email": "ana@example.org"}' | sayso subject request --kind access --reason "She wants a copy" --received 2026-03-01 --awaiting
   sayso subject request --request req_06f1c9k2m8x4n7v3t5r0p1q6ws --identity "A copy of her passport"
   sayso subject request --request req_06f1c9k2m8x4n7v3t5r0p1q6ws --complete "The copy was sent"
@@ -183,6 +213,12 @@ an objection --refuse means that it is overruled. Without anything it lists them
 			if awaiting {
 				in.Identity = wire.IdentityAwaiting
 			}
+			if in.By, err = asks.actor(); err != nil {
+				return err
+			}
+			if in.NeverContact && in.Kind != "erasure" {
+				return misuse("--never-contact goes with --kind erasure")
+			}
 			if in.Subject, err = readSubject(cmd, args); err != nil {
 				return err
 			}
@@ -198,6 +234,8 @@ an objection --refuse means that it is overruled. Without anything it lists them
 	cmd.Flags().StringVar(&purpose, "purpose", "", "what is objected to")
 	cmd.Flags().StringVar(&received, "received", "", "when it came, as 2026-03-01; by default now")
 	cmd.Flags().BoolVar(&awaiting, "awaiting", false, "it is not known yet whether it is the person")
+	cmd.Flags().BoolVar(&in.NeverContact, "never-contact", false, "of an erasure: leave a keyed hash of each identifier, so that no advertising follows")
+	asks.add(cmd)
 	cmd.Flags().StringVar(&request, "request", "", "a request that was entered, req_…")
 	for _, word := range requestWords {
 		said[word.word] = cmd.Flags().String(word.word, "", word.help)
@@ -245,12 +283,26 @@ func listRequests(cmd *cobra.Command, c *client.Client) error {
 	if err != nil {
 		return err
 	}
+	open, err := c.OpenRequests(cmd.Context())
+	if err != nil {
+		return err
+	}
+	all = append(open, slices.DeleteFunc(all, func(q wire.Request) bool {
+		return slices.ContainsFunc(open, func(o wire.Request) bool { return o.Request == q.Request })
+	})...)
 	return answer(cmd, &wire.RequestList{Requests: all}, func(w io.Writer) error {
 		if len(all) == 0 {
 			fmt.Fprintln(w, "No requests.")
 		}
 		for _, q := range all {
-			fmt.Fprintf(w, "%s  %-13s  %-17s  received %s, due %s\n", q.Request, q.Kind, q.Status, q.ReceivedAt.Format(time.DateOnly), q.DueAt.Format(time.DateOnly))
+			note := ""
+			if q.Overdue {
+				note = ", overdue"
+			}
+			if q.Own != nil && q.Own.Role != privacy.BySubject {
+				note += ", by the person's " + string(q.Own.Role)
+			}
+			fmt.Fprintf(w, "%s  %-13s  %-17s  received %s, due %s%s\n", q.Request, q.Kind, q.Status, q.ReceivedAt.Format(time.DateOnly), q.DueAt.Format(time.DateOnly), note)
 		}
 		return nil
 	})

@@ -31,6 +31,9 @@ import (
 //	           [ index(16) channel* ]                  if flags has bit 3
 //	           [ model version confidence ]            if flags has bit 0;
 //	                                                   in ten thousandths
+//	           [ more [ role ref ] ]                   if flags has bit 7: more
+//	                                                   flags, of which bit 0
+//	                                                   says who told it
 //	hold     = id(16) since by reason
 //	contest  = field since
 //	text     = 0 length bytes | n          n counts from 1 through words, names
@@ -58,6 +61,9 @@ const (
 	flagKept       = 1 << 4
 	flagLikeBefore = 1 << 5
 	flagObserved   = 1 << 6
+	flagMore       = 1 << 7
+
+	moreBy = 1 << 0
 
 	phaseMore     = 1 << 7
 	phaseContests = 1 << 6
@@ -114,7 +120,8 @@ func (s *Standing) Encode(names *Names) []byte {
 		identifier, like := v.Index != [16]byte{}, i > 0 && v.like(&s.Values[i-1])
 		w.text(string(v.Field))
 		w.b = append(w.b, flag(v.Origin == privacy.Inferred, flagInferred)|flag(v.Verified, flagVerified)|
-			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier)|flag(v.Kept, flagKept)|flag(like, flagLikeBefore)|flag(v.Origin == privacy.Observed, flagObserved))
+			flag(identifier && v.Holds, flagHolds)|flag(identifier, flagIdentifier)|flag(v.Kept, flagKept)|flag(like, flagLikeBefore)|flag(v.Origin == privacy.Observed, flagObserved)|
+			flag(v.By != nil, flagMore))
 		if !like {
 			w.uint(v.Version)
 			w.time(v.Observed)
@@ -129,6 +136,11 @@ func (s *Standing) Encode(names *Names) []byte {
 			w.text(v.Inference.Model)
 			w.text(v.Inference.Version)
 			w.uint(uint64(math.Round(v.Inference.Confidence * sure)))
+		}
+		if v.By != nil {
+			w.b = append(w.b, moreBy)
+			w.text(string(v.By.Role))
+			w.text(v.By.Ref)
 		}
 	}
 	if more {
@@ -237,7 +249,7 @@ func Decode(b []byte, names *Names) (*Standing, error) {
 func (r *reader) value(all []Value) {
 	v := &all[len(all)-1]
 	*v = Value{Field: privacy.FieldName(r.text()), Origin: privacy.Declared}
-	flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier | flagKept | flagLikeBefore | flagObserved)
+	flags := r.flags(flagInferred | flagVerified | flagHolds | flagIdentifier | flagKept | flagLikeBefore | flagObserved | flagMore)
 	switch flags & (flagInferred | flagObserved) {
 	case flagInferred:
 		v.Origin = privacy.Inferred
@@ -270,6 +282,10 @@ func (r *reader) value(all []Value) {
 		n := r.uint()
 		v.Inference.Confidence = float64(n) / sure
 		r.bad = r.bad || n > sure
+	}
+	if flags&flagMore != 0 {
+		r.bad = r.flags(moreBy) == 0 || r.bad
+		v.By = &privacy.Actor{Role: privacy.Role(r.text()), Ref: r.text()}
 	}
 }
 

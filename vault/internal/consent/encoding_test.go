@@ -76,6 +76,9 @@ func standing(t *rapid.T) *consent.Standing {
 			v.Inference = &privacy.Inference{Model: word[string](t, "model"), Version: word[string](t, "model's version"), Confidence: float64(rapid.IntRange(0, 10_000).Draw(t, "confidence")) / 10_000}
 		}
 		v.Kept = rapid.Bool().Draw(t, "kept")
+		if rapid.Bool().Draw(t, "told by another") {
+			v.By = &privacy.Actor{Role: word[privacy.Role](t, "role"), Ref: word[string](t, "power")}
+		}
 		s.Values = append(s.Values, v)
 	}
 	s.Kept = words[privacy.PurposeID](t, "kept")

@@ -95,6 +95,8 @@ type Value struct {
 	Kept     bool // of an erased life: only the purposes in Kept see it
 	// Inference is set if and only if the value is inferred.
 	Inference *privacy.Inference
+	// By is who told it for the person; nil: nobody did, or it is not known.
+	By *privacy.Actor
 	// The rest only for identifiers.
 	Index    [16]byte            // the blind index under which it finds; zero: none
 	Holds    bool                // it finds this person; false while another holds it
