@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"github.com/sayso-vault/sayso/vault/internal/profile"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -58,3 +59,6 @@ func (v *Vault) Titles() (*Titles, error) {
 	}
 	return t, nil
 }
+
+// Countries are the codes that a country, also one of an address, is kept as.
+func Countries() []string { return profile.Countries() }

@@ -2,9 +2,9 @@ package page
 
 import "fmt"
 
-// Bars is a small picture of counts, and the table of the same for who cannot
-// see it. Bars are told apart by their place and label, never by colour alone.
-// Show it with {{template "bars" .}}.
+// Bars is a small picture of counts in a table that says the same. Bars are told
+// apart by their place and label, never by colour alone. Show it with
+// {{template "bars" .}}.
 type Bars struct {
 	// Title says what is counted; Label and Count head the table's columns.
 	Title, Label, Count string
@@ -17,37 +17,25 @@ type Bar struct {
 	Count int
 	// Note stands beside the count, such as a share. Default: none.
 	Note string
+	// Href is where more is told of what was counted. Default: nowhere.
+	Href string
 }
 
-const (
-	barLabel  = 18 // the line above a bar that says what it counts
-	barHeight = 14
-	barGap    = 12
-	barRoom   = 480 // of the longest bar, in the picture's own units
-)
-
-// DrawnBar is a bar with its place in the picture: the label above it, the count
-// behind it.
+// DrawnBar is a bar with its width, as a share of the longest.
 type DrawnBar struct {
 	Bar
-	Text, Y, CountX, CountY int
-	Width                   string
+	Width string
 }
 
-// Height is the picture's.
-func (b Bars) Height() int { return len(b.Bars) * (barLabel + barHeight + barGap) }
-
-// Drawn are the bars with their places.
+// Drawn are the bars with their widths.
 func (b Bars) Drawn() []DrawnBar {
 	most := 1
 	for _, bar := range b.Bars {
 		most = max(most, bar.Count)
 	}
 	var drawn []DrawnBar
-	for i, bar := range b.Bars {
-		y := i * (barLabel + barHeight + barGap)
-		width := float64(bar.Count) * barRoom / float64(most)
-		drawn = append(drawn, DrawnBar{Bar: bar, Text: y + barLabel - 5, Y: y + barLabel, CountX: int(width) + 8, CountY: y + barLabel + barHeight - 2, Width: fmt.Sprintf("%.1f", width)})
+	for _, bar := range b.Bars {
+		drawn = append(drawn, DrawnBar{Bar: bar, Width: fmt.Sprintf("%.1f%%", float64(bar.Count)*100/float64(most))})
 	}
 	return drawn
 }

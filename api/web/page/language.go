@@ -46,5 +46,14 @@ func (c catalogue) moment(t time.Time) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.say("moment", "date", day, "time", t.Format("15:04"))
+	clock, err := c.clock(t)
+	if err != nil {
+		return "", err
+	}
+	return c.say("moment", "date", day, "clock", clock)
+}
+
+// clock is t's time of day in the language of c.
+func (c catalogue) clock(t time.Time) (string, error) {
+	return c.say("clock", "time", t.Format("15:04"))
 }

@@ -127,6 +127,7 @@ func newView(cfg Config, c catalogue) (*view, error) {
 		"asset":  assetPath,
 		"day":    func(t time.Time) (string, error) { return c.day(t.In(cfg.Location)) },
 		"moment": func(t time.Time) (string, error) { return c.moment(t.In(cfg.Location)) },
+		"clock":  func(t time.Time) (string, error) { return c.clock(t.In(cfg.Location)) },
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}
 	maps.Copy(funcs, cfg.Funcs)

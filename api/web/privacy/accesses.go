@@ -23,16 +23,23 @@ func accessRoutes() []route {
 
 const (
 	homeLooks = 300  // at most, on the first page
-	pageLooks = 1000 // on a page of accesses
+	allLooks  = 1000 // that the picture, and who looked how often, are made of
+	pageLooks = 150  // that one page tells
 )
 
-// accessesPage is who looked, for what, when.
+// accessesPage is who looked, for what, when: all of it in a picture and by who,
+// and the latest of it day by day.
 type accessesPage struct {
-	Days    []lookDay
+	First   bool // the page of the latest, which tells of all
 	Shown   int
+	More    bool // all is only the latest
+	Chart   page.Bars
+	From    time.Time
+	To      time.Time
+	Who     []looker
+	Days    []lookDay
 	Count   uint64
 	Next    string // the query of the page of earlier ones
-	Chart   page.Bars
 	Filter  accessFilter
 	Channel []choice
 	Purpose []choice
@@ -45,6 +52,27 @@ type accessFilter struct {
 	Any                        bool
 }
 
+// query asks for what the filter shows, with pairs of what is to differ.
+func (f *accessFilter) query(pairs ...string) string {
+	q := url.Values{}
+	set := func(name, value string) {
+		if q.Del(name); value != "" {
+			q.Set(name, value)
+		}
+	}
+	set("channel", f.Channel)
+	set("purpose", f.Purpose)
+	set("from", f.From)
+	set("to", f.To)
+	if f.Own {
+		set("own", "yes")
+	}
+	for pair := range slices.Chunk(pairs, 2) {
+		set(pair[0], pair[1])
+	}
+	return "?" + q.Encode()
+}
+
 type choice struct {
 	Value, Title string
 	Chosen       bool
@@ -53,6 +81,7 @@ type choice struct {
 // lookDay are the accesses of one day, those that are alike as one.
 type lookDay struct {
 	At     time.Time
+	Count  int
 	Groups []lookGroup
 }
 
@@ -106,6 +135,7 @@ func (v *visit) group(looks []vault.OwnAccess) []lookDay {
 			clear(at)
 		}
 		day := &days[len(days)-1]
+		day.Count++
 		one := v.lookOf(a)
 		key := one.Who + "\x00" + one.Saw + "\x00" + one.Less + "\x00" + one.Reason
 		n, ok := at[key]
@@ -166,18 +196,29 @@ func showAccesses(v *visit) error {
 		}
 	}
 	f.Any = f.Channel != "" || f.Purpose != "" || f.From != "" || f.To != "" || f.Own
-	looks, more, err := v.looks(ask, pageLooks, f.Own)
+	p.First = ask.After == ""
+	most := pageLooks
+	if p.First {
+		most = allLooks
+	}
+	looks, more, err := v.looks(ask, most, f.Own)
 	if err != nil {
 		return err
 	}
-	p.Days, p.Shown, p.Chart = v.group(looks), len(looks), v.chart(looks)
+	if p.First && len(looks) > 0 {
+		p.Shown, p.More, p.From, p.To = len(looks), more != "", looks[len(looks)-1].At, looks[0].At
+		p.Chart, p.Who = v.chart(looks, f), v.lookers(looks, f)
+	}
+	told := v.wholeDays(looks, more != "")
+	if len(told) < len(looks) {
+		more = told[len(told)-1].Decision.String()
+	}
+	p.Days = v.group(told)
 	if all, err := v.vault.Accesses(v.ctx, v.by, vault.AccessRequest{Limit: 1}); err == nil {
 		p.Count = all.Count
 	}
 	if more != "" {
-		q.Set("after", more)
-		q.Del("lang")
-		p.Next = "?" + q.Encode()
+		p.Next = f.query("after", more)
 	}
 	p.Channel = choices(v.titles.channels, f.Channel, v.channel)
 	p.Purpose = choices(v.titles.purposes, f.Purpose, v.titles.purpose)
@@ -194,40 +235,22 @@ func choices[ID ~string, T any](of map[ID]T, chosen string, title func(ID) strin
 	return all
 }
 
-// mostBars bounds the picture.
-const mostBars = 12
-
-// chart counts accesses by month, or by day where they are all of a few days.
-func (v *visit) chart(looks []vault.OwnAccess) page.Bars {
-	bars := page.Bars{Title: v.say("chart.title"), Label: v.say("chart.month"), Count: v.say("chart.count")}
-	if len(looks) == 0 {
-		return bars
+// wholeDays are the latest looks, as many as a page tells and none of a day that it
+// would not tell whole, unless that is the only one.
+func (v *visit) wholeDays(looks []vault.OwnAccess, more bool) []vault.OwnAccess {
+	n := min(len(looks), pageLooks)
+	if n == len(looks) && !more {
+		return looks
 	}
-	latest, first := looks[0].At.In(v.location), looks[len(looks)-1].At.In(v.location)
-	label := func(t time.Time) string {
-		return v.say("month."+t.Format("1")) + " " + t.Format("2006")
+	day := func(i int) string { return looks[i].At.In(v.location).Format(time.DateOnly) }
+	whole := n
+	for whole > 0 && day(whole-1) == day(min(n, len(looks)-1)) {
+		whole--
 	}
-	step := func(t time.Time) time.Time {
-		return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, v.location).AddDate(0, -1, 0)
+	if whole == 0 {
+		whole = n
 	}
-	if latest.Sub(first) < mostBars*24*time.Hour {
-		bars.Label = v.say("chart.day")
-		label = func(t time.Time) string {
-			return v.say("date_short", "day", t.Day(), "month", v.say("month."+t.Format("1")))
-		}
-		step = func(t time.Time) time.Time { return t.AddDate(0, 0, -1) }
-	}
-	counts := map[string]int{}
-	for _, a := range looks {
-		counts[label(a.At.In(v.location))]++
-	}
-	for t := latest; len(bars.Bars) < mostBars; t = step(t) {
-		bars.Bars = append(bars.Bars, page.Bar{Label: label(t), Count: counts[label(t)]})
-		if label(t) == label(first) {
-			break
-		}
-	}
-	return bars
+	return looks[:whole]
 }
 
 // downloadProof gives what shows a stranger that an access is in the log.

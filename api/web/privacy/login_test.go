@@ -1,7 +1,6 @@
 package privacy_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/sayso-vault/sayso/api/authn/openid"
@@ -82,25 +81,5 @@ func TestSomebodyLogsInWithAProvider(t *testing.T) {
 		if s.How == "link" {
 			t.Error("the link's session goes on beside the login's")
 		}
-	}
-}
-
-// A thousand looks are a page that can be read.
-func TestAThousandLooks(t *testing.T) {
-	c := open(t, nil)
-	mia := c.mia()
-	for range 1040 {
-		c.As("store").For("order-fulfilment").Read(mia, "given_name")
-	}
-	me := c.Login("email", "mia@example.org")
-	got := c.ask(t, "GET", "/privacy/accesses", me.Opened.Token, nil)
-	if cards := strings.Count(got.text, `class="look-who"`); cards > 4 || !strings.Contains(got.text, "times") {
-		t.Errorf("a thousand looks are %d cards", cards)
-	}
-	if !strings.Contains(got.text, "?after=") || !strings.Contains(got.text, ">1000 times<") {
-		t.Errorf("there is no way to the earlier ones, or not a thousand here: %s", got.text)
-	}
-	if got := c.ask(t, "GET", "/privacy", me.Opened.Token, nil); !strings.Contains(got.text, "More than 300 looks") {
-		t.Error("the first page counts them otherwise")
 	}
 }

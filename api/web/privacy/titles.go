@@ -1,10 +1,7 @@
 package privacy
 
 import (
-	"encoding/json"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -94,78 +91,4 @@ func (v *visit) list(all []string) string {
 	}
 	last := len(all) - 1
 	return strings.Join(all[:last], ", ") + " " + v.say("and") + " " + all[last]
-}
-
-// show is a value as people write it, a line each.
-func (v *visit) show(raw []byte) []string {
-	var any any
-	if err := json.Unmarshal(raw, &any); err != nil {
-		return nil
-	}
-	return v.lines(any)
-}
-
-func (v *visit) lines(value any) []string {
-	switch value := value.(type) {
-	case string:
-		if at, err := time.Parse(time.DateOnly, value); err == nil {
-			return []string{v.say("date", "day", at.Day(), "month", v.say("month."+at.Format("1")), "year", at.Year())}
-		}
-		return strings.Split(strings.ReplaceAll(value, "\r\n", "\n"), "\n")
-	case bool:
-		if value {
-			return []string{v.say("yes")}
-		}
-		return []string{v.say("no")}
-	case []any:
-		var all []string
-		for _, one := range value {
-			all = append(all, v.lines(one)...)
-		}
-		return all
-	case map[string]any:
-		return v.members(value)
-	case nil:
-		return nil
-	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		return nil
-	}
-	return []string{string(text)}
-}
-
-// members are the lines of an object: an address as on a letter, others with their
-// names.
-func (v *visit) members(object map[string]any) []string {
-	text := func(name string) string {
-		s, _ := object[name].(string)
-		return s
-	}
-	known := []string{"formatted", "street_address", "postal_code", "locality", "region", "country"}
-	isAddress := len(object) > 0
-	for name := range object {
-		isAddress = isAddress && slices.Contains(known, name)
-	}
-	var all []string
-	if isAddress {
-		for _, line := range []string{text("street_address"), strings.TrimSpace(text("postal_code") + " " + text("locality")), text("region"), text("country")} {
-			if line != "" {
-				all = append(all, line)
-			}
-		}
-		if all == nil {
-			all = strings.Split(text("formatted"), "\n")
-		}
-		return all
-	}
-	var names []string
-	for name := range object {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		all = append(all, plain(name)+": "+strings.Join(v.lines(object[name]), ", "))
-	}
-	return all
 }

@@ -115,7 +115,7 @@ func say(v *visit) error {
 	if _, err := v.vault.ActOwn(v.ctx, v.by, req); err != nil {
 		return err
 	}
-	return v.done("/privacy/uses", "said_"+v.value("say"), "purpose", v.titles.purpose(id))
+	return v.doneAt("/privacy/uses", string(id), "said_"+v.value("say"), "purpose", v.titles.purpose(id))
 }
 
 // object records an objection, with the person's words if they give any.
@@ -125,9 +125,9 @@ func (v *visit) object(id privacy.PurposeID) error {
 		return err
 	}
 	if made.Absolute {
-		return v.done("/privacy/uses", "objected_absolute", "purpose", v.titles.purpose(id))
+		return v.doneAt("/privacy/uses", string(id), "objected_absolute", "purpose", v.titles.purpose(id))
 	}
-	return v.done("/privacy/uses", "objected", "purpose", v.titles.purpose(id))
+	return v.doneAt("/privacy/uses", string(id), "objected", "purpose", v.titles.purpose(id))
 }
 
 // saidPage is what the person said, the latest first.

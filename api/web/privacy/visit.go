@@ -100,6 +100,7 @@ type frame struct {
 	Inside     bool
 	Sections   []section
 	Flash      string // what was just done
+	At         string // what on the page that is about; "": the page
 	Page       any
 }
 
@@ -122,7 +123,7 @@ func sections() []section {
 // render answers with a page.
 func (v *visit) render(status int, name string, data any) error {
 	f := &frame{Page: data, Inside: v.inside}
-	f.Flash, _ = v.site.TakeFlash(v.w, v.r, v.jar)
+	f.Flash, f.At = v.site.TakeFlash(v.w, v.r, v.jar)
 	if v.titles != nil {
 		f.Controller, f.Contact = v.titles.controller.Name, v.titles.controller.Contact
 	}
@@ -152,6 +153,13 @@ func (v *visit) redirect(to string) error {
 func (v *visit) done(to, key string, pairs ...string) error {
 	v.site.PutFlash(v.w, v.jar, page.Flash{Key: key, Pairs: pairs})
 	return v.redirect(to)
+}
+
+// doneAt is done with one of the things on a page: that is where the words stand,
+// and where a browser without JavaScript goes.
+func (v *visit) doneAt(to, at, key string, pairs ...string) error {
+	v.site.PutFlash(v.w, v.jar, page.Flash{Key: key, Pairs: pairs, At: at})
+	return v.redirect(to + "#" + at)
 }
 
 // value is a field of the form, without blanks around it.

@@ -246,8 +246,10 @@ func (tab *Tab) Has(css string) {
 }
 
 // Text is what a person sees of the page: its text, with what its fields hold
-// left out.
-func (tab *Tab) Text() string { return tab.ask(`document.body ? document.body.innerText : ""`) }
+// left out. A space where no line may break is a space.
+func (tab *Tab) Text() string {
+	return strings.ReplaceAll(tab.ask(`document.body ? document.body.innerText : ""`), "\u00a0", " ")
+}
 
 // Value is what a field holds.
 func (tab *Tab) Value(css string) string {

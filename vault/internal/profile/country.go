@@ -22,6 +22,9 @@ MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF
 PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM
 TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW`
 
+// Countries returns the codes that a country is kept as, sorted.
+func Countries() []string { return slices.Clone(countries()) }
+
 // isCountry reports whether code is one of countries().
 func isCountry(code string) bool {
 	_, ok := slices.BinarySearch(countries(), code)
