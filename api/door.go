@@ -120,6 +120,7 @@ type door interface {
 	ExtendRequest(ctx context.Context, c vault.Caller, id privacy.RequestID, reason string) (*vault.Request, error)
 	AnswerRequest(ctx context.Context, c vault.Caller, id privacy.RequestID, what string) (*vault.Request, error)
 	OwnRequests(context.Context, vault.Caller) ([]vault.Request, error)
+	ContestOwn(ctx context.Context, c vault.Caller, field privacy.FieldName, reason string, who *privacy.Actor) (*vault.Contest, error)
 	ObjectOwn(ctx context.Context, c vault.Caller, purpose privacy.PurposeID, reason string, who *privacy.Actor) (*vault.Objection, error)
 	PlaceHold(context.Context, vault.Caller, vault.HoldRequest) (*vault.Hold, error)
 	ReleaseHold(ctx context.Context, c vault.Caller, id privacy.SubjectID, hold *privacy.HoldID) ([]vault.Hold, error)

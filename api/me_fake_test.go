@@ -134,6 +134,10 @@ func (f *fake) OwnRequests(context.Context, vault.Caller) ([]vault.Request, erro
 	return []vault.Request{{ID: privacy.RequestID(record), Kind: vault.RequestObjection, Status: vault.RequestInProgress, ReceivedAt: morning, DueAt: morning}}, f.called("own requests")
 }
 
+func (f *fake) ContestOwn(_ context.Context, _ vault.Caller, field privacy.FieldName, _ string, _ *privacy.Actor) (*vault.Contest, error) {
+	return &vault.Contest{Field: field, Status: vault.RequestInProgress}, f.called("contest")
+}
+
 func (f *fake) ObjectOwn(context.Context, vault.Caller, privacy.PurposeID, string, *privacy.Actor) (*vault.Objection, error) {
 	return &vault.Objection{ConsentResult: vault.ConsentResult{Consent: record, Status: privacy.StatusObjected, Receipt: "a.b.c"}, Absolute: true}, f.called("object")
 }

@@ -232,6 +232,7 @@ func TestNobodyReachesAnybodyElse(t *testing.T) {
 		{"GET", "/v1/consents/" + said + "/receipt", ""},
 		{"POST", "/v1/consents", `{"purpose":"sms-marketing","status":"withdrawn"}`},
 		{"POST", "/v1/me/restriction", `{}`},
+		{"POST", "/v1/me/contests", `{"field":"birthdate"}`},
 		{"DELETE", "/v1/me/restriction", ""},
 		{"DELETE", "/v1/me/erasure", ""},
 		{"POST", "/v1/me/erasure", `{}`},

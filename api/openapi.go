@@ -222,14 +222,15 @@ type personRequestSchema struct{}
 
 // Schema is called by huma.
 func (personRequestSchema) Schema(r huma.Registry) *huma.Schema {
-	three, eight := 3, 8
+	three, nine := 3, 9
 	kinds := make([]any, len(wire.RequestKinds))
 	for i, kind := range wire.RequestKinds {
 		kinds[i] = kind
 	}
-	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &eight,
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &nine,
 		Properties: map[string]*huma.Schema{"kind": {Type: huma.TypeString, Enum: kinds}, "reason": {Type: huma.TypeString},
 			"purpose":       {Type: huma.TypeString, Description: "of an objection"},
+			"field":         {Type: huma.TypeString, Description: "of a contest"},
 			"received_at":   {Type: huma.TypeString, Format: "date-time"},
 			"identity":      {Type: huma.TypeString, Enum: []any{wire.IdentityConfirmed, wire.IdentityAwaiting}},
 			"by":            r.Schema(reflect.TypeFor[wire.Actor](), true, ""),

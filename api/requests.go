@@ -11,7 +11,7 @@ import (
 
 func askFor(x *exchange, in *wire.PersonRequest) (int, *wire.Request, error) {
 	out, err := x.door.EnterRequest(x.ctx, once(x, asked), vault.EnterRequest{Kind: vault.RequestKind(in.Kind), Subject: ref(in.Subject), Reason: in.Reason,
-		Purpose: in.Purpose, Received: moment(in.ReceivedAt), Awaiting: in.Identity == wire.IdentityAwaiting, By: who(in.By), NeverContact: in.NeverContact})
+		Purpose: in.Purpose, Field: in.Field, Received: moment(in.ReceivedAt), Awaiting: in.Identity == wire.IdentityAwaiting, By: who(in.By), NeverContact: in.NeverContact})
 	if err != nil {
 		return 0, nil, err
 	}
@@ -110,6 +110,19 @@ func objected(out *vault.Objection) (int, *wire.Objection) {
 	return http.StatusCreated, &wire.Objection{Consent: out.Consent, Status: out.Status, Receipt: out.Receipt, Absolute: out.Absolute, Request: out.Request}
 }
 
+func contestMe(x *exchange, in *wire.ContestRequest) (int, *wire.Contest, error) {
+	out, err := x.door.ContestOwn(x.ctx, once(x, contested), in.Field, in.Reason, who(in.By))
+	if err != nil {
+		return 0, nil, err
+	}
+	status, answer := contested(out)
+	return status, answer, nil
+}
+
+func contested(out *vault.Contest) (int, *wire.Contest) {
+	return http.StatusCreated, &wire.Contest{Field: out.Field, Status: string(out.Status), Request: out.Request, Since: pointer(out.Since), DueAt: pointer(out.Due)}
+}
+
 func listOwnRequests(x *exchange) (*wire.RequestList, error) {
 	all, err := x.door.OwnRequests(x.ctx, x.caller)
 	if err != nil {
@@ -138,7 +151,7 @@ func (x *exchange) answerRequest(say func(context.Context, vault.Caller, privacy
 
 func requestNow(q *vault.Request) *wire.Request {
 	answer := wire.Request{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), Why: q.Why, Subject: q.Subject, By: q.By, Reason: q.Reason,
-		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Extended: q.Extended,
+		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Field: q.Field, Outcome: q.Outcome, Extended: q.Extended,
 		Identity: q.Identity, Extension: q.Extension, Answer: q.Answer, Never: q.NeverContact, Overdue: q.Overdue}
 	answer.Own, answer.EndedBy = acting(q.Own), acting(q.EndedBy)
 	answer.BeginsAt = pointer(q.BeginsAt)

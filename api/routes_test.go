@@ -47,6 +47,7 @@ var goodBodies = map[string]string{
 	"POST /v1/events/ack":                     `{"event":"evt_1"}`,
 	"POST /v1/webhooks":                       `{"url":"https://hooks.example.org/","types":["consent.withdrawn"]}`,
 	"POST /v1/me/objections":                  `{"purpose":"marketing"}`,
+	"POST /v1/me/contests":                    `{"field":"email"}`,
 	"POST /v1/requests/{id}/identity":         `{"reason":"she showed her passport"}`,
 	"POST /v1/requests/{id}/extend":           `{"reason":"there is much of it"}`,
 	"POST /v1/requests/{id}/complete":         `{"reason":"a copy was sent"}`,

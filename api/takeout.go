@@ -157,7 +157,7 @@ const (
 	rowRecipient = "recipient"
 )
 
-var takeoutHead = []string{"kind", "name", "value", "at", "since", "until", "channel", "origin", "for", "by"}
+var takeoutHead = []string{"kind", "name", "value", "at", "since", "until", "channel", "origin", "for", "by", "contested"}
 
 // takeoutCSV writes a row a thing. A value that is text stands as itself, any other
 // as JSON.
@@ -176,20 +176,24 @@ func takeoutCSV(t *vault.Takeout) ([]byte, error) {
 		for _, h := range v.For {
 			purposes = append(purposes, string(h.Purpose))
 		}
+		contested := ""
+		if v.Contested != nil {
+			contested = when(&v.Contested.Since)
+		}
 		add(rowValue, string(v.Field), wire.Value{Sensitive: v.Value}.RevealText(), when(&v.Observed), when(&v.Recorded), when(pointer(v.Until)),
-			string(v.Channel), string(v.Origin), strings.Join(purposes, " "), actorCell(v.By))
+			string(v.Channel), string(v.Origin), strings.Join(purposes, " "), actorCell(v.By), contested)
 	}
 	for _, p := range t.Past {
-		add(rowPast, string(p.Field), wire.Value{Sensitive: p.Value}.RevealText(), when(&p.Observed), when(&p.Recorded), "", string(p.Channel), string(p.Origin), "", actorCell(p.By))
+		add(rowPast, string(p.Field), wire.Value{Sensitive: p.Value}.RevealText(), when(&p.Observed), when(&p.Recorded), "", string(p.Channel), string(p.Origin), "", actorCell(p.By), "")
 	}
 	for _, c := range t.Consents {
-		add(rowConsent, string(c.Purpose), string(c.Status), when(&c.At), when(&c.Recorded), when(pointer(c.Until)), string(c.Channel), "", joined(c.Fields), actorCell(&c.By))
+		add(rowConsent, string(c.Purpose), string(c.Status), when(&c.At), when(&c.Recorded), when(pointer(c.Until)), string(c.Channel), "", joined(c.Fields), actorCell(&c.By), "")
 	}
 	for _, g := range t.Grounds {
-		add(rowGround, string(g.Purpose), g.Ref, "", when(&g.Since), when(pointer(g.Until)), "", "", "", "")
+		add(rowGround, string(g.Purpose), g.Ref, "", when(&g.Since), when(pointer(g.Until)), "", "", "", "", "")
 	}
 	for _, r := range t.Recipients {
-		add(rowRecipient, string(r.Channel), strconv.FormatUint(r.Reads, 10), "", when(&r.First), when(&r.Last), string(r.Channel), "", joined(r.Purposes), "")
+		add(rowRecipient, string(r.Channel), strconv.FormatUint(r.Reads, 10), "", when(&r.First), when(&r.Last), string(r.Channel), "", joined(r.Purposes), "", "")
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return nil, err

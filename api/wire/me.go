@@ -137,9 +137,16 @@ type OwnValue struct {
 	Origin     privacy.Origin     `json:"origin" enum:"declared,observed,inferred"`
 	Verified   bool               `json:"verified"`
 	Inference  *privacy.Inference `json:"inference,omitempty"`
+	Contested  *OwnContest        `json:"contested,omitempty" doc:"you said that it is not right: nobody is shown it until an officer decides"`
 	By         *Actor             `json:"by,omitempty" doc:"who told it for you"`
 	Until      *time.Time         `json:"until,omitempty"`
 	HeldFor    []Holding          `json:"held_for"`
+}
+
+// OwnContest is a person's contest of a value that a model made.
+type OwnContest struct {
+	Since   time.Time          `json:"since"`
+	Request *privacy.RequestID `json:"request,omitempty"`
 }
 
 // Holding is a purpose that a value is held for.

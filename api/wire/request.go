@@ -19,11 +19,12 @@ type PersonRequest struct {
 	Kind    string
 	Subject Subject
 	Reason  string
-	// All below may be left out: the purpose of an objection, when the request came,
+	// All below may be left out: the purpose of an objection, the field of a contest, when the request came,
 	// whether it is known that it is the person's, which it is unless it is said
 	// to be IdentityAwaiting, who asked for the person, and of an erasure that they are
 	// never to be contacted again.
 	Purpose      privacy.PurposeID
+	Field        privacy.FieldName
 	ReceivedAt   *time.Time
 	Identity     string
 	By           *Actor
@@ -37,13 +38,16 @@ const (
 )
 
 // RequestKinds are what a person can ask for by letter or phone.
-var RequestKinds = []string{"access", "rectification", "erasure", "restriction", "portability", "objection"}
+var RequestKinds = []string{"access", "rectification", "erasure", "restriction", "portability", "objection", "contest"}
 
 // MarshalJSONTo writes the kind, the person as subject, and the reason.
 func (a PersonRequest) MarshalJSONTo(enc *jsontext.Encoder) error {
 	var more []jsontext.Token
 	if a.Purpose != "" {
 		more = append(more, jsontext.String("purpose"), jsontext.String(string(a.Purpose)))
+	}
+	if a.Field != "" {
+		more = append(more, jsontext.String("field"), jsontext.String(string(a.Field)))
 	}
 	if a.ReceivedAt != nil {
 		more = append(more, jsontext.String("received_at"), jsontext.String(a.ReceivedAt.Format(time.RFC3339Nano)))
@@ -81,6 +85,8 @@ func (a *PersonRequest) UnmarshalJSONFrom(dec *jsontext.Decoder) (err error) {
 			}
 		case "purpose":
 			a.Purpose = privacy.PurposeID(text)
+		case "field":
+			a.Field = privacy.FieldName(text)
 		case "identity":
 			a.Identity = text
 		case "received_at":
@@ -104,6 +110,7 @@ func (a *PersonRequest) Check() []FieldError {
 	c.valid("kind", a.Kind == "" || slices.Contains(RequestKinds, a.Kind), "is one of "+strings.Join(RequestKinds, ", "))
 	c.valid("identity", slices.Contains([]string{"", IdentityConfirmed, IdentityAwaiting}, a.Identity), "is confirmed or awaiting")
 	c.valid("purpose", (a.Kind == "objection") == (a.Purpose != ""), "goes with an objection, and an objection with one")
+	c.valid("field", (a.Kind == "contest") == (a.Field != ""), "goes with a contest, and a contest with one")
 	c.valid("never_contact", !a.NeverContact || a.Kind == "erasure", "goes with an erasure")
 	a.By.check(&c, "by")
 	c.must("subject", !a.Subject.IsZero())
@@ -134,6 +141,32 @@ type Objection struct {
 	Receipt  string                `json:"receipt"`
 	Absolute bool                  `json:"absolute" doc:"it is to direct marketing, and nobody weighs it"`
 	Request  *privacy.RequestID    `json:"request,omitempty"`
+}
+
+// ContestRequest says that what a model worked out of a field is not right (Arts. 16,
+// 18(1)(a)).
+type ContestRequest struct {
+	Field  privacy.FieldName `json:"field"`
+	Reason string            `json:"reason,omitempty"`
+	By     *Actor            `json:"by,omitempty"`
+}
+
+// Check names what is missing.
+func (r *ContestRequest) Check() []FieldError {
+	var c check
+	c.must("field", r.Field != "")
+	r.By.check(&c, "by")
+	return c.errs
+}
+
+// Contest is what became of a contest: nobody is shown what the model made until an
+// officer decided on the request, which a session of a channel is not told.
+type Contest struct {
+	Field   privacy.FieldName  `json:"field"`
+	Status  string             `json:"status" enum:"in_progress"`
+	Request *privacy.RequestID `json:"request,omitempty"`
+	Since   *time.Time         `json:"since,omitempty"`
+	DueAt   *time.Time         `json:"due_at,omitempty"`
 }
 
 // HoldRequest forbids that a person is erased, who is named as in a PersonRequest.
@@ -244,7 +277,7 @@ func aboutOf(dec *jsontext.Decoder, withKind bool, more func(name string, raw []
 // Request is a request of or about a person.
 type Request struct {
 	Request     privacy.RequestID  `json:"request"`
-	Kind        string             `json:"kind" enum:"access,rectification,erasure,restriction,portability,objection,retention"`
+	Kind        string             `json:"kind" enum:"access,rectification,erasure,restriction,portability,objection,contest,retention"`
 	Status      string             `json:"status" enum:"received,awaiting_identity,in_progress,blocked,completed,refused,withdrawn"`
 	Why         string             `json:"why,omitempty" doc:"what is in the way"`
 	Subject     *privacy.SubjectID `json:"subject,omitempty" doc:"as long as there is anybody to name"`
@@ -259,6 +292,8 @@ type Request struct {
 	Kept        []Kept             `json:"kept,omitempty" doc:"what an erasure leaves, and why"`
 	Certificate string             `json:"certificate,omitempty" doc:"compact JWS, typ erasure-certificate+jwt"`
 	Purpose     privacy.PurposeID  `json:"purpose,omitempty" doc:"of an objection"`
+	Field       privacy.FieldName  `json:"field,omitempty" doc:"of a contest"`
+	Outcome     string             `json:"outcome,omitempty" enum:"upheld,overruled,replaced" doc:"of a contest that is over"`
 	Own         *Actor             `json:"own,omitempty" doc:"who asked: the person, or who acted for them"`
 	EndedBy     *Actor             `json:"ended_by,omitempty" doc:"who took it back"`
 	Never       bool               `json:"never_contact,omitzero" doc:"of an erasure: hashes stay, so that no advertising follows"`

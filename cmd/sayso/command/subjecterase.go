@@ -112,6 +112,13 @@ func waitFor(ctx context.Context, c *client.Client, q *wire.Request) (*wire.Requ
 
 func showRequest(w io.Writer, q *wire.Request) error {
 	fmt.Fprintf(w, "Request %s: %s, received %s, due %s.\n", q.Request, q.Status, q.ReceivedAt.Format(time.DateOnly), q.DueAt.Format(time.DateOnly))
+	if q.Field != "" {
+		over := ""
+		if q.Outcome != "" {
+			over = "; it was " + q.Outcome
+		}
+		fmt.Fprintf(w, "It contests what a model made of %s%s.\n", q.Field, over)
+	}
 	if q.Why != "" {
 		fmt.Fprintf(w, "%s%s.\n", strings.ToUpper(q.Why[:1]), q.Why[1:])
 	}

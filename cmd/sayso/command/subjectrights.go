@@ -170,7 +170,7 @@ ID, or by one identifier on stdin.`,
 
 func newSubjectRequest() *cobra.Command {
 	var in wire.PersonRequest
-	var purpose, received, request string
+	var purpose, field, received, request string
 	var awaiting bool
 	var asks actorFlags
 	said := map[string]*string{}
@@ -181,7 +181,8 @@ func newSubjectRequest() *cobra.Command {
 clock: a month from when it came. With --awaiting nothing is done until --identity
 says how it is known that it is the person. --request names one that was entered:
 --extend takes two more months, --complete says what was done, --refuse why not; of
-an objection --refuse means that it is overruled. --by says who wrote for the person,
+an objection or a contest --refuse means that it is overruled, and of a contest
+--complete that what the model made goes. --by says who wrote for the person,
 and --never-contact of an erasure that they want no advertising ever after. Without
 anything it lists them all: those that are open first, by the day they are due.`,
 		Example: `  echo '{"email": "ana@example.org"}' | sayso subject request --kind access --reason "She wants a copy" --received 2026-03-01 --awaiting
@@ -203,6 +204,7 @@ anything it lists them all: those that are open first, by the day they are due.`
 			if in.Reason == "" {
 				return misuse("--reason is missing: what was asked for")
 			}
+			in.Field = privacy.FieldName(field)
 			if in.Purpose = privacy.PurposeID(purpose); received != "" {
 				at, err := moment("received", received)
 				if err != nil {
@@ -232,6 +234,7 @@ anything it lists them all: those that are open first, by the day they are due.`
 	cmd.Flags().StringVar(&in.Kind, "kind", "", strings.Join(wire.RequestKinds, ", "))
 	cmd.Flags().StringVar(&in.Reason, "reason", "", "what was asked for; it is gone with the person")
 	cmd.Flags().StringVar(&purpose, "purpose", "", "what is objected to")
+	cmd.Flags().StringVar(&field, "field", "", "what of that a model made is contested")
 	cmd.Flags().StringVar(&received, "received", "", "when it came, as 2026-03-01; by default now")
 	cmd.Flags().BoolVar(&awaiting, "awaiting", false, "it is not known yet whether it is the person")
 	cmd.Flags().BoolVar(&in.NeverContact, "never-contact", false, "of an erasure: leave a keyed hash of each identifier, so that no advertising follows")
