@@ -62,7 +62,7 @@ func TestAContestOverHTTP(t *testing.T) {
 			t.Errorf("%s lacks %s: %s", name, member, raw)
 		}
 	}
-	if !strings.Contains(table, ",inferred,hints,"+made["since"].(string)+"\n") {
+	if !strings.Contains(table, ",inferred,hints,,"+made["since"].(string)+"\n") {
 		t.Errorf("the table: %s", table)
 	}
 
