@@ -216,18 +216,18 @@ func (lookupSchema) Schema(huma.Registry) *huma.Schema {
 		Properties: map[string]*huma.Schema{"reason": {Type: huma.TypeString}}, AdditionalProperties: true}
 }
 
-// personRequestSchema describes wire.PersonRequest: beside kind and reason a
+// personRequestSchema describes wire.PersonRequest: beside kind a
 // subject, or one identifier.
 type personRequestSchema struct{}
 
 // Schema is called by huma.
 func (personRequestSchema) Schema(r huma.Registry) *huma.Schema {
-	three, nine := 3, 9
+	two, nine := 2, 9
 	kinds := make([]any, len(wire.RequestKinds))
 	for i, kind := range wire.RequestKinds {
 		kinds[i] = kind
 	}
-	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind", "reason"}, MinProperties: &three, MaxProperties: &nine,
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"kind"}, MinProperties: &two, MaxProperties: &nine,
 		Properties: map[string]*huma.Schema{"kind": {Type: huma.TypeString, Enum: kinds}, "reason": {Type: huma.TypeString},
 			"purpose":       {Type: huma.TypeString, Description: "of an objection"},
 			"field":         {Type: huma.TypeString, Description: "of a contest"},

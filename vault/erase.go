@@ -18,7 +18,7 @@ import (
 // EraseRequest asks for a person to be erased (Art. 17).
 type EraseRequest struct {
 	Subject SubjectRef     // not looked at in a session of the person
-	Reason  string         // why; gone with the person. People need give none
+	Reason  string         // why; gone with the person. May be empty
 	By      *privacy.Actor // who asks for the person; nil: who the session is for, or not known
 	// NeverContact leaves one keyed hash of each identifier, and with it a no to
 	// direct marketing for whoever is captured with it later.
@@ -48,10 +48,8 @@ func (v *Vault) Erase(ctx context.Context, by Caller, req EraseRequest) (*Reques
 		who.own = &asks
 		req.Subject, who.reason, err = SubjectRef{ID: by.session.Subject}, req.Reason, checkWords(req.Reason, who.own)
 	} else {
-		who.asked = req.By
-		if who.reason, err = reasonOf(req.Reason); err == nil {
-			err = checkWords("", req.By)
-		}
+		who.asked, who.reason = req.By, strings.TrimSpace(req.Reason)
+		err = checkWords(who.reason, req.By)
 	}
 	if err != nil {
 		return nil, err

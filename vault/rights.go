@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sayso-vault/sayso/keys"
@@ -35,7 +36,7 @@ var longer = privacy.Period{Months: 2}
 type EnterRequest struct {
 	Kind    RequestKind
 	Subject SubjectRef
-	Reason  string            // what was asked for, in a sentence; gone with the person
+	Reason  string            // what was asked for, in a sentence; gone with the person. May be empty
 	Purpose privacy.PurposeID // of an objection
 	Field   privacy.FieldName // of a contest
 	// Received is when it came: the time to answer runs from then. Zero: now.
@@ -185,11 +186,8 @@ func (v *Vault) EnterRequest(ctx context.Context, by Caller, req EnterRequest) (
 	if !slices.Contains(RequestKinds, req.Kind) {
 		return nil, invalid("kind", "invalid_value", "expected access, rectification, erasure, restriction, portability, objection or contest")
 	}
-	reason, err := reasonOf(req.Reason)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkWords("", req.By); err != nil {
+	reason := strings.TrimSpace(req.Reason)
+	if err := checkWords(reason, req.By); err != nil {
 		return nil, err
 	}
 	if req.NeverContact && req.Kind != RequestErasure {
@@ -219,8 +217,10 @@ func (v *Vault) EnterRequest(ctx context.Context, by Caller, req EnterRequest) (
 	q := &requestRecord{ID: privacy.NewRequestID(now), Kind: req.Kind, Status: RequestAwaiting, Officer: by.Client.Officer, Received: received,
 		Due: answerWithin.After(received), Subject: id, Purpose: req.Purpose, Field: req.Field, Own: req.By, NeverAgain: req.NeverContact}
 	err = v.onRequest(ctx, id, func(tx store.Tx, p *person) error {
-		if q.Reason, err = p.sealReason(v, q, reason); err != nil {
-			return err
+		if reason != "" {
+			if q.Reason, err = p.sealReason(v, q, reason); err != nil {
+				return err
+			}
 		}
 		if err := v.noteRight(tx, p, q, "entered", by.Client.Officer, reason, rowDigest{}); err != nil {
 			return err

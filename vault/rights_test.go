@@ -18,6 +18,27 @@ var rightsRegister = strings.NewReplacer("channels:\n", `  - {id: statistics, ti
 channels:
 `, "purposes: [order-fulfilment, sms-marketing], captures", "purposes: [order-fulfilment, sms-marketing, statistics, advertising], captures").Replace(sessionsRegister)
 
+// Who asks for what is theirs need not say why, and an officer who enters it need
+// not make up a reason.
+func TestNobodyHasToSayWhy(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: rightsRegister})
+	for _, kind := range []vault.RequestKind{vault.RequestAccess, vault.RequestRectification, vault.RequestErasure, vault.RequestRestriction, vault.RequestPortability} {
+		for _, awaiting := range []bool{true, false} {
+			ana := v.As("store").Capture(map[string]any{"given_name": "Anahita"})
+			q, err := v.EnterRequest(t.Context(), v.Officer, vault.EnterRequest{Kind: kind, Subject: ana, Reason: " ", Awaiting: awaiting})
+			if err != nil {
+				t.Errorf("%s, awaiting %v: %v", kind, awaiting, err)
+				continue
+			}
+			if got, err := v.Request(t.Context(), v.Officer, q.ID); err != nil || got.Reason != "" {
+				t.Errorf("%s, awaiting %v: shown with reason %q, %v", kind, awaiting, got.Reason, err)
+			}
+		}
+	}
+	_, err := v.EnterRequest(t.Context(), v.Officer, vault.EnterRequest{Kind: vault.RequestAccess, Subject: v.As("store").Capture(map[string]any{"given_name": "Anahita"}), Reason: strings.Repeat("x", 501)})
+	refusedWith(t, err, vault.CodeInvalidRequest)
+}
+
 // An objection to advertising is absolute. One to statistics holds until an officer
 // decides against it, with reasons that the person is told; what they said before
 // stands.

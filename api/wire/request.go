@@ -18,11 +18,11 @@ import (
 type PersonRequest struct {
 	Kind    string
 	Subject Subject
-	Reason  string
-	// All below may be left out: the purpose of an objection, the field of a contest, when the request came,
-	// whether it is known that it is the person's, which it is unless it is said
-	// to be IdentityAwaiting, who asked for the person, and of an erasure that they are
-	// never to be contacted again.
+	// All below may be left out: why, because a person need not say; the purpose of
+	// an objection, the field of a contest, when the request came, whether it is known
+	// that it is the person's, which it is unless it is said to be IdentityAwaiting, who
+	// asked for the person, and of an erasure that they are never to be contacted again.
+	Reason       string
 	Purpose      privacy.PurposeID
 	Field        privacy.FieldName
 	ReceivedAt   *time.Time
@@ -114,7 +114,6 @@ func (a *PersonRequest) Check() []FieldError {
 	c.valid("never_contact", !a.NeverContact || a.Kind == "erasure", "goes with an erasure")
 	a.By.check(&c, "by")
 	c.must("subject", !a.Subject.IsZero())
-	c.must("reason", a.Reason != "")
 	return c.errs
 }
 
@@ -221,7 +220,10 @@ func about(enc *jsontext.Encoder, kind string, who Subject, reason string, more 
 		tokens = append(tokens, jsontext.String("kind"), jsontext.String(kind))
 	}
 	tokens = append(tokens, more...)
-	for _, t := range append(tokens, jsontext.String("reason"), jsontext.String(reason), jsontext.String("subject")) {
+	if reason != "" {
+		tokens = append(tokens, jsontext.String("reason"), jsontext.String(reason))
+	}
+	for _, t := range append(tokens, jsontext.String("subject")) {
 		if err := enc.WriteToken(t); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func newSubjectErase() *cobra.Command {
 	var wait, never bool
 	var asks actorFlags
 	cmd := &cobra.Command{
-		Use:   "erase [sub_…] --reason R",
+		Use:   "erase [sub_…]",
 		Short: "Erase a person, but for what a law demands",
 		Long: `erase asks for a person's erasure (Art. 17). The person is named by ID, or by one
 identifier on stdin. When it returns, nothing of them is released any more, and
@@ -55,9 +55,6 @@ the request until it is released (` + "`sayso subject hold`" + `).`,
 					return err
 				}
 			} else {
-				if reason == "" {
-					return misuse("--reason is missing: why the person is erased")
-				}
 				who, err := readSubject(cmd, args)
 				if err != nil {
 					return err

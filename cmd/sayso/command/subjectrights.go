@@ -201,9 +201,6 @@ anything it lists them all: those that are open first, by the day they are due.`
 			if in.Kind == "" {
 				return listRequests(cmd, c)
 			}
-			if in.Reason == "" {
-				return misuse("--reason is missing: what was asked for")
-			}
 			in.Field = privacy.FieldName(field)
 			if in.Purpose = privacy.PurposeID(purpose); received != "" {
 				at, err := moment("received", received)
