@@ -223,6 +223,9 @@ func (c *Client) exchange(r *http.Request, out any, patience time.Duration) erro
 	defer quiet.Stop()
 	resp, err := sender.Do(r.WithContext(ctx))
 	if err != nil {
+		if at, ok := errors.AsType[*url.Error](err); ok { // the address may hold what opens something
+			err = fmt.Errorf("%s://%s: %w", r.URL.Scheme, r.URL.Host, at.Err)
+		}
 		return fmt.Errorf("asking the vault: %w", &lost{err})
 	}
 	defer resp.Body.Close()

@@ -157,10 +157,14 @@ func (p *Person) Proof(ctx context.Context, id privacy.DecisionID) (jsontext.Val
 }
 
 // Export returns the person's data as it is: scope access or portable, in format
-// json, csv or schemaorg.
-func (p *Person) Export(ctx context.Context, scope, format string) ([]byte, error) {
+// json, csv or schemaorg. by is who acts for them, nil for nobody.
+func (p *Person) Export(ctx context.Context, scope, format string, by *wire.Actor) ([]byte, error) {
 	var out []byte
-	err := p.c.do(ctx, call{method: http.MethodGet, path: "/v1/me/export", query: url.Values{"scope": {scope}, "format": {format}}, out: &out})
+	what := call{method: http.MethodGet, path: "/v1/me/export", query: url.Values{"scope": {scope}, "format": {format}}, out: &out}
+	if by != nil {
+		what.method, what.in = http.MethodPost, &wire.Acting{By: by}
+	}
+	err := p.c.do(ctx, what)
 	return out, err
 }
 
@@ -169,10 +173,10 @@ func (p *Person) Restrict(ctx context.Context, in *wire.Why) (*wire.Restriction,
 	return post[wire.Restriction](ctx, p.c, "/v1/me/restriction", in)
 }
 
-// Lift ends a restriction.
-func (p *Person) Lift(ctx context.Context) (*wire.Restriction, error) {
+// Lift ends a restriction. by is who acts for the person, nil for nobody.
+func (p *Person) Lift(ctx context.Context, by *wire.Actor) (*wire.Restriction, error) {
 	out := new(wire.Restriction)
-	if err := p.c.do(ctx, call{method: http.MethodDelete, path: "/v1/me/restriction", out: out}); err != nil {
+	if err := p.c.do(ctx, call{method: http.MethodDelete, path: "/v1/me/restriction", in: &wire.Acting{By: by}, out: out}); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -189,10 +193,11 @@ func (p *Person) Erase(ctx context.Context, in *wire.Leave) (*wire.OwnErasure, e
 	return post[wire.OwnErasure](ctx, p.c, "/v1/me/erasure", in)
 }
 
-// TakeBackErasure takes back an erasure that has not begun.
-func (p *Person) TakeBackErasure(ctx context.Context) (*wire.RequestStatus, error) {
+// TakeBackErasure takes back an erasure that has not begun. by is who acts for the
+// person, nil for nobody.
+func (p *Person) TakeBackErasure(ctx context.Context, by *wire.Actor) (*wire.RequestStatus, error) {
 	out := new(wire.RequestStatus)
-	if err := p.c.do(ctx, call{method: http.MethodDelete, path: "/v1/me/erasure", out: out}); err != nil {
+	if err := p.c.do(ctx, call{method: http.MethodDelete, path: "/v1/me/erasure", in: &wire.Acting{By: by}, out: out}); err != nil {
 		return nil, err
 	}
 	return out, nil

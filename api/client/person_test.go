@@ -27,7 +27,7 @@ func TestAPersonComesWithASession(t *testing.T) {
 	for token, do := range map[string]func(*client.Person) error{
 		"":         func(p *client.Person) error { _, err := p.Enter(t.Context(), "once"); return err },
 		"sst_ana":  func(p *client.Person) error { _, err := p.Me(t.Context()); return err },
-		"sst_over": func(p *client.Person) error { _, err := p.Lift(t.Context()); return err },
+		"sst_over": func(p *client.Person) error { _, err := p.Lift(t.Context(), nil); return err },
 	} {
 		p, err := client.NewPerson(client.PersonConfig{URL: d.URL, Session: token})
 		if err != nil {

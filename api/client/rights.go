@@ -49,6 +49,6 @@ func (c *Client) SayOfRequest(ctx context.Context, id privacy.RequestID, word, r
 
 // OpenSession opens a session of a person: a token for the channel, a one-time link
 // for the person.
-func (c *Client) OpenSession(ctx context.Context, who wire.Subject) (*wire.OpenedSession, error) {
-	return post[wire.OpenedSession](ctx, c, "/v1/subject-sessions", &wire.SessionRequest{Subject: who})
+func (c *Client) OpenSession(ctx context.Context, in *wire.SessionRequest) (*wire.OpenedSession, error) {
+	return post[wire.OpenedSession](ctx, c, "/v1/subject-sessions", in)
 }

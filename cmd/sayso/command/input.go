@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,10 @@ func readInput(cmd *cobra.Command, file, what string) ([]byte, error) {
 	} else if isTerminal(in) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Type %s, then Ctrl-D:\n", what)
 	}
-	b, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	b, err := unlessInterrupted(cmd.Context(), func() ([]byte, error) { return io.ReadAll(io.LimitReader(in, maxInput+1)) })
+	if errors.Is(err, context.Canceled) {
+		return nil, err
+	}
 	if err == nil && len(b) > maxInput {
 		err = errors.New("it is too large")
 	}
@@ -39,6 +43,26 @@ func readInput(cmd *cobra.Command, file, what string) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", what, err)
 	}
 	return b, nil
+}
+
+// unlessInterrupted reads something, and returns early if ctx ends: a read of a
+// terminal or a pipe does not.
+func unlessInterrupted(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type got struct {
+		text []byte
+		err  error
+	}
+	done := make(chan got, 1)
+	go func() {
+		text, err := read()
+		done <- got{text, err}
+	}()
+	select {
+	case all := <-done:
+		return all.text, all.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // readJSON reads a JSON text strictly into a shape. What is wrong with it is

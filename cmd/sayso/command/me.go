@@ -125,8 +125,12 @@ func helpful(err error) error {
 func tellPerson(cmd *cobra.Command, out any, human func(w *bytes.Buffer)) error {
 	return answer(cmd, out, func(w io.Writer) error {
 		var text bytes.Buffer
+		var whole []byte
 		human(&text)
-		_, err := w.Write(text.Bytes())
+		for line := range bytes.Lines(text.Bytes()) { // what was set in columns may end in blanks
+			whole = append(append(whole, bytes.TrimRight(line, " \n")...), '\n')
+		}
+		_, err := w.Write(whole)
 		return err
 	})
 }
@@ -141,7 +145,7 @@ func agreed(cmd *cobra.Command, yes bool, to string) error {
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "Type yes to %s: ", to)
 	typed, err := readLine(cmd.Context(), cmd.InOrStdin())
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if typed != "yes" {
@@ -150,39 +154,27 @@ func agreed(cmd *cobra.Command, yes bool, to string) error {
 	return nil
 }
 
-// readLine reads a line that a person types, and returns early if ctx ends: a read of
-// a terminal does not.
+// readLine reads a line that a person types.
 func readLine(ctx context.Context, in io.Reader) (string, error) {
-	type typed struct {
-		text string
-		err  error
-	}
-	line := make(chan typed, 1)
-	go func() {
+	text, err := unlessInterrupted(ctx, func() ([]byte, error) {
 		var text []byte
 		one := make([]byte, 1) // no more than the line, what follows is for who comes next
 		for len(text) < maxTyped {
 			n, err := in.Read(one)
 			if n == 1 && one[0] == '\n' {
-				break
+				return text, nil
 			}
 			text = append(text, one[:n]...)
+			if err == io.EOF && len(text) > 0 {
+				return text, nil
+			}
 			if err != nil {
-				if err == io.EOF && len(text) > 0 {
-					err = nil
-				}
-				line <- typed{string(text), err}
-				return
+				return nil, err
 			}
 		}
-		line <- typed{string(text), nil}
-	}()
-	select {
-	case got := <-line:
-		return strings.TrimSpace(got.text), got.err
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
+		return text, nil
+	})
+	return strings.TrimSpace(string(text)), err
 }
 
 // maxTyped bounds a line that is read, in bytes.
@@ -234,17 +226,4 @@ func because(cmd *cobra.Command, file string) (string, error) {
 	}
 	text, err := readInput(cmd, file, "your reason")
 	return strings.TrimSpace(string(text)), err
-}
-
-// actorFlags are who acts for a person.
-func actorFlag(cmd *cobra.Command, by *string) {
-	cmd.Flags().StringVar(by, "by", "", "who says so: guardian or agent (default: the person)")
-	completes(cmd, map[string]completer{"by": among(privacy.BySubject, privacy.ByGuardian, privacy.ByAgent)})
-}
-
-func actorOf(by string) *wire.Actor {
-	if by == "" {
-		return nil
-	}
-	return &wire.Actor{Role: privacy.Role(by)}
 }

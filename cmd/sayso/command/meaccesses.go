@@ -75,7 +75,10 @@ func showAccesses(w *bytes.Buffer, all []wire.OwnAccess, own, each bool) {
 		for _, g := range groups {
 			when := g.times[0].UTC().Format("15:04")
 			if n := len(g.times); n > 1 {
-				when = fmt.Sprintf("%d times, %s to %s", n, g.times[n-1].UTC().Format("15:04"), when)
+				if first := g.times[n-1].UTC().Format("15:04"); first != when {
+					when = first + " to " + when
+				}
+				when = fmt.Sprintf("%d times, %s", n, when)
 			}
 			fmt.Fprintf(w, "  %s\n      %s; %s\n", g.words, when, g.last)
 		}
@@ -134,6 +137,9 @@ func lookInWords(a *wire.OwnAccess) string {
 	}
 	if less {
 		b.WriteString("; saw a part of " + names(a.Masked))
+	}
+	for _, who := range actedFor(a.By) {
+		b.WriteString("; " + who)
 	}
 	if a.Reason != "" {
 		b.WriteString("; the reason given: " + neutral(a.Reason))

@@ -15,7 +15,8 @@ import (
 )
 
 func (o *me) erase() *cobra.Command {
-	var reasonFile, by string
+	var reasonFile string
+	var by actorFlags
 	var yes, dryRun, never bool
 	cmd := &cobra.Command{
 		Use:   "erase",
@@ -32,6 +33,10 @@ far it is, also when your session is over: keep it ("sayso me status").`,
 		RunE: o.as(func(cmd *cobra.Command, p *client.Person, _ []string) error {
 			if forMachines(cmd) && !yes && !dryRun {
 				return misuse("with -o json nobody is asked: --yes says it, and --dry-run shows before what would remain")
+			}
+			who, err := by.actor()
+			if err != nil {
+				return err
 			}
 			reason, err := because(cmd, reasonFile)
 			if err != nil {
@@ -50,7 +55,7 @@ far it is, also when your session is over: keep it ("sayso me status").`,
 			if err := agreed(cmd, yes, "have everything deleted"); err != nil {
 				return err
 			}
-			out, err := p.Erase(cmd.Context(), &wire.Leave{Reason: reason, By: actorOf(by), NeverContact: never})
+			out, err := p.Erase(cmd.Context(), &wire.Leave{Reason: reason, By: who, NeverContact: never})
 			if err != nil {
 				return err
 			}
@@ -68,7 +73,7 @@ far it is, also when your session is over: keep it ("sayso me status").`,
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only tell what would remain")
 	cmd.Flags().BoolVar(&never, "never-contact", false, "and never be sent advertising again, for which a fingerprint of each address and number stays")
 	cmd.Flags().StringVar(&reasonFile, "reason-file", "", "file of your reason (- for stdin)")
-	actorFlag(cmd, &by)
+	by.add(cmd)
 	return cmd
 }
 
@@ -97,11 +102,11 @@ func showWhatRemains(w *bytes.Buffer, p *wire.ErasurePreview, never bool) {
 	if p.Held {
 		fmt.Fprintln(w, "At the moment your data must not be deleted, because of a legal claim. Your wish is kept, and done when the claim is over; until then nobody is shown anything.")
 	}
-	if told := slices.DeleteFunc(texts(p.Told), func(id string) bool { return id == "sayso.me" }); len(told) > 0 {
+	if told := slices.DeleteFunc(texts(p.Told), func(id string) bool { return id == ownChannel }); len(told) > 0 {
 		fmt.Fprintf(w, "Those who were shown something of you are told: %s.\n", names(told))
 	}
 	if p.KeyBackupDays > 0 {
-		fmt.Fprintf(w, "Copies for emergencies can be opened for %s more, and then by nobody.\n", count(p.KeyBackupDays, "day"))
+		fmt.Fprintf(w, "Copies for emergencies can be opened for %s, and then by nobody.\n", count(p.KeyBackupDays, "more day"))
 	}
 	if never {
 		fmt.Fprintf(w, "So that no advertising follows, %s of your addresses and numbers would stay. Nobody can read you from them.\n", count(p.NeverContact, "fingerprint"))
@@ -116,7 +121,8 @@ func showKept(w *bytes.Buffer, all []wire.Kept) {
 }
 
 func (o *me) takeBack() *cobra.Command {
-	return &cobra.Command{
+	var by actorFlags
+	cmd := &cobra.Command{
 		Use:        "take-back",
 		Short:      "Take back a deletion that has not begun",
 		Long:       `take-back ends an erasure that waits for its period of grace: all stays as it was.`,
@@ -124,7 +130,11 @@ func (o *me) takeBack() *cobra.Command {
 		Args:       cobra.NoArgs,
 		SuggestFor: []string{"takeback", "keep", "stay", "undo"},
 		RunE: o.as(func(cmd *cobra.Command, p *client.Person, _ []string) error {
-			out, err := p.TakeBackErasure(cmd.Context())
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
+			out, err := p.TakeBackErasure(cmd.Context(), who)
 			if err != nil {
 				return err
 			}
@@ -133,6 +143,8 @@ func (o *me) takeBack() *cobra.Command {
 			})
 		}),
 	}
+	by.add(cmd)
+	return cmd
 }
 
 func (o *me) status() *cobra.Command {

@@ -57,7 +57,7 @@ purpose any more, in no channel.`},
 }
 
 func (o *me) say(status privacy.ConsentStatus) *cobra.Command {
-	var by string
+	var by actorFlags
 	var yes bool
 	var receipt keeper
 	is := sayings[status]
@@ -70,7 +70,11 @@ The receipt is signed; anyone can check it. --receipt keeps it in a file.`,
 		Example: "  sayso me " + is.verb + " sms-marketing --receipt receipt.jwt",
 		Args:    cobra.ExactArgs(1),
 		RunE: o.as(func(cmd *cobra.Command, p *client.Person, args []string) error {
-			in := wire.Consent{Purpose: privacy.PurposeID(args[0]), Status: status, Method: "command_line", By: actorOf(by)}
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
+			in := wire.Consent{Purpose: privacy.PurposeID(args[0]), Status: status, Method: "command_line", By: who}
 			if err := receipt.free(); err != nil {
 				return fmt.Errorf("%w; nothing was done", err)
 			}
@@ -94,7 +98,7 @@ The receipt is signed; anyone can check it. --receipt keeps it in a file.`,
 			})
 		}),
 	}
-	actorFlag(cmd, &by)
+	by.add(cmd)
 	receipt.flags(cmd, "receipt", "the receipt")
 	if status == privacy.StatusGiven {
 		cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: the notice was read")
@@ -166,7 +170,8 @@ func saidSo(cmd *cobra.Command, p *client.Person, receipt *keeper, out any, id p
 }
 
 func (o *me) object() *cobra.Command {
-	var reasonFile, by string
+	var reasonFile string
+	var by actorFlags
 	var receipt keeper
 	cmd := &cobra.Command{
 		Use:   "object PURPOSE",
@@ -179,6 +184,10 @@ What is particular about your situation may stand in --reason-file.`,
   echo "My situation is a rare one" | sayso me object statistics --reason-file -`,
 		Args: cobra.ExactArgs(1),
 		RunE: o.as(func(cmd *cobra.Command, p *client.Person, args []string) error {
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
 			reason, err := because(cmd, reasonFile)
 			if err != nil {
 				return err
@@ -186,7 +195,7 @@ What is particular about your situation may stand in --reason-file.`,
 			if err := receipt.free(); err != nil {
 				return fmt.Errorf("%w; nothing was done", err)
 			}
-			out, err := p.Object(cmd.Context(), &wire.ObjectionRequest{Purpose: privacy.PurposeID(args[0]), Reason: reason, By: actorOf(by)})
+			out, err := p.Object(cmd.Context(), &wire.ObjectionRequest{Purpose: privacy.PurposeID(args[0]), Reason: reason, By: who})
 			if err != nil {
 				return err
 			}
@@ -201,7 +210,7 @@ What is particular about your situation may stand in --reason-file.`,
 		}),
 	}
 	cmd.Flags().StringVar(&reasonFile, "reason-file", "", "file of your reason (- for stdin)")
-	actorFlag(cmd, &by)
+	by.add(cmd)
 	receipt.flags(cmd, "receipt", "the receipt")
 	return cmd
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -77,15 +78,16 @@ func chosen(all []wire.Session, word string) (ids []privacy.SessionID, err error
 }
 
 func sessionInWords(s *wire.Session) string {
+	words := neutral(s.How)
 	switch {
 	case s.How == "link":
-		return "through a link of " + string(s.Channel)
+		words = "through a link of " + string(s.Channel)
 	case s.Channel != "":
-		return "opened by " + string(s.Channel)
+		words = "opened by " + string(s.Channel)
 	case s.How == "code":
-		return "logged in with a code"
+		words = "logged in with a code"
 	case s.How == "openid":
-		return "logged in with a customer account"
+		words = "logged in with a customer account"
 	}
-	return neutral(s.How)
+	return strings.Join(append([]string{words}, actedFor(s.By)...), ", ")
 }

@@ -9,7 +9,11 @@ import (
 
 	"github.com/sayso-vault/sayso/api/client"
 	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
+
+// ownChannel stands in the place of a channel where the person acted themselves.
+const ownChannel = "sayso.me"
 
 func (o *me) show() *cobra.Command {
 	return &cobra.Command{
@@ -71,7 +75,12 @@ func showOwnValue(w *bytes.Buffer, v *wire.OwnValue, lang string) {
 			how = fmt.Sprintf("inferred by the model %s %s, for", neutral(v.Inference.Model), neutral(v.Inference.Version))
 		}
 	}
-	words = append(words, fmt.Sprintf("%s %s on %s", how, v.Channel, day(v.ObservedAt)))
+	where := fmt.Sprintf("%s %s on %s", how, v.Channel, day(v.ObservedAt))
+	if v.Channel == ownChannel {
+		where = "told here on " + day(v.ObservedAt)
+	}
+	words = append(words, where)
+	words = append(words, actedFor(v.By)...)
 	if v.Verified {
 		words = append(words, "verified")
 	}
@@ -118,6 +127,14 @@ func showOwnPurpose(w *bytes.Buffer, p *wire.OwnPurpose, lang string) {
 	if len(may) > 0 {
 		fmt.Fprintf(w, "      you may: %s\n", strings.Join(may, "; "))
 	}
+}
+
+// actedFor says who acted for the person, if they did not themselves.
+func actedFor(by *wire.Actor) []string {
+	if by == nil || by.Role == privacy.BySubject {
+		return nil
+	}
+	return []string{"by your " + string(by.Role) + after(", ", neutral(by.Ref))}
 }
 
 // basisInWords is what a purpose rests on, as people read it.

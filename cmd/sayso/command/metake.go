@@ -15,6 +15,7 @@ import (
 
 func (o *me) export() *cobra.Command {
 	var scope, form string
+	var by actorFlags
 	var to keeper
 	cmd := &cobra.Command{
 		Use:   "export",
@@ -39,7 +40,11 @@ alone, and there whole or not at all.`,
 			if err := to.free(); err != nil {
 				return err
 			}
-			content, err := p.Export(cmd.Context(), scope, form)
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
+			content, err := p.Export(cmd.Context(), scope, form, who)
 			if err != nil {
 				return err
 			}
@@ -50,6 +55,7 @@ alone, and there whole or not at all.`,
 	cmd.Flags().StringVar(&scope, "scope", takeoutScopes[0], "access or portable")
 	cmd.Flags().StringVar(&form, "format", wire.FormatJSON, "json, csv or schemaorg")
 	completes(cmd, map[string]completer{"scope": among(takeoutScopes...), "format": among(takeoutFormats...)})
+	by.add(cmd)
 	to.flags(cmd, "to", "it")
 	return cmd
 }
@@ -70,7 +76,8 @@ func forScreen(cmd *cobra.Command, content []byte) []byte {
 }
 
 func (o *me) correct() *cobra.Command {
-	return &cobra.Command{
+	var by actorFlags
+	cmd := &cobra.Command{
 		Use:   "correct",
 		Short: "Correct what is known of you (Art. 16)",
 		Long: `correct reads what is right from stdin, as JSON by field. What was known goes to
@@ -79,7 +86,11 @@ history; channels that may see the field are told that it changed.`,
 		Args:       cobra.NoArgs,
 		SuggestFor: []string{"rectify", "change", "set"},
 		RunE: o.as(func(cmd *cobra.Command, p *client.Person, _ []string) error {
-			var in wire.Correction
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
+			in := wire.Correction{By: who}
 			if err := readJSON(cmd, "", `what is right, such as {"given_name": "Ana"}`, &in.Fields); err != nil {
 				return err
 			}
@@ -102,10 +113,13 @@ history; channels that may see the field are told that it changed.`,
 			})
 		}),
 	}
+	by.add(cmd)
+	return cmd
 }
 
 func (o *me) restrict() *cobra.Command {
-	var reasonFile, by string
+	var reasonFile string
+	var by actorFlags
 	cmd := &cobra.Command{
 		Use:   "restrict",
 		Short: "Have your data only kept (Art. 18)",
@@ -115,11 +129,15 @@ when this command ends with 0. "sayso me lift" ends that.`,
   echo "The address is not mine" | sayso me restrict --reason-file -`,
 		Args: cobra.NoArgs,
 		RunE: o.as(func(cmd *cobra.Command, p *client.Person, _ []string) error {
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
 			reason, err := because(cmd, reasonFile)
 			if err != nil {
 				return err
 			}
-			out, err := p.Restrict(cmd.Context(), &wire.Why{Reason: reason, By: actorOf(by)})
+			out, err := p.Restrict(cmd.Context(), &wire.Why{Reason: reason, By: who})
 			if err != nil {
 				return err
 			}
@@ -127,25 +145,32 @@ when this command ends with 0. "sayso me lift" ends that.`,
 		}),
 	}
 	cmd.Flags().StringVar(&reasonFile, "reason-file", "", "file of your reason (- for stdin)")
-	actorFlag(cmd, &by)
+	by.add(cmd)
 	return cmd
 }
 
 func (o *me) lift() *cobra.Command {
-	return &cobra.Command{
+	var by actorFlags
+	cmd := &cobra.Command{
 		Use:     "lift",
 		Short:   "Have your data used again",
 		Long:    `lift ends a restriction: what you said to each purpose holds again as it did.`,
 		Example: "  sayso me lift",
 		Args:    cobra.NoArgs,
 		RunE: o.as(func(cmd *cobra.Command, p *client.Person, _ []string) error {
-			out, err := p.Lift(cmd.Context())
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
+			out, err := p.Lift(cmd.Context(), who)
 			if err != nil {
 				return err
 			}
 			return tellPerson(cmd, out, func(w *bytes.Buffer) { showRestriction(w, out) })
 		}),
 	}
+	by.add(cmd)
+	return cmd
 }
 
 func showRestriction(w *bytes.Buffer, r *wire.Restriction) {
