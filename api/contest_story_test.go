@@ -56,7 +56,7 @@ func TestAContestOverHTTP(t *testing.T) {
 	}
 	me := s.person(own, "GET", "/v1/me", "", 200).raw
 	access, table := s.person(own, "GET", "/v1/me/export", "", 200).raw, s.person(own, "GET", "/v1/me/export?format=csv", "", 200).raw
-	member := `"contested":{"since":"` + made["since"].(string) + `","request":"` + id + `"}`
+	member := `"contested":{"since":"` + made["since"].(string) + `","request":"` + id + `","due_at":"` + made["due_at"].(string) + `"}`
 	for name, raw := range map[string]string{"GET /v1/me": me, "the copy": strings.NewReplacer("\n", "", "\t", "", ": ", ":").Replace(access)} {
 		if !strings.Contains(raw, member) {
 			t.Errorf("%s lacks %s: %s", name, member, raw)

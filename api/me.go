@@ -98,7 +98,7 @@ func ownValue(v vault.OwnValue) wire.OwnValue {
 		Mask: v.Mask, ObservedAt: v.Observed, Since: v.Recorded, Channel: v.Channel, Origin: v.Origin, Verified: v.Verified, Inference: v.Inference, By: acting(v.By),
 		Until: pointer(v.Until), HeldFor: []wire.Holding{}}
 	if v.Contested != nil {
-		one.Contested = &wire.OwnContest{Since: v.Contested.Since, Request: v.Contested.Request}
+		one.Contested = &wire.OwnContest{Since: v.Contested.Since, Request: v.Contested.Request, DueAt: pointer(v.Contested.Due)}
 	}
 	for _, h := range v.For {
 		one.HeldFor = append(one.HeldFor, wire.Holding{Purpose: h.Purpose, Title: wire.Words(h.Title), Basis: h.Basis, Until: pointer(h.Until)})

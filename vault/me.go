@@ -53,6 +53,7 @@ type OwnValue struct {
 type OwnContest struct {
 	Since   time.Time
 	Request *privacy.RequestID // which an officer decides; nil if there is none any more
+	Due     time.Time          // by when; zero if there is none
 }
 
 // Holding is a purpose that a value is held for.
@@ -212,7 +213,7 @@ func (v *Vault) ownValues(ctx context.Context, snap store.Snapshot, r *regime, s
 				return nil, err
 			}
 			if len(open) > 0 {
-				value.Contested.Request = &open[0].ID
+				value.Contested.Request, value.Contested.Due = &open[0].ID, open[0].Due
 			}
 		}
 		all = append(all, value)

@@ -147,6 +147,7 @@ type OwnValue struct {
 type OwnContest struct {
 	Since   time.Time          `json:"since"`
 	Request *privacy.RequestID `json:"request,omitempty"`
+	DueAt   *time.Time         `json:"due_at,omitempty"`
 }
 
 // Holding is a purpose that a value is held for.

@@ -35,6 +35,10 @@ type value struct {
 	Verified bool
 	Until    time.Time
 	For      []holding
+
+	Guess     bool       // a program worked it out
+	Sure      string     // a sentence: how sure it was
+	Contested *contested // nil: the person does not say that it is not right
 }
 
 type holding struct {
@@ -71,6 +75,7 @@ func (v *visit) valueOf(known *vault.OwnValue) value {
 	default:
 		one.Origin = v.say("origin.declared", "channel", from)
 	}
+	v.guessOf(&one, known)
 	for _, h := range known.For {
 		one.For = append(one.For, holding{Title: v.titles.purpose(h.Purpose), Why: v.say("basis." + string(h.Basis)), Until: h.Until})
 	}

@@ -142,6 +142,7 @@ func routes() []route {
 		loginRoutes(),
 		homeRoutes(),
 		dataRoutes(),
+		contestRoutes(),
 		useRoutes(),
 		accessRoutes(),
 		takeRoutes(),

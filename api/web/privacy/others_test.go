@@ -70,6 +70,7 @@ func (c *centre) mine(t *testing.T, mia *vaulttest.Session) []struct {
 		{"GET", "/privacy/receipts/" + said.Consent.String(), nil},
 		{"GET", "/privacy/accesses/" + looked.String() + "/proof", nil},
 		{"POST", "/privacy/data/given_name", url.Values{"value": {"Eve"}}},
+		{"POST", "/privacy/data/given_name/contest", url.Values{}},
 		{"POST", "/privacy/uses/sms-marketing", url.Values{"say": {"yes"}, "notice": {"2026-03"}}},
 		{"POST", "/privacy/take/file", url.Values{"scope": {"access"}, "format": {"json"}}},
 		{"POST", "/privacy/take/restriction", url.Values{"do": {"begin"}}},

@@ -146,7 +146,8 @@ func stay(v *visit) error {
 // asked is one request of the person, and what became of it.
 type asked struct {
 	Kind      string
-	Purpose   string // of an objection
+	About     string // the purpose of an objection, the field of a contest
+	Outcome   string // of a contest that is over: how
 	Status    string
 	Received  time.Time
 	Due       time.Time // zero: it is done
@@ -168,7 +169,13 @@ func showRequests(v *visit) error {
 		one := asked{Kind: v.say("kind." + string(q.Kind)), Status: v.say("request." + string(q.Status)), Received: q.ReceivedAt, Extended: q.Extended, Begins: q.BeginsAt,
 			Reason: q.Reason, Answer: q.Answer, Extension: q.Extension}
 		if q.Purpose != "" {
-			one.Purpose = v.titles.purpose(q.Purpose)
+			one.About = v.titles.purpose(q.Purpose)
+		}
+		if q.Field != "" {
+			one.About = v.titles.field(q.Field)
+		}
+		if q.Outcome != "" {
+			one.Outcome = v.say("contest." + q.Outcome)
 		}
 		if q.CompletedAt.IsZero() && q.Status != vault.RequestCompleted && q.Status != vault.RequestRefused && q.Status != vault.RequestWithdrawn {
 			one.Due = q.DueAt

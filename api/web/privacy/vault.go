@@ -21,6 +21,7 @@ type Vault interface {
 	Me(context.Context, vault.Caller) (*vault.Me, error)
 	ActOwn(context.Context, vault.Caller, vault.ConsentRequest) (*vault.ConsentResult, error)
 	Correct(context.Context, vault.Caller, []vault.CapturedField) (*vault.CaptureResult, error)
+	ContestOwn(ctx context.Context, by vault.Caller, field privacy.FieldName, reason string, who *privacy.Actor) (*vault.Contest, error)
 	ObjectOwn(ctx context.Context, by vault.Caller, purpose privacy.PurposeID, reason string, who *privacy.Actor) (*vault.Objection, error)
 	OwnConsents(ctx context.Context, by vault.Caller, before privacy.ConsentID, limit int) ([]vault.OwnConsent, error)
 	Receipt(context.Context, vault.Caller, privacy.ConsentID) (string, error)
