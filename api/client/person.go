@@ -103,6 +103,11 @@ func (p *Person) Object(ctx context.Context, in *wire.ObjectionRequest) (*wire.O
 	return post[wire.Objection](ctx, p.c, "/v1/me/objections", in)
 }
 
+// Contest says that what a model made of a field is not right.
+func (p *Person) Contest(ctx context.Context, in *wire.ContestRequest) (*wire.Contest, error) {
+	return post[wire.Contest](ctx, p.c, "/v1/me/contests", in)
+}
+
 // Receipt returns the receipt of a consent record of the person's again.
 func (p *Person) Receipt(ctx context.Context, id privacy.ConsentID) (*wire.ReceiptAnswer, error) {
 	return p.c.Receipt(ctx, id)

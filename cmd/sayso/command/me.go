@@ -35,7 +35,7 @@ The session's token is in ` + envSession + ` or in a file (--session-file).`,
 		SuggestFor: []string{"person", "self", "my", "privacy"},
 	},
 		o.enter(), o.login(), o.show(), o.consents(),
-		o.say(privacy.StatusGiven), o.say(privacy.StatusWithdrawn), o.say(privacy.StatusRefused), o.say(privacy.StatusOptedOut), o.object(), o.receipt(),
+		o.say(privacy.StatusGiven), o.say(privacy.StatusWithdrawn), o.say(privacy.StatusRefused), o.say(privacy.StatusOptedOut), o.object(), o.contest(), o.receipt(),
 		o.accesses(), o.proof(), o.export(), o.correct(), o.restrict(), o.lift(),
 		o.erase(), o.takeBack(), o.status(), o.requests(), o.sessions(),
 	)

@@ -232,9 +232,9 @@ func (o *me) requests() *cobra.Command {
 				}
 				for i := range all {
 					q := &all[i]
-					fmt.Fprintf(w, "%s  %s%s: %s\n", q.Request, neutral(q.Kind), after(" to ", neutral(string(q.Purpose))), inPlainWords(q.Status))
+					fmt.Fprintf(w, "%s  %s%s: %s\n", q.Request, neutral(q.Kind), after(" to ", neutral(string(q.Purpose)))+after(" of ", neutral(string(q.Field))), inPlainWords(q.Status))
 					fmt.Fprintf(w, "    received %s, due %s%s%s%s\n", day(q.ReceivedAt), day(q.DueAt), after("; you wrote: ", neutral(q.Reason)),
-						after("; it takes longer: ", neutral(q.Extension)), after("; the answer: ", neutral(q.Answer)))
+						after("; it was ", neutral(q.Outcome))+after("; it takes longer: ", neutral(q.Extension)), after("; the answer: ", neutral(q.Answer)))
 				}
 			})
 		}),

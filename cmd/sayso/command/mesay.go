@@ -87,7 +87,7 @@ The receipt is signed; anyone can check it. --receipt keeps it in a file.`,
 			if err != nil {
 				return err
 			}
-			return saidSo(cmd, p, &receipt, out, out.Consent, out.Receipt, func(w *bytes.Buffer) {
+			return saidSo(cmd, &receipt, out, out.Consent, out.Receipt, func(w *bytes.Buffer) {
 				fmt.Fprintf(w, "%s for %s: %s\n", out.Status, in.Purpose, out.Consent)
 				if !out.Effective {
 					fmt.Fprintln(w, "  recorded, but without effect: a later no outweighs it")
@@ -149,7 +149,7 @@ func showNotice(cmd *cobra.Command, p *client.Person, in *wire.Consent, yes bool
 
 // saidSo tells of an act that is on record, and keeps its receipt. What became of the
 // file changes nothing about the act, and that is said.
-func saidSo(cmd *cobra.Command, p *client.Person, receipt *keeper, out any, id privacy.ConsentID, jws string, human func(*bytes.Buffer)) error {
+func saidSo(cmd *cobra.Command, receipt *keeper, out any, id privacy.ConsentID, jws string, human func(*bytes.Buffer)) error {
 	var wrong error
 	if receipt.wanted() {
 		wrong = receipt.keep([]byte(jws + "\n"))
@@ -199,7 +199,7 @@ What is particular about your situation may stand in --reason-file.`,
 			if err != nil {
 				return err
 			}
-			return saidSo(cmd, p, &receipt, out, out.Consent, out.Receipt, func(w *bytes.Buffer) {
+			return saidSo(cmd, &receipt, out, out.Consent, out.Receipt, func(w *bytes.Buffer) {
 				fmt.Fprintf(w, "%s to %s: %s\n", out.Status, neutral(args[0]), out.Consent)
 				if out.Absolute {
 					fmt.Fprintln(w, "  it is direct marketing, so that is the end of it")

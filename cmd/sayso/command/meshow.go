@@ -88,6 +88,9 @@ func showOwnValue(w *bytes.Buffer, v *wire.OwnValue, lang string) {
 		words = append(words, "shown in part ("+string(v.Mask)+")")
 	}
 	fmt.Fprintf(w, "      %s; kept: %s\n", strings.Join(words, ", "), until(v.Until))
+	if v.Contested != nil {
+		fmt.Fprintf(w, "      you contest it since %s: nobody is shown it until that is decided\n", day(v.Contested.Since))
+	}
 	for _, h := range v.HeldFor {
 		fmt.Fprintf(w, "      for %s (%s), %s\n", h.Purpose, basisInWords(string(h.Basis)), until(h.Until))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sayso-vault/sayso/api/client"
 	"github.com/sayso-vault/sayso/api/wire"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 func (o *me) export() *cobra.Command {
@@ -182,4 +183,42 @@ func showRestriction(w *bytes.Buffer, r *wire.Restriction) {
 	default:
 		fmt.Fprintln(w, "Restricted: nothing is released for any purpose.")
 	}
+}
+
+func (o *me) contest() *cobra.Command {
+	var reasonFile string
+	var by actorFlags
+	cmd := &cobra.Command{
+		Use:   "contest FIELD",
+		Short: "Say that what a model worked out of you is not right",
+		Long: `contest has nobody shown what a model made of a field, from when this command ends with
+0 until somebody decided with reasons that you are told ("sayso me requests"). Who
+knows what is right says it with "sayso me correct" instead.`,
+		Example: `  sayso me contest favourite_music
+  echo "That was a present" | sayso me contest favourite_music --reason-file -`,
+		Args: cobra.ExactArgs(1),
+		RunE: o.as(func(cmd *cobra.Command, p *client.Person, args []string) error {
+			who, err := by.actor()
+			if err != nil {
+				return err
+			}
+			reason, err := because(cmd, reasonFile)
+			if err != nil {
+				return err
+			}
+			out, err := p.Contest(cmd.Context(), &wire.ContestRequest{Field: privacy.FieldName(args[0]), Reason: reason, By: who})
+			if err != nil {
+				return err
+			}
+			return tellPerson(cmd, out, func(w *bytes.Buffer) {
+				fmt.Fprintf(w, "Contested: nobody is shown what a model made of %s until that is decided.\n", neutral(string(out.Field)))
+				if out.Request != nil && out.DueAt != nil {
+					fmt.Fprintf(w, "Request %s, to be answered by %s.\n", out.Request, day(*out.DueAt))
+				}
+			})
+		}),
+	}
+	cmd.Flags().StringVar(&reasonFile, "reason-file", "", "file of your reason (- for stdin)")
+	by.add(cmd)
+	return cmd
 }
