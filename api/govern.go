@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"mime"
 	"net/http"
 	"reflect"
@@ -382,7 +383,8 @@ func confirmClock(x *exchange, _ *wire.Nothing) (int, *wire.Done, error) {
 	return http.StatusOK, done, nil
 }
 
-// limit reads how many entries of a list are asked for.
+// limit reads how many entries of a list are asked for. Who asks for more than there
+// are on a page gets a page, and is told that it goes on.
 func (x *exchange) limit() (int, error) {
 	const most = 1000
 	text := x.query.Get("limit")
@@ -390,10 +392,10 @@ func (x *exchange) limit() (int, error) {
 		return most, nil
 	}
 	limit, err := strconv.Atoi(text)
-	if err != nil || limit < 1 || limit > most {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || limit < 1 {
 		return 0, unprocessable("limit", wire.CodeInvalid, "is 1 to 1000")
 	}
-	return limit, nil
+	return min(limit, most), nil
 }
 
 // page cuts ?limit entries out of a list, those behind the one named ?after;

@@ -202,7 +202,12 @@ func TestListsPage(t *testing.T) {
 	if a.status != 200 || a.json["next"] != nil || len(a.json["policies"].([]any)) != 1 {
 		t.Errorf("last page: %s", a.raw)
 	}
-	for _, bad := range []string{"?limit=0", "?limit=x", "?after=pol_9"} {
+	for _, all := range []string{"", "?limit=1000000", "?limit=99999999999999999999"} {
+		if a := b.call("GET", "/v1/policies"+all, "", "officer"); a.status != 200 || a.json["next"] != nil || len(a.json["policies"].([]any)) != 3 {
+			t.Errorf("%s: got %d %s", all, a.status, a.raw)
+		}
+	}
+	for _, bad := range []string{"?limit=0", "?limit=x", "?limit=-99999999999999999999", "?after=pol_9"} {
 		if a := b.call("GET", "/v1/policies"+bad, "", "officer"); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("%s: got %d", bad, a.status)
 		}

@@ -49,9 +49,10 @@ func (v *Vault) Decisions(ctx context.Context, by Caller, q DecisionQuery) (*Dec
 	if err := v.mustOfficer(by); err != nil {
 		return nil, err
 	}
-	if q.Limit < 1 || q.Limit > mostFound {
+	if q.Limit < 1 {
 		return nil, invalid("limit", "invalid_value", "expected 1 to %d", mostFound)
 	}
+	q.Limit = min(q.Limit, mostFound)
 	if !q.From.IsZero() && !q.To.IsZero() && !q.From.Before(q.To) {
 		return nil, invalid("to", "invalid_value", "expected a time after from")
 	}
