@@ -52,9 +52,20 @@ Where ` + envURL + ` is not set, the vault is asked at the link's own address.`,
 			if err != nil {
 				return err
 			}
-			return o.welcome(cmd, orElse(os.Getenv(envURL), at), opened)
+			if os.Getenv(envURL) != "" {
+				at = ""
+			}
+			return o.welcome(cmd, at, opened)
 		},
 	}
+}
+
+// shellWord is a text as a shell takes it for one word, "" if there is none.
+func shellWord(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 func orElse(text, other string) string {
@@ -123,7 +134,7 @@ func (o *me) logIn(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	return o.welcome(cmd, os.Getenv(envURL), opened)
+	return o.welcome(cmd, "", opened)
 }
 
 // confirm reads codes until one is right.
@@ -212,15 +223,20 @@ func (o *me) mayKeep() error {
 type session struct {
 	Token     string            `json:"token,omitempty"` // unless it is kept in a file
 	File      string            `json:"file,omitempty"`
+	URL       string            `json:"url,omitempty"` // of the vault, unless the environment says it
 	Session   privacy.SessionID `json:"session"`
 	Assurance string            `json:"assurance"`
 	ExpiresAt time.Time         `json:"expires_at"`
 }
 
 // welcome hands a session over: in a file, or for the environment. One that cannot be
-// handed over ends.
+// handed over ends. at is where the vault is if the environment does not say it: the
+// session's token must go nowhere else.
 func (o *me) welcome(cmd *cobra.Command, at string, opened *wire.OwnSession) error {
-	out := session{Token: opened.Token, Session: opened.Session, Assurance: opened.Assurance, ExpiresAt: opened.ExpiresAt}
+	if at == "http://"+defaultListen {
+		at = ""
+	}
+	out := session{Token: opened.Token, URL: at, Session: opened.Session, Assurance: opened.Assurance, ExpiresAt: opened.ExpiresAt}
 	var err error
 	if o.file != "" {
 		out.Token, out.File = "", o.file
@@ -229,10 +245,10 @@ func (o *me) welcome(cmd *cobra.Command, at string, opened *wire.OwnSession) err
 	if err == nil {
 		err = answer(cmd, out, func(w io.Writer) error {
 			if o.file != "" {
-				_, err := fmt.Fprintf(w, "Your session is in %s, and good until %s.\n", o.file, minute(opened.ExpiresAt))
+				_, err := fmt.Fprintf(w, "Your session is in %s, and good until %s.\n%s", o.file, minute(opened.ExpiresAt), before(at, ": set "+envURL+" to that for what follows.\n"))
 				return err
 			}
-			_, err := fmt.Fprintf(w, "export %s=%s\n", envSession, opened.Token)
+			_, err := fmt.Fprintf(w, "%sexport %s=%s\n", before(after("export "+envURL+"=", shellWord(at)), "\n"), envSession, opened.Token)
 			fmt.Fprintf(cmd.ErrOrStderr(), "Your session is good until %s. Whoever has its token is you.\n", minute(opened.ExpiresAt))
 			return err
 		})
@@ -240,7 +256,7 @@ func (o *me) welcome(cmd *cobra.Command, at string, opened *wire.OwnSession) err
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), 5*time.Second)
 		defer cancel()
-		if p, wrong := personAt(at, opened.Token); wrong == nil {
+		if p, wrong := personAt(orElse(at, os.Getenv(envURL)), opened.Token); wrong == nil {
 			_ = p.EndSession(ctx, opened.Session) // it ends by itself otherwise
 		}
 		return fmt.Errorf("the session could not be handed over, and was ended: %w", err)
