@@ -72,16 +72,17 @@ func readCatalogues(files fs.FS) (map[string]catalogue, error) {
 				return nil, fmt.Errorf("message %q is in two files of %q", key, lang)
 			}
 		}
-		all[lang] = c.with(all[lang])
+		all[lang] = all[lang].with(c)
 	}
 	return all, nil
 }
 
 // with returns c with the messages of more, which win.
 func (c catalogue) with(more catalogue) catalogue {
-	both := maps.Clone(c.messages)
+	both := map[string]message{}
+	maps.Copy(both, c.messages)
 	maps.Copy(both, more.messages)
-	return catalogue{tag: c.tag, messages: both}
+	return catalogue{tag: more.tag, messages: both}
 }
 
 // say is the message called key with its {names} replaced by what pairs gives

@@ -29,7 +29,8 @@ type Config struct {
 	// may define "nav". Those that begin with "_" are there for all pages.
 	Templates fs.FS
 	// Messages holds a catalogue <language>.json for each language, or several
-	// <part>.<language>.json.
+	// <part>.<language>.json. One more language is one more file: it says all that
+	// the others say, and, if the layout does not speak it, what the layout says.
 	Messages fs.FS
 	// Funcs are further functions for the templates. Default: none.
 	Funcs template.FuncMap
@@ -86,12 +87,8 @@ func New(cfg Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	for lang, c := range family {
-		base, ok := common[lang]
-		if !ok {
-			return nil, fmt.Errorf("the layout has no messages in %q", lang)
-		}
-		family[lang] = base.with(c)
+	for lang, c := range family { // a language the layout lacks brings the layout's messages, too
+		family[lang] = common[lang].with(c)
 	}
 	if err := compareCatalogues(family); err != nil {
 		return nil, err

@@ -173,3 +173,34 @@ func TestACatalogueInParts(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// One more language is one more file, also where the layout does not speak it: the
+// file brings the layout's messages, its own forms for counts and its own dates.
+func TestOneMoreLanguageIsOneMoreFile(t *testing.T) {
+	polish := `{"title": "Wizyty", "visits": {"one": "{n} wizyta", "few": "{n} wizyty", "many": "{n} wizyt", "other": "{n} wizyty"}, "again": "Jeszcze raz",
+		"language": "Polski", "languages": "Język", "skip": "Do treści", "as_table": "Jako tabela", "date": "{day} {month} {year}", "clock": "{time}", "moment": "{date}, {clock}",
+		"month.1": "stycznia", "month.2": "lutego", "month.3": "marca", "month.4": "kwietnia", "month.5": "maja", "month.6": "czerwca",
+		"month.7": "lipca", "month.8": "sierpnia", "month.9": "września", "month.10": "października", "month.11": "listopada", "month.12": "grudnia"}`
+	catalogues := map[string]string{"en.json": english, "de.json": german, "pl.json": polish}
+	site, err := page.New(page.Config{Templates: files(map[string]string{"visits.html": visits}), Messages: files(catalogues)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for count, want := range map[int]string{1: "1 wizyta", 3: "3 wizyty", 5: "5 wizyt"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Accept-Language", "pl-PL, en;q=0.5")
+		w := httptest.NewRecorder()
+		if err := site.Render(w, r, http.StatusOK, "visits.html", visit{Count: count, At: time.Date(2026, 3, 7, 9, 5, 0, 0, time.UTC)}); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{want, `<html lang="pl">`, "7 marca 2026, 09:05", "Do treści", `href="/?lang=de"`, ">Polski<"} {
+			if !strings.Contains(w.Body.String(), text) {
+				t.Errorf("with %d visits the page does not say %q", count, text)
+			}
+		}
+	}
+	catalogues["pl.json"] = strings.Replace(polish, `"skip": "Do treści", `, "", 1)
+	if _, err := page.New(page.Config{Templates: files(map[string]string{"visits.html": visits}), Messages: files(catalogues)}); err == nil || !strings.Contains(err.Error(), `"skip"`) {
+		t.Errorf("a language that lacks a message of the layout: %v", err)
+	}
+}

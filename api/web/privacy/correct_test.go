@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	words "github.com/sayso-vault/sayso/vault/privacy"
 	"github.com/sayso-vault/sayso/vault/vaulttest"
 )
 
@@ -14,7 +15,9 @@ var withParts = strings.NewReplacer("\npurposes:", `
   - {name: wishes, title: {en: Wishes, de: Wünsche}, type: object, category: "pd:Preference"}
   - {name: household, title: {en: People in your home, de: Personen im Haushalt}, type: number, category: "pd:FamilyStructure"}
   - {name: regular, title: {en: Regular customer, de: Stammkunde}, type: boolean, category: "pd:Customer"}
-purposes:`, "captures: [given_name, family_name,", "captures: [wishes, household, regular, given_name, family_name,").Replace(shop)
+  - {name: taste, title: {en: Taste, de: Geschmack}, type: string, category: "pd:Interest"}
+purposes:
+  - {id: recommendations, title: {en: Recommendations that fit, de: "Empfehlungen, die passen"}, benefit: {en: You see first what you like, de: "Sie sehen zuerst, was Sie mögen"}, dpv: "dpv:Personalisation", basis: consent, profiling: true, fields: [taste], retention: P1Y, consent: {valid_for: P1Y, notice: {version: "1", text: {en: "A program works out what you may like.", de: "Ein Programm erschließt, was Sie mögen könnten."}}}}`, "purposes: [order-fulfilment, tasting]", "purposes: [order-fulfilment, tasting, recommendations]", "captures: [given_name, phone_number]", "captures: [given_name, phone_number, taste]", "captures: [given_name, family_name,", "captures: [wishes, household, regular, given_name, family_name,").Replace(shop)
 
 // Mia corrects what has parts, as a browser without JavaScript sends it: a form has
 // an input for each, what she empties is taken out, what she leaves stays as it was.
@@ -75,4 +78,22 @@ func TestCorrectingWhatHasParts(t *testing.T) {
 	if !strings.Contains(shown.text, `name="/topics/-"`) || !strings.Contains(shown.text, "topics: one more") || !strings.Contains(shown.text, `name="/boxes/0/size"`) {
 		t.Errorf("the form is %s", shown.text)
 	}
+}
+
+// miaOfParts is the customer of the stories, of whom more is known: wishes that have
+// parts, an allergy, and what a program worked out.
+func (c *centre) miaOfParts() vaulttest.Person {
+	c.T.Helper()
+	mia := c.mia()
+	req := vaulttest.CaptureRequest(c.T, map[string]any{"allergy": "Nuts", "regular": true, "wishes": map[string]any{"delivery": map[string]any{"day": "friday", "hour": 9}, "topics": []string{"bread", "cheese"}}})
+	req.Subject = &mia
+	if _, err := c.Vault.Capture(c.T.Context(), c.As("web").Caller, req); err != nil {
+		c.T.Fatal(err)
+	}
+	req = vaulttest.CaptureRequest(c.T, map[string]any{"taste": "hearty"})
+	req.Subject, req.Inferred = &mia, map[words.FieldName]words.Inference{"taste": {Model: "taste", Version: "3", Confidence: 0.8}}
+	if _, err := c.Vault.Capture(c.T.Context(), c.As("store").Caller, req); err != nil {
+		c.T.Fatal(err)
+	}
+	return mia
 }
