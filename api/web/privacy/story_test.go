@@ -64,10 +64,11 @@ func TestSomebodySeesAndSteers(t *testing.T) {
 
 			// She shows that it is her, and goes on where she was.
 			tab.Click(`aside a[role=button]`)
+			tab.Has("[name=address]")
 			tab.Accessible()
 			tab.Fill("[name=address]", "mia@example.org")
 			tab.Click("form[action='/privacy/login/code'] button")
-			tab.At("/privacy/login/code")
+			tab.Has("[name=code]")
 			tab.Accessible()
 			tab.Fill("[name=code]", c.code("mia@example.org"))
 			tab.Click("form[action='/privacy/login/check'] button")
