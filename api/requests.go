@@ -151,7 +151,7 @@ func (x *exchange) answerRequest(say func(context.Context, vault.Caller, privacy
 
 func requestNow(q *vault.Request) *wire.Request {
 	answer := wire.Request{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), Why: q.Why, Subject: q.Subject, By: q.By, Reason: q.Reason,
-		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Field: q.Field, Outcome: q.Outcome, Extended: q.Extended,
+		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Field: q.Field, Outcome: q.Outcome, Inference: q.Inference, Extended: q.Extended,
 		Identity: q.Identity, Extension: q.Extension, Answer: q.Answer, Never: q.NeverContact, Overdue: q.Overdue}
 	answer.Own, answer.EndedBy = acting(q.Own), acting(q.EndedBy)
 	answer.BeginsAt = pointer(q.BeginsAt)

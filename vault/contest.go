@@ -279,6 +279,25 @@ func (v *Vault) upholdContest(ctx context.Context, tx store.Tx, p *person, q *re
 	return v.endContest(tx, p, q, ContestUpheld, words, now)
 }
 
+// inferenceOf returns what made the value that an open contest is about: all that an
+// officer sees of it without another reason.
+func (v *Vault) inferenceOf(ctx context.Context, q *requestRecord) (by *privacy.Inference, err error) {
+	if q.Kind != RequestContest || !q.open() {
+		return nil, nil
+	}
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		p, err := v.load(ctx, s, q.Subject)
+		if there(p) == nil || err != nil {
+			return err
+		}
+		if fact := p.standing.Value(q.Field); fact != nil {
+			by = fact.Inference
+		}
+		return nil
+	})
+	return by, err
+}
+
 // endContest takes a contest from the person's standing, and answers their other
 // requests that are about it like the one at hand.
 func (v *Vault) endContest(tx store.Tx, p *person, q *requestRecord, outcome, words string, now time.Time) (digest rowDigest, err error) {

@@ -130,7 +130,7 @@ func TestWhatAModelMadeIsContested(t *testing.T) {
 	}
 
 	q := request(t, v, *made.Request)
-	if q.Kind != vault.RequestContest || q.Field != "taste" || q.Reason != "I hate jazz" || q.Own == nil || q.Why == "" {
+	if q.Kind != vault.RequestContest || q.Field != "taste" || q.Reason != "I hate jazz" || q.Own == nil || q.Why == "" || q.Inference == nil || q.Inference.Model != "taste" {
 		t.Errorf("the officer sees: %+v", q)
 	}
 	_, err = v.DeclineRequest(ctx, v.Officer, q.ID, "")

@@ -57,10 +57,13 @@ type Request struct {
 	People      uint64 // of a retention run: whom it would touch
 	Certificate string // compact JWS, once an erasure is completed
 
-	Purpose  privacy.PurposeID // of an objection
-	Field    privacy.FieldName // of a contest
-	Outcome  string            // of a contest that is over: upheld, overruled, replaced
-	Extended bool              // the time to answer is two months longer
+	Purpose privacy.PurposeID // of an objection
+	Field   privacy.FieldName // of a contest
+	Outcome string            // of a contest that is over: upheld, overruled, replaced
+	// Inference is what made the value that an open contest is about, to the officer
+	// who looks at it; nil if there is none any more.
+	Inference *privacy.Inference
+	Extended  bool // the time to answer is two months longer
 	// What officers said, gone with the person: how it is known that it is them, why
 	// the time is longer, and what was done or why not.
 	Identity, Extension, Answer string
@@ -340,6 +343,9 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 		return nil, refuse(CodeNotFound, "no request of this ID")
 	}
 	view := v.viewRequest(ctx, q)
+	if view.Inference, err = v.inferenceOf(ctx, q); err != nil {
+		return nil, v.refusal(err)
+	}
 	return &view, nil
 }
 

@@ -296,6 +296,7 @@ type Request struct {
 	Purpose     privacy.PurposeID  `json:"purpose,omitempty" doc:"of an objection"`
 	Field       privacy.FieldName  `json:"field,omitempty" doc:"of a contest"`
 	Outcome     string             `json:"outcome,omitempty" enum:"upheld,overruled,replaced" doc:"of a contest that is over"`
+	Inference   *privacy.Inference `json:"inference,omitempty" doc:"what made the value of an open contest"`
 	Own         *Actor             `json:"own,omitempty" doc:"who asked: the person, or who acted for them"`
 	EndedBy     *Actor             `json:"ended_by,omitempty" doc:"who took it back"`
 	Never       bool               `json:"never_contact,omitzero" doc:"of an erasure: hashes stay, so that no advertising follows"`

@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"strconv"
 	"strings"
 
@@ -12,10 +13,11 @@ import (
 // funcs are what the templates of the console can do beside those of all pages.
 func funcs() template.FuncMap {
 	return template.FuncMap{
-		"inc":   func(n int) int { return n + 1 },
-		"short": short,
-		"lines": lines,
-		"text":  func(t privacy.Text, lang string) string { return t.In(lang) },
+		"inc":     func(n int) int { return n + 1 },
+		"short":   short,
+		"lines":   lines,
+		"percent": func(share float64) int { return int(math.Round(100 * share)) },
+		"text":    func(t privacy.Text, lang string) string { return t.In(lang) },
 	}
 }
 

@@ -125,6 +125,7 @@ func routes() []route {
 		decisionRoutes(),
 		reportRoutes(),
 		recordRoutes(),
+		letterRoutes(),
 	)
 }
 

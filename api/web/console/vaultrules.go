@@ -41,6 +41,7 @@ type ruleVault interface {
 
 	Requests(ctx context.Context, by vault.Caller, before privacy.RequestID, limit int) ([]vault.Request, error)
 	Request(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error)
+	EnterRequest(context.Context, vault.Caller, vault.EnterRequest) (*vault.Request, error)
 	ApproveRequest(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error)
 	DeclineRequest(ctx context.Context, by vault.Caller, id privacy.RequestID, reason string) (*vault.Request, error)
 	ConfirmIdentity(ctx context.Context, by vault.Caller, id privacy.RequestID, how string) (*vault.Request, error)
