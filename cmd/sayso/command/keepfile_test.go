@@ -65,6 +65,14 @@ func TestWhatIsKeptIsOnesOwn(t *testing.T) {
 	}
 }
 
+// What a vault, or whatever answers in its place, says gives a terminal no orders.
+func TestARefusalOrdersNoTerminal(t *testing.T) {
+	said := "register.yaml:3: caf\u00e9\n\tsee \x1b[2Jbelow\u202e\u009b"
+	if got, want := harmless(said), "register.yaml:3: caf\u00e9\n\tsee \\x1b[2Jbelow\\u202e\\u009b"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // What was captured or written of a person gives their terminal no orders, whoever
 // wrote it; looks that are alike are one, day by day.
 func TestLooksInWords(t *testing.T) {

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -102,10 +105,10 @@ func tell(cmd *cobra.Command, err error, machines bool) {
 	interrupted := errors.Is(err, context.Canceled)
 	if errors.As(err, &refused) {
 		for _, p := range refused.Problems {
-			fmt.Fprintf(w, "%s%s:%d:%d: %s%s\n", p.File, p.Module, p.Line, p.Column, before(p.Key, ": "), p.Detail+p.Message)
+			fmt.Fprintf(w, "%s%s:%d:%d: %s%s\n", p.File, p.Module, p.Line, p.Column, before(p.Key, ": "), harmless(p.Detail+p.Message))
 		}
 		for _, f := range refused.Errors {
-			fmt.Fprintf(w, "%s: %s (%s)\n", f.Field, f.Detail, f.Code)
+			fmt.Fprintf(w, "%s: %s (%s)\n", harmless(f.Field), harmless(f.Detail), f.Code)
 		}
 	}
 	if machines && !errors.As(err, &told) && !errors.As(err, &answered) {
@@ -125,14 +128,33 @@ func tell(cmd *cobra.Command, err error, machines bool) {
 	case interrupted:
 		fmt.Fprintln(w, "sayso: interrupted")
 	case refused != nil:
-		fmt.Fprintf(w, "sayso: %v (%s)\n", err, refused.Code)
+		fmt.Fprintf(w, "sayso: %s (%s)\n", harmless(err.Error()), harmless(refused.Code))
 	default:
-		fmt.Fprintf(w, "sayso: %v\n", err)
+		fmt.Fprintf(w, "sayso: %s\n", harmless(err.Error()))
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) && cmd.Flag("dir") == nil { // a remote command
 		fmt.Fprintf(w, "Is the vault being served? %s says where it is asked.\n", envURL)
 	}
 }
+
+// harmless is a text of lines in which a terminal finds no order, whoever answered.
+func harmless(text string) string {
+	if !strings.ContainsFunc(text, orders) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if orders(r) {
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func orders(r rune) bool { return r != '\n' && r != '\t' && !unicode.IsPrint(r) }
 
 // before returns text and what follows it, or nothing for no text.
 func before(text, what string) string {
