@@ -209,7 +209,8 @@ func (d *demo) invite(ctx context.Context) error {
 	}
 	s.plain("\nMina looks for herself who saw what of her, and decides. This link of the web shop's\n" +
 		"works once, within a minute; the lines below it make another one. To see everything she\n" +
-		"shows that it is her: a code is mailed to mina.ferreira@example.org, which is to say, here.\n\n")
+		"shows that it is her: a code is mailed to mina.ferreira@example.org, which is to say, here.\n" +
+		"From a shell she does the same with sayso me (SAYSO_URL=" + d.url + " sayso me login).\n\n")
 	s.paste(link)
 	s.paste(fmt.Sprintf(`token=$(curl -s -u 'web:%s' -d grant_type=client_credentials %s/oauth/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')`, d.secrets["web"], d.url))
 	curl("/v1/subject-sessions", `{"subject":"`+mina+`"}`)
