@@ -68,6 +68,7 @@ type door interface {
 	RecordTouch(context.Context, vault.Caller, vault.TouchRequest) (*vault.TouchResult, error)
 	StreamEvents(ctx context.Context, c vault.Caller, req vault.EventsRequest, tell func(some []vault.Event, mark func() string) error) error
 	Notices(context.Context, vault.Caller, privacy.SubjectID) ([]vault.Notice, error)
+	Matches(ctx context.Context, c vault.Caller, after vault.Pair, limit int) ([]vault.Match, error)
 	AckEvents(ctx context.Context, c vault.Caller, id string) error
 	AddWebhook(context.Context, vault.Caller, vault.WebhookRequest) (*vault.WebhookSecret, error)
 	Webhooks(context.Context, vault.Caller) ([]vault.Webhook, error)

@@ -137,6 +137,10 @@ func (f *fake) StreamEvents(_ context.Context, _ vault.Caller, r vault.EventsReq
 func (f *fake) Notices(context.Context, vault.Caller, privacy.SubjectID) ([]vault.Notice, error) {
 	return []vault.Notice{{Type: privacy.EventProfileUpdated, Channel: "web", State: vault.NoticeTaken}}, f.called("notices")
 }
+func (f *fake) Matches(_ context.Context, _ vault.Caller, _ vault.Pair, limit int) ([]vault.Match, error) {
+	all := []vault.Match{{Pair: vault.Pair{ana, {1}}, Fields: []privacy.FieldName{"email"}}, {Pair: vault.Pair{ana, {2}}, Fields: []privacy.FieldName{"email"}}}
+	return all[:min(limit, 2)], f.called("matches")
+}
 func (f *fake) AckEvents(context.Context, vault.Caller, string) error { return f.called("ack") }
 func (f *fake) AddWebhook(_ context.Context, _ vault.Caller, r vault.WebhookRequest) (*vault.WebhookSecret, error) {
 	return &vault.WebhookSecret{ID: "whk_1", URL: r.URL, Types: r.Types, Secret: "whsec_x"}, f.called("webhook")

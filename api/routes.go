@@ -165,6 +165,7 @@ func routes() []route {
 		{method: "DELETE", pattern: "/v1/subjects/{id}/holds", role: officerRole, deadline: slow, idempotent: true, do: releaseHoldsHandler, summary: "Release all holds on a person; an erasure they blocked goes on"},
 		{method: "DELETE", pattern: "/v1/subjects/{id}/holds/{hold}", role: officerRole, deadline: slow, idempotent: true, do: releaseHoldsHandler, summary: "Release one hold on a person"},
 		{method: "GET", pattern: "/v1/subjects/{id}/notices", role: officerRole, deadline: quick, do: shows(listNotices), summary: "Which channels heard what happened to a person within the week (Art. 19 GDPR)"},
+		{method: "GET", pattern: "/v1/matches", role: officerRole, deadline: slow, query: []string{"limit", "after"}, do: shows(listMatches), summary: "Who may be one person: pairs that share a unique identifier, without values"},
 		{method: "GET", pattern: "/v1/channels", role: officerRole, deadline: quick, query: []string{"limit", "after"}, do: shows(listChannels), summary: "The channels and their secrets' IDs"},
 		{method: "POST", pattern: "/v1/channels/{id}/suspend", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(suspendChannel, 200), summary: "Stop a channel at once"},
 		{method: "POST", pattern: "/v1/channels/{id}/resume", role: officerRole, body: small, deadline: quick, idempotent: true, do: does(resumeChannel, 200), summary: "Let a suspended channel go on"},

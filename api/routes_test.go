@@ -194,6 +194,13 @@ func TestQueriesAreStrict(t *testing.T) {
 
 func TestListsPage(t *testing.T) {
 	b := newBench(t)
+	first := b.call("GET", "/v1/matches?limit=1", "", "officer")
+	if next := ana.String() + "." + (privacy.SubjectID{1}).String(); first.status != 200 || first.json["next"] != next || b.call("GET", "/v1/matches?after="+next, "", "officer").status != 200 {
+		t.Errorf("a page of pairs: %s", first.raw)
+	}
+	if bad := b.call("GET", "/v1/matches?after="+ana.String(), "", "officer"); bad.status != http.StatusUnprocessableEntity {
+		t.Errorf("behind one person: got %d", bad.status)
+	}
 	a := b.call("GET", "/v1/policies?limit=2", "", "officer")
 	if a.status != 200 || a.json["next"] != "pol_2" || len(a.json["policies"].([]any)) != 2 || strings.Contains(a.raw, "modules") {
 		t.Errorf("first page: %s", a.raw)

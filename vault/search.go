@@ -23,7 +23,7 @@ type DecisionQuery struct {
 	From, To time.Time
 	// After goes on behind an answer: its Next.
 	After string
-	// Limit is how many decisions are wanted, 1 to 200.
+	// Limit is how many decisions are wanted, at least 1; at most 200 come.
 	Limit int
 }
 
