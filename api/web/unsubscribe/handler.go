@@ -20,6 +20,7 @@ var messageFiles embed.FS
 
 // Vault is what the page asks of a vault.
 type Vault interface {
+	Titles() (*vault.Titles, error)
 	LookAtUnsubscribe(ctx context.Context, token string) (*vault.Unsubscription, error)
 	Unsubscribe(ctx context.Context, token string) (*vault.Unsubscription, error)
 }
@@ -63,6 +64,7 @@ func (h *Handler) Mount(mux *http.ServeMux) {
 // shown is what the page tells.
 type shown struct {
 	*vault.Unsubscription
+	Controller           string // whose mails these are
 	Done, Unknown, Later bool
 }
 
@@ -97,6 +99,9 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, of *vault.Unsubsc
 		status, what = http.StatusServiceUnavailable, shown{Later: true}
 		w.Header().Set("Retry-After", "60")
 		h.logger.Warn("a no by a link could not be done", "err", err)
+	}
+	if titles, err := h.vault.Titles(); err == nil { // without, the page still does what it is for
+		what.Controller = titles.Controller.Name
 	}
 	if err := h.site.Render(w, r, status, "unsubscribe.html", what); err != nil {
 		h.logger.Error("rendering a page", "err", err)
