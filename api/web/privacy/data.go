@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/vault"
@@ -21,6 +22,11 @@ type dataPage struct {
 	Full   bool
 	From   string
 	Values []value
+}
+
+// has says whether a field is on the page.
+func (p dataPage) has(field string) bool {
+	return slices.ContainsFunc(p.Values, func(one value) bool { return string(one.Field) == field })
 }
 
 // value is one thing that is known, in words.

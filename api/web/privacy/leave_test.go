@@ -1,6 +1,7 @@
 package privacy_test
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,17 @@ func TestSomebodyLeaves(t *testing.T) {
 			tab.Has(`form[action="/privacy/take/file"]`)
 			axe()
 			tab.Shot("take-" + l.shot)
+			for scope, only := range map[string]string{"access": "order-fulfilment", "portable": ""} {
+				tab.Click("[name=scope][value=" + scope + "]")
+				for format, ending := range map[string]string{"csv": "csv", "json": "json", "schemaorg": "jsonld"} {
+					tab.Click("[name=format][value=" + format + "]")
+					name, file := tab.Download(`form[action="/privacy/take/file"] button`)
+					told := format == "schemaorg" || bytes.Contains(file, []byte(only))
+					if name != "my-data-"+scope+"."+ending || !bytes.Contains(file, []byte("Mia")) || !told {
+						t.Errorf("%s as %s is %s: %.80s", scope, format, name, file)
+					}
+				}
+			}
 			tab.Click("form[action='/privacy/take/restriction'] button")
 			tab.See(l.only)
 			c.As("store").For("order-fulfilment").Read(mia, "given_name").Denied("restricted")

@@ -45,6 +45,13 @@ func TestSomebodyLogsInWithAProvider(t *testing.T) {
 	tab.See("mia@example.org")
 	tab.Click(`footer a[href="/privacy/devices"]`)
 	tab.See("Logged in with a customer account")
+	german := browser.Tab(t, webtest.Options{Language: "de", Phone: true})
+	begin(german, "mia")
+	german.At("/privacy/accesses")
+	german.See("Noch hat niemand in Ihre Daten gesehen")
+	german.Click(`footer a[href="/privacy/devices"]`)
+	german.See("Mit einem Kundenkonto angemeldet")
+	german.Accessible()
 
 	for name, want := range map[string]string{"mallo": "did not confirm an e-mail address", "zoe": "Nobody is known here by that confirmed address"} {
 		other := browser.Tab(t, options)

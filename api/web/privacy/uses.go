@@ -2,6 +2,7 @@ package privacy
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/vault"
@@ -21,6 +22,13 @@ func useRoutes() []route {
 type usesPage struct {
 	Full   bool
 	Groups []useGroup
+}
+
+// has says whether a purpose is on the page.
+func (p usesPage) has(purpose string) bool {
+	return slices.ContainsFunc(p.Groups, func(g useGroup) bool {
+		return slices.ContainsFunc(g.Uses, func(one use) bool { return string(one.ID) == purpose })
+	})
 }
 
 // useGroup are the uses that are decided alike: by the person, unless they object,

@@ -97,6 +97,8 @@ func (v *visit) toLogin() error {
 type frame struct {
 	Controller string // whose pages these are
 	Contact    string
+	DPO        string
+	Authority  string
 	Inside     bool
 	Sections   []section
 	Flash      string // what was just done
@@ -124,8 +126,12 @@ func sections() []section {
 func (v *visit) render(status int, name string, data any) error {
 	f := &frame{Page: data, Inside: v.inside}
 	f.Flash, f.At = v.site.TakeFlash(v.w, v.r, v.jar)
+	if of, ok := data.(interface{ has(at string) bool }); !ok || !of.has(f.At) {
+		f.At = ""
+	}
 	if v.titles != nil {
-		f.Controller, f.Contact = v.titles.controller.Name, v.titles.controller.Contact
+		c := &v.titles.controller
+		f.Controller, f.Contact, f.DPO, f.Authority = c.Name, c.Contact, c.DPO, c.Authority
 	}
 	if v.inside {
 		f.Sections = sections()
