@@ -186,6 +186,29 @@ func TestAChannelHearsNothingOfPeopleItMayNotSee(t *testing.T) {
 	}
 }
 
+// While a webhook takes nothing of what it is told about Anahita, what others do with
+// her waits behind it: how much that is, which is not its business, shows nowhere.
+func TestAWebhookThatIsDownCountsNothingOfOthers(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: listening, Now: march})
+	p := hooks(t, v, "sms")
+	ana := saysYes(v, anahita)
+	p.closed["sms"] = 503
+	p.brings("sms")
+	for range 5 {
+		v.As("web").Touch(ana, vault.TouchRequest{Kind: vault.TouchContact, Topic: "parcel", Purpose: "order-fulfilment"})
+		p.brings("sms")
+	}
+	if view := webhookOf(t, v, "sms"); view.Waiting != 1 {
+		t.Errorf("%d events wait, want the one that it did not take", view.Waiting)
+	}
+	delete(p.closed, "sms")
+	v.Tick(6 * time.Second)
+	p.brings("sms", of(ana, "profile.updated [given_name phone_number]"), of(ana, "consent.given sms-marketing"))
+	if view := webhookOf(t, v, "sms"); view.Waiting != 0 {
+		t.Errorf("afterwards: %+v", view)
+	}
+}
+
 func told2(i int) map[string]any {
 	return told("given_name", "Ben", "phone_number", fmt.Sprintf("+49 30 76543%02d", i))
 }

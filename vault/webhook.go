@@ -81,7 +81,7 @@ type Webhook struct {
 	Created    time.Time
 	State      WebhookState
 	Detail     string // why it is not active
-	Waiting    int    // events that are tried again, or wait for one that is
+	Waiting    int    // events that were tried and are tried again
 	Dead       int    // events that were given up
 	LastStatus int    // what it answered last; 0: nothing
 	Delivered  time.Time
@@ -261,11 +261,12 @@ func (v *Vault) viewWebhook(r store.Reader, now *regime, h *webhookRecord) (*Web
 	}
 	view := &Webhook{ID: webhookID(h.id), URL: h.URL, Types: h.Types, Created: h.Created, State: WebhookActive, LastStatus: at.status, Delivered: at.delivered}
 	err = eachLetter(r, h.id, func(l *letter) error {
-		if l.dead {
+		switch {
+		case l.dead:
 			view.Dead++
-		} else {
+		case !l.first.IsZero(): // whether the channel may know of one that was never sent is not asked yet
 			view.Waiting++
-			if !l.first.IsZero() && (view.oldest.IsZero() || l.first.Before(view.oldest)) {
+			if view.oldest.IsZero() || l.first.Before(view.oldest) {
 				view.oldest = l.first
 			}
 		}

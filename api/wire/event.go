@@ -92,7 +92,7 @@ type Webhook struct {
 	CreatedAt   time.Time           `json:"created_at"`
 	State       string              `json:"state" enum:"active,failing,paused,disabled"`
 	Detail      string              `json:"detail,omitempty" doc:"why it is not active"`
-	Waiting     int                 `json:"waiting" doc:"events that were tried and are to be tried again, or wait for one that is"`
+	Waiting     int                 `json:"waiting" doc:"events that were sent, were not taken and are sent again; what waits behind them does not count"`
 	Dead        int                 `json:"dead" doc:"events that were given up; replay sends them again"`
 	LastStatus  int                 `json:"last_status,omitempty" doc:"what it answered last"`
 	DeliveredAt *time.Time          `json:"delivered_at,omitempty" doc:"when it last took an event"`
