@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -81,7 +82,7 @@ func (v *Vault) mayContact(q *question, p *person, outcomes []policy.Outcome, at
 // could be, at the one that says no.
 func (v *Vault) contactAt(q *question, p *person, d *contact.Dealings, at moments, plan *TouchRequest) (verdict contact.Verdict) {
 	rules := contact.RulesOf(q.regime.register, q.purpose)
-	wall := contact.Wall{Zone: p.standing.TimeZone, Else: profile.ZoneOf(q.regime.register.Controller.Country), Load: v.zone}
+	wall := contact.Wall{Zones: profile.ZonesOf(cmp.Or(p.standing.TimeZone, p.standing.Jurisdiction)), Else: profile.ZoneOf(q.regime.register.Controller.Country), Load: v.zone}
 	for _, t := range at {
 		verdict = rules.Check(d, contact.Plan{Kind: plan.Kind, Topic: plan.Topic, Medium: plan.Medium, Ref: plan.Ref,
 			At: orNow(micro(plan.At), t), Expires: plan.Expires}, wall)

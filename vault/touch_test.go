@@ -73,14 +73,17 @@ func TestTheLeftHandKnowsWhatTheRightHandDoes(t *testing.T) {
 }
 
 // At night she is not texted: where she lives, not where the vault is. Who moved
-// to New York sleeps later.
+// to New York sleeps later; of whom only the American number is known, it may be
+// night in Honolulu.
 func TestSheIsNotTextedAtNight(t *testing.T) {
 	v := vaulttest.New(t, &vaulttest.Options{Register: conversing, Now: march}) // 13:00 in Berlin
 	ana := saysYes(v, anahita)
 	sms := v.As("sms").For("sms-marketing")
 	sms.May(ana, offer("a")).Yes()
-	v.Tick(9 * time.Hour)
 	day := march.Truncate(24 * time.Hour)
+	jo := saysYes(v, told("given_name", "Jo", "phone_number", "+1 202 555 0143"))
+	sms.May(jo, offer("a")).No("quiet_hours", day.Add(18*time.Hour)) // 8:00 in Honolulu, 13:00 in New York
+	v.Tick(9 * time.Hour)
 	sms.May(ana, offer("a")).No("quiet_hours", day.Add(31*time.Hour)) // 8:00 in Berlin
 	v.As("web").For("order-fulfilment").May(ana, vault.TouchRequest{Kind: vault.TouchContact, Topic: "parcel", Medium: "sms"}).Yes()
 	req := vaulttest.CaptureRequest(t, map[string]any{"address": map[string]any{"locality": "New York", "region": "NY", "country": "US"}})
@@ -89,6 +92,7 @@ func TestSheIsNotTextedAtNight(t *testing.T) {
 		t.Fatal(err)
 	}
 	sms.May(ana, offer("a")).Yes()
+	sms.May(jo, offer("a")).Yes() // nowhere there is it night
 }
 
 // A medium reaches her by a field: where that field is not hers to give out, she

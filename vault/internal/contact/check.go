@@ -47,9 +47,10 @@ func (v Verdict) Allowed() bool { return v.Code == "" }
 
 // Wall tells the time on the person's wall.
 type Wall struct {
-	// Zone is the person's time zone, "" if it is not known; Else is taken for
-	// those of whom neither that nor the rule's own is known.
-	Zone, Else string
+	// Zones are those that the person may be in, none if nothing is known of it; Else
+	// is taken for those of whom neither that nor the rule's own is known.
+	Zones []string
+	Else  string
 	// Load returns a time zone by name.
 	Load func(name string) (*time.Location, error)
 }
@@ -239,30 +240,53 @@ func full(taken []span, at time.Time, l *limit) bool {
 	return false
 }
 
-// quiet refuses contacts in quiet hours.
+// quiet refuses contacts in quiet hours: where the person may be in several time
+// zones, in those of any.
 func quiet(p Plan, q *register.QuietHours, w Wall) *reason {
 	if len(q.Media) > 0 && p.Medium != "" && !slices.Contains(q.Media, p.Medium) {
 		return nil
 	}
-	name := cmp.Or(w.Zone, q.Zone, w.Else)
-	if name == "" {
+	names := w.Zones
+	if name := cmp.Or(q.Zone, w.Else); len(names) == 0 && name != "" {
+		names = []string{name}
+	}
+	if len(names) == 0 {
 		return &reason{code: CodeQuietHours, detail: "the person's time zone is not known, and quiet_hours names none"}
 	}
-	zone, err := w.Load(name)
-	if err != nil {
-		return &reason{code: CodeQuietHours, detail: "the person's time zone is not known here"}
+	var walls []*time.Location
+	for _, name := range names {
+		zone, err := w.Load(name)
+		if err != nil {
+			return &reason{code: CodeQuietHours, detail: "the person's time zone is not known here"}
+		}
+		walls = append(walls, zone)
 	}
-	if !within(q, p.At.In(zone)) {
+	until := loud(q, p.At, walls)
+	if until.Equal(p.At) {
 		return nil
 	}
-	// Minute by minute, so that the days on which clocks change need no rule of
-	// their own.
-	until := p.At.In(zone)
-	until = until.Add(-time.Duration(until.Second())*time.Second - time.Duration(until.Nanosecond()))
-	for within(q, until) {
-		until = until.Add(time.Minute)
+	return &reason{code: CodeQuietHours, detail: fmt.Sprintf("quiet hours from %s to %s", q.From, q.To), until: until}
+}
+
+// loud returns the first moment from a time on at which it is quiet on no wall: zero
+// if there is none within two days, because of all zones some are always asleep.
+func loud(q *register.QuietHours, at time.Time, walls []*time.Location) time.Time {
+	until := at
+	quiet := func(zone *time.Location) bool { return within(q, until.In(zone)) }
+	for i := slices.IndexFunc(walls, quiet); i >= 0; i = slices.IndexFunc(walls, quiet) {
+		if until.Sub(at) > 48*time.Hour {
+			return time.Time{}
+		}
+		// Minute by minute, so that the days on which clocks change need no rule of
+		// their own.
+		t := until.In(walls[i])
+		t = t.Add(-time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
+		for within(q, t) {
+			t = t.Add(time.Minute)
+		}
+		until = t.UTC()
 	}
-	return &reason{code: CodeQuietHours, detail: fmt.Sprintf("quiet hours from %s to %s", q.From, q.To), until: until.UTC()}
+	return until
 }
 
 func within(q *register.QuietHours, t time.Time) bool {

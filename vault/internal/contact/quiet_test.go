@@ -12,15 +12,19 @@ import (
 func TestQuietHoursAreThoseOfThePersonsOwnWall(t *testing.T) {
 	at := time.Date(2026, 3, 2, 11, 0, 0, 0, time.UTC)
 	for _, c := range []struct {
-		who, zone, els string
-		want           time.Duration // until she may be texted
+		who   string
+		zones []string
+		els   string
+		want  time.Duration // until she may be texted
 	}{
-		{"Anahita", "Europe/Berlin", "", 0},
-		{"Ngaio, at midnight", "Pacific/Auckland", "", 8 * time.Hour},
-		{"Sam, taken for somebody in Berlin", "", "Europe/Berlin", 0},
+		{"Anahita", []string{"Europe/Berlin"}, "", 0},
+		{"Ngaio, at midnight", []string{"Pacific/Auckland"}, "", 8 * time.Hour},
+		{"Sam, taken for somebody in Berlin", nil, "Europe/Berlin", 0},
+		{"Jo, in New York or in Honolulu", []string{"America/New_York", "Pacific/Honolulu"}, "Europe/Berlin", 7 * time.Hour},
+		{"Kim, in London or in Auckland", []string{"Europe/London", "Pacific/Auckland"}, "", 8 * time.Hour},
 	} {
 		p := known(t, northgate)
-		p.now, p.wall = at, contact.Wall{Zone: c.zone, Else: c.els, Load: time.LoadLocation}
+		p.now, p.wall = at, contact.Wall{Zones: c.zones, Else: c.els, Load: time.LoadLocation}
 		code := ""
 		if c.want > 0 {
 			code = contact.CodeQuietHours
@@ -46,7 +50,7 @@ func TestQuietHoursEndByTheWallOnEveryDay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wall := contact.Wall{Zone: zone, Load: time.LoadLocation}
+		wall := contact.Wall{Zones: []string{zone}, Load: time.LoadLocation}
 		quiet := func(at time.Time) bool {
 			h := at.In(loc).Hour()
 			return h >= 21 || h < 8

@@ -33,7 +33,7 @@ func parse(t testing.TB, text string) *register.Register {
 
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC) // a Monday; 13:00 in Berlin
 
-var berlin = contact.Wall{Zone: "Europe/Berlin", Load: time.LoadLocation}
+var berlin = contact.Wall{Zones: []string{"Europe/Berlin"}, Load: time.LoadLocation}
 
 // person is somebody in a story, with what the channels had to do with them.
 type person struct {

@@ -62,8 +62,8 @@ var countryNames = sync.OnceValue(func() map[string]string {
 })
 
 // zones returns the time zones of countries that have one, or several that have
-// kept the same time since 2024 (tz database). Others are in more than one, and
-// a person's cannot be told from the country.
+// kept the same time since 2024 (tz database). Others are in more than one
+// (wideZones), and a person's cannot be told from the country.
 var zones = sync.OnceValue(func() map[string]string { return pairs(countryZones) })
 
 // ZoneOf returns the time zone of a country that has only one, else "".
@@ -110,6 +110,44 @@ TT=America/Port_of_Spain TV=Pacific/Funafuti TW=Asia/Taipei TZ=Africa/Dar_es_Sal
 UY=America/Montevideo UZ=Asia/Samarkand VA=Europe/Vatican VC=America/St_Vincent VE=America/Caracas
 VG=America/Tortola VI=America/St_Thomas VN=Asia/Ho_Chi_Minh VU=Pacific/Efate WF=Pacific/Wallis WS=Pacific/Apia
 YE=Asia/Aden YT=Indian/Mayotte ZA=Africa/Johannesburg ZM=Africa/Lusaka ZW=Africa/Harare`
+
+// wideZones returns the time zones of countries that have several: of those that
+// have kept the same time since 2024 one.
+var wideZones = sync.OnceValue(func() map[string]string { return pairs(wideCountryZones) })
+
+const wideCountryZones = `
+AQ=Antarctica/McMurdo,Antarctica/Casey,Antarctica/Davis,Antarctica/DumontDUrville,Antarctica/Mawson,Antarctica/Palmer,Antarctica/Syowa,Antarctica/Troll
+AU=Australia/Lord_Howe,Antarctica/Macquarie,Australia/Broken_Hill,Australia/Brisbane,Australia/Darwin,Australia/Perth,Australia/Eucla
+BR=America/Noronha,America/Belem,America/Campo_Grande,America/Eirunepe
+CA=America/St_Johns,America/Halifax,America/Blanc-Sablon,America/Toronto,America/Atikokan,America/Winnipeg,America/Regina,America/Edmonton,America/Creston,America/Vancouver
+CD=Africa/Kinshasa,Africa/Lubumbashi CL=America/Santiago,America/Coyhaique,America/Punta_Arenas,Pacific/Easter
+CN=Asia/Shanghai,Asia/Urumqi EC=America/Guayaquil,Pacific/Galapagos ES=Europe/Madrid,Atlantic/Canary
+FM=Pacific/Chuuk,Pacific/Pohnpei GL=America/Nuuk,America/Danmarkshavn,America/Scoresbysund,America/Thule
+ID=Asia/Jakarta,Asia/Makassar,Asia/Jayapura KI=Pacific/Tarawa,Pacific/Kanton,Pacific/Kiritimati
+KZ=Asia/Almaty,Asia/Qyzylorda MN=Asia/Ulaanbaatar,Asia/Hovd
+MX=America/Mexico_City,America/Cancun,America/Matamoros,America/Ciudad_Juarez,America/Mazatlan,America/Tijuana
+NZ=Pacific/Auckland,Pacific/Chatham PF=Pacific/Tahiti,Pacific/Marquesas,Pacific/Gambier
+PG=Pacific/Port_Moresby,Pacific/Bougainville PT=Europe/Lisbon,Atlantic/Azores
+RU=Europe/Kaliningrad,Europe/Moscow,Europe/Astrakhan,Asia/Yekaterinburg,Asia/Omsk,Asia/Novosibirsk,Asia/Irkutsk,Asia/Chita,Asia/Vladivostok,Asia/Magadan,Asia/Kamchatka
+UA=Europe/Simferopol,Europe/Kyiv UM=Pacific/Midway,Pacific/Wake
+US=America/New_York,America/Chicago,America/Denver,America/Phoenix,America/Los_Angeles,America/Anchorage,America/Adak,Pacific/Honolulu`
+
+// ZonesOf returns the time zones that somebody may be in who is in a time zone, or in
+// a country or jurisdiction, as [Facts] name them: nil if that tells nothing.
+func ZonesOf(where string) []string {
+	country, _, _ := strings.Cut(where, "-")
+	switch {
+	case where == "" || where == Unknown:
+		return nil
+	case !isCountry(country):
+		return []string{where}
+	case wideZones()[country] != "":
+		return strings.Split(wideZones()[country], ",")
+	case zones()[country] != "":
+		return []string{zones()[country]}
+	}
+	return nil
+}
 
 // regions returns the subdivisions (ISO 3166-2) of the countries whose law or
 // time differs between them: name, code, and the time zone of those that have

@@ -19,7 +19,8 @@ const Unknown = "unknown"
 type Facts struct {
 	// Jurisdiction is where the person lives, as US-CA or DE.
 	Jurisdiction string `json:"jurisdiction"`
-	// TimeZone is a name of the tz database, such as Europe/Berlin.
+	// TimeZone is a name of the tz database, such as Europe/Berlin, or the code of a
+	// country that has several time zones: see [ZonesOf].
 	TimeZone string `json:"time_zone"`
 	// AgeBand is the band on the day the facts were derived: ask [Facts.At] for
 	// a later one.
@@ -35,8 +36,8 @@ type Facts struct {
 // the only field of that type) or else by the field named country, and by
 // nothing else: a telephone number's country may grant nobody's data on the
 // ground that a law does not reach them. The time zone is zoneinfo if that is
-// given, or else that of the address or, at last, of the telephone number,
-// where it has only one. The age is told by the date of birth.
+// given, or else that of the address or, at last, of the telephone number;
+// where a country has several it is the country. The age is told by the date of birth.
 func Derive(values map[privacy.FieldName]privacy.Sensitive, reg *register.Register, now time.Time) Facts {
 	facts := Facts{Jurisdiction: Unknown, TimeZone: Unknown, AgeBand: Unknown}
 
@@ -101,7 +102,7 @@ func residence(values map[privacy.FieldName]privacy.Sensitive, reg *register.Reg
 	return "", region{}
 }
 
-// timeZone returns the one time zone that can be told, or "".
+// timeZone returns the one time zone that can be told, or the country of several, or "".
 func timeZone(values map[privacy.FieldName]privacy.Sensitive, reg *register.Register, country string, state region) string {
 	if zone := told(values, named(reg, privacy.TypeString, "zoneinfo")); zone != "" && zone != "Local" {
 		if _, err := time.LoadLocation(zone); err == nil {
@@ -113,6 +114,9 @@ func timeZone(values map[privacy.FieldName]privacy.Sensitive, reg *register.Regi
 	}
 	if state.zone != "" {
 		return state.zone
+	}
+	if wideZones()[country] != "" {
+		return country
 	}
 	return zones()[country]
 }

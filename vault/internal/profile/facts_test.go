@@ -43,9 +43,9 @@ func TestWhereAPersonLives(t *testing.T) {
 		{"an address in Köln", person{"address": `{"country":"DE"}`}, "DE", "Europe/Berlin"},
 		{"an address in California", person{"address": `{"country":"US","region":"CA"}`}, "US-CA", "America/Los_Angeles"},
 		{"a state by name", person{"address": `{"country":"US","region":"new  YORK"}`}, "US-NY", "America/New_York"},
-		{"a state with two time zones", person{"address": `{"country":"US","region":"TX"}`}, "US-TX", Unknown},
-		{"no such state", person{"address": `{"country":"US","region":"Bavaria"}`}, "US", Unknown},
-		{"Québec", person{"address": `{"country":"CA","region":"Québec"}`}, "CA-QC", Unknown},
+		{"a state with two time zones", person{"address": `{"country":"US","region":"TX"}`}, "US-TX", "US"},
+		{"no such state", person{"address": `{"country":"US","region":"Bavaria"}`}, "US", "US"},
+		{"Québec", person{"address": `{"country":"CA","region":"Québec"}`}, "CA-QC", "CA"},
 		{"a region where regions do not matter", person{"address": `{"country":"DE","region":"CA"}`}, "DE", "Europe/Berlin"},
 		{"an address without country", person{"address": `{"locality":"Köln"}`}, Unknown, Unknown},
 		{"only a country", person{"country": `"FR"`}, "FR", "Europe/Paris"},
@@ -53,7 +53,7 @@ func TestWhereAPersonLives(t *testing.T) {
 		{"a nationality is no residence", person{"nationality": `"US"`}, Unknown, Unknown},
 		{"a parcel to a friend abroad", person{"delivery_address": `{"country":"US"}`}, Unknown, Unknown},
 		{"a telephone tells the time, not the law", person{"phone_number": `"+4930901820"`}, Unknown, "Europe/Berlin"},
-		{"a telephone of a wide country", person{"phone_number": `"+12025550143"`}, Unknown, Unknown},
+		{"a telephone of a wide country", person{"phone_number": `"+12025550143"`}, Unknown, "US"},
 		{"a person who says when they are awake", person{"address": `{"country":"DE"}`, "zoneinfo": `"Asia/Tokyo"`}, "DE", "Asia/Tokyo"},
 		{"a time zone that is none", person{"address": `{"country":"DE"}`, "zoneinfo": `"../etc/passwd"`}, "DE", "Europe/Berlin"},
 		{"the server's time zone is not the person's", person{"zoneinfo": `"Local"`}, Unknown, Unknown},
@@ -163,6 +163,19 @@ func TestTheTablesOfPlacesAreSound(t *testing.T) {
 			t.Errorf("%s has a time zone and is no country", code)
 		}
 		zoned(zone)
+	}
+	for _, code := range countries() {
+		for _, zone := range ZonesOf(code) {
+			zoned(zone)
+		}
+		if n := len(ZonesOf(code)); n > 1 && zones()[code] != "" {
+			t.Errorf("%s has one time zone and %d", code, n)
+		}
+	}
+	for code := range wideZones() {
+		if !isCountry(code) {
+			t.Errorf("%s has time zones and is no country", code)
+		}
 	}
 	for country, n := range map[string]int{"US": 51, "CA": 14, "AU": 8} {
 		if len(regions()[country]) != n {
