@@ -22,7 +22,7 @@ var captureBatchHandler = handler{serve: captureBatch, in: reflect.TypeFor[wire.
 // in the same order, and a last line that shows that none is missing. A line
 // that is refused leaves nothing and takes no other with it.
 func captureBatch(x *exchange) error {
-	body, err := x.body(mediaNDJSON)
+	body, err := x.body(lineTypes()...)
 	if err != nil {
 		return err
 	}

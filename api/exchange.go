@@ -148,6 +148,12 @@ func (x *exchange) accepts(types ...string) error {
 	return nil
 }
 
+// lineTypes are the names by which lines of JSON are sent: none is registered, and
+// programs differ.
+func lineTypes() []string {
+	return []string{mediaNDJSON, "application/ndjson", "application/jsonl", mediaJSON}
+}
+
 // body reads the whole body, of one of the media types given.
 func (x *exchange) body(types ...string) ([]byte, error) {
 	if err := x.accepts(types...); err != nil {

@@ -133,7 +133,7 @@ func (x *exchange) number(name string) (uint64, error) {
 
 // rows reads a capture a line, as strictly as one by itself.
 func (x *exchange) rows() ([]vault.ImportRow, error) {
-	body, err := x.body(mediaNDJSON)
+	body, err := x.body(lineTypes()...)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ var readBatchHandler = handler{serve: readBatch, in: reflect.TypeFor[wire.ReadRe
 // decides nothing long before it can be written: lines that a slow client kept
 // waiting are decided again.
 func readBatch(x *exchange) error {
-	if err := x.accepts(mediaNDJSON); err != nil {
+	if err := x.accepts(lineTypes()...); err != nil {
 		return err
 	}
 	s := &stream{outflow: newOutflow(x), in: bufio.NewReaderSize(x.r.Body, int(x.route.body)), size: 8}

@@ -150,6 +150,18 @@ func TestAStreamThatBreaksOffHasNoEnd(t *testing.T) {
 	}
 }
 
+// Nobody registered a name for lines of JSON, so programs send them by several.
+func TestLinesComeByAnyOfTheirNames(t *testing.T) {
+	b := newBench(t)
+	for media, want := range map[string]int{mediaNDJSON: 200, "application/ndjson": 200, "application/jsonl; charset=utf-8": 200, mediaJSON: 200, "text/plain": 415, "": 415} {
+		r := b.streamOf(strings.NewReader(readLineOf("delivery")))
+		r.Header.Set("Content-Type", media)
+		if a := b.do(r); a.status != want {
+			t.Errorf("%q: got %d %s, want %d", media, a.status, a.raw, want)
+		}
+	}
+}
+
 func (b *bench) streamOf(body io.Reader) *http.Request {
 	r := httptest.NewRequest("POST", "/v1/reads/batch", body)
 	r.ContentLength = -1
