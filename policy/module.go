@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -50,6 +52,15 @@ func checkModules(ix *index, modules map[string]string) (checked, error) {
 		definitions: map[ast.Var][]*ast.Rule{}, totals: map[ast.Var]bool{}, scopes: map[*ast.Rule]*scope{},
 	}
 	rules, tests := c.parse(modules)
+	read := len(c.found)
+	for _, all := range []map[string]*ast.Module{rules, tests} {
+		for _, m := range all {
+			c.bounds(m)
+		}
+	}
+	if len(c.found) > read {
+		return checked{}, c.found.err()
+	}
 	for _, m := range rules {
 		for _, r := range m.Rules {
 			c.rules[r.Head.Name] = true
@@ -137,8 +148,18 @@ func (c *checker) parse(modules map[string]string) (rules, tests map[string]*ast
 			c.refuse(at, "a module needs a name of at most %d characters", maxModuleName)
 			continue
 		}
+		if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			c.refuse(ast.NewLocation(nil, strconv.QuoteToASCII(name), 1, 1), "the name of a module has characters that cannot be seen")
+			continue
+		}
 		if len(modules[name]) > maxModuleText {
 			c.refuse(at, "a module may have at most %d bytes", maxModuleText)
+			continue
+		}
+		if i, char := hidden(modules[name]); i >= 0 {
+			before := modules[name][:i]
+			line := strings.LastIndexByte(before, '\n') + 1
+			c.refuse(ast.NewLocation(nil, name, 1+strings.Count(before, "\n"), 1+i-line), "the character %U, which cannot be seen: write it as \\u%04x in a text, or leave it out", char, char)
 			continue
 		}
 		m, err := ast.ParseModuleWithOpts(name, modules[name], ast.ParserOptions{RegoVersion: ast.RegoV1, Capabilities: capabilities(allowed)})

@@ -160,6 +160,24 @@ func TestModulesThatAreRefused(t *testing.T) {
 		"a guarded name":     {always + `sayso.lt(1, 2)`, 3, "sayso.lt"},
 		"hidden in a domain": {always + "{\n\tsome x in [y | y := http.send({})]\n\tx == 1\n}", 4, "http.send"},
 
+		// What a compiler would take for ever with.
+		"lists inside lists":      {always + "count(" + strings.Repeat("[x | x := 1; count(", 40) + "[1]" + strings.Repeat(") > 0]", 40) + ") > 0", 3, "inside each other"},
+		"sets inside sets":        {always + "count(" + strings.Repeat("{x | x := 1; count(", 5) + "[1]" + strings.Repeat(") > 0}", 5) + ") > 0", 3, "at most 4 comprehensions"},
+		"objects inside objects":  {always + "count(" + strings.Repeat(`{"a": x | x := 1; count(`, 12) + "[1]" + strings.Repeat(") > 0}", 12) + ") > 0", 3, "inside each other"},
+		"every inside every":      {always + "{ " + strings.Repeat("every a in [1] { a == 1; ", 30) + "1 == 1" + strings.Repeat(" }", 30) + " }", 3, "inside each other"},
+		"thousands of conditions": {always + "{ " + strings.Repeat("x := 1; ", 8_000) + "true }", 3, "at most 500 conditions"},
+		"thousands of unions":     {always + "{ x := {1}" + strings.Repeat(" | {1}", 5_000) + "; count(x) > 0 }", 3, "at most"},
+		"calls inside calls":      {always + strings.Repeat("lower(", 2_000) + `"a"` + strings.Repeat(")", 2_000) + ` == "a"`, 3, "inside each other"},
+		"sets of sets of sets":    {always + "{ x := " + strings.Repeat("{", 1_500) + "1" + strings.Repeat("}", 1_500) + "; x != {1} }", 3, "at most 64"},
+		"a long else":             {"f := 1 if { " + strings.Repeat("true; ", 300) + "true } else := 2 if { " + strings.Repeat("true; ", 300) + "true }", 3, "at most 500 conditions"},
+
+		// What another officer would not see for what it is.
+		"a colour in a comment": {"# \x1b[2J\n" + always + "true", 3, "U+001B"},
+		"a text turned around":  {"# \u202e\n" + always + "true", 3, "U+202E"},
+		"a terminal's command":  {always + "{ input.now != \"\u009b2J\" }", 3, "U+009B"},
+		"a reason that steers":  {`withhold contains {"field": "email", "reason": "\u001b[2J"} if true`, 3, "U+001B"},
+		"a reason of spaces":    {`withhold contains {"field": "email", "reason": "  "} if true`, 3, "a reason is a text"},
+
 		// Texts that are no modules.
 		"torn":           {"withhold contains {", 4, ""},
 		"version 0":      {`withhold[e] { e := {"field": "email", "reason": "x"} }`, 3, ""},
@@ -189,6 +207,7 @@ func TestModulesOfAnotherPackageAreRefusedWithTheirLine(t *testing.T) {
 	}
 	refused(t, map[string]string{"rules.rego": ""})
 	refused(t, map[string]string{"": "package sayso.rules\n"})
+	refused(t, map[string]string{"a\x1b[2J.rego": "package sayso.rules\n"})
 	refused(t, map[string]string{"rules.rego": "package sayso.rules\n" + strings.Repeat("# long\n", 20_000)})
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 
@@ -47,9 +48,12 @@ func (c *checker) literals(field, word *ast.Term, key string) {
 		return
 	}
 	text, ok := word.Value.(ast.String)
+	at, char := hidden(string(text))
 	switch {
-	case !ok || text == "":
+	case !ok || strings.TrimSpace(string(text)) == "":
 		c.refuse(word.Location, "a %s is a text", key)
+	case at >= 0:
+		c.refuse(word.Location, "a %s is shown to people and has no character like %U", key, char)
 	case key == "reason" && len(text) > maxReason:
 		c.refuse(word.Location, "a reason has at most %d bytes", maxReason)
 	case key == "mask" && !slices.Contains(privacy.Masks(), privacy.Mask(text)):

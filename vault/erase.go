@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/internal/consent"
@@ -103,8 +102,8 @@ func (v *Vault) mayErase(by Caller) (eraser, error) {
 // reasonOf checks what an officer gives as a reason.
 func reasonOf(reason string) (string, error) {
 	reason = strings.TrimSpace(reason)
-	if reason == "" || len(reason) > maxReason || !utf8.ValidString(reason) {
-		return "", invalid("reason", "empty", "expected why, as a text of at most %d bytes", maxReason)
+	if reason == "" || len(reason) > maxReason || !privacy.Plain(reason) {
+		return "", invalid("reason", "empty", "expected why, as a plain text of at most %d bytes", maxReason)
 	}
 	return reason, nil
 }

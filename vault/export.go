@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sayso-vault/sayso/keys"
 	"github.com/sayso-vault/sayso/vault/internal/log"
@@ -55,7 +53,7 @@ func (v *Vault) recordExport(ctx context.Context, by Caller, what string, req Ex
 		return nil, err
 	}
 	reason := strings.TrimSpace(req.Reason)
-	if len(reason) > maxReason || !utf8.ValidString(reason) || strings.ContainsFunc(reason, unicode.IsControl) {
+	if len(reason) > maxReason || !privacy.Plain(reason) {
 		return nil, invalid("reason", "too_long", "expected why the export is made, at most 500 bytes of text")
 	}
 	if !req.From.IsZero() && !req.To.IsZero() && !req.From.Before(req.To) {

@@ -30,20 +30,22 @@ func hostileRules() map[string]string {
 	letters := `l := ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"]; `
 	loops := strings.Repeat("some _ in l; ", 9)
 	return map[string]string{
-		"nested concat":     doubled + always + `{ y := x39; y != "" }`,
-		"nested calls":      called + always + `{ y := f39(input.channel.id); y != "" }`,
-		"bits.lsh":          always + "bits.lsh(1, 20000000000) > 1",
-		"a list bomb":       always + `{ ` + letters + `n := [x | some x in l; ` + loops + `x != "z"]; count(n) > 3 }`,
-		"a set bomb":        always + `{ ` + letters + `n := {s | some a in l; some b in l; some c in l; some d in l; some e in l; some f in l; some g in l; s := concat(a, [b, c, d, e, f, g])}; count(n) > 3 }`,
-		"an object bomb":    always + `{ ` + letters + `n := {s: s | some a in l; some b in l; some c in l; some d in l; some e in l; some f in l; some g in l; s := concat(a, [b, c, d, e, f, g])}; count(n) > 3 }`,
-		"every over every":  always + `{ ` + letters + `every a in l { every b in l { every c in l { every d in l { every e in l { every f in l { every g in l { every h in l { concat("", [a, b, c, d, e, f, g, h]) != "" } } } } } } } } }`,
-		"a huge expression": always + fmt.Sprintf("regex.match(%q, input.channel.id)", "("+strings.Repeat("(a{1,100}){1,100}", 200)+")+"),
-		"a huge width":      always + `sprintf("%1000000000d", [1]) != ""`,
-		"a huge number":     always + "99999999999999999999 * 99999999999999999999 > 1",
-		"deep brackets":     "x := " + strings.Repeat("[", 100_000),
-		"deep parentheses":  "x := " + strings.Repeat("(", 60_000) + "1" + strings.Repeat(")", 60_000),
-		"many else":         elses + always + "z == 3",
-		"numbers.range":     always + "count(numbers.range(1, 10000000000)) > 1",
+		"nested concat":      doubled + always + `{ y := x39; y != "" }`,
+		"nested calls":       called + always + `{ y := f39(input.channel.id); y != "" }`,
+		"bits.lsh":           always + "bits.lsh(1, 20000000000) > 1",
+		"a list bomb":        always + `{ ` + letters + `n := [x | some x in l; ` + loops + `x != "z"]; count(n) > 3 }`,
+		"a set bomb":         always + `{ ` + letters + `n := {s | some a in l; some b in l; some c in l; some d in l; some e in l; some f in l; some g in l; s := concat(a, [b, c, d, e, f, g])}; count(n) > 3 }`,
+		"an object bomb":     always + `{ ` + letters + `n := {s: s | some a in l; some b in l; some c in l; some d in l; some e in l; some f in l; some g in l; s := concat(a, [b, c, d, e, f, g])}; count(n) > 3 }`,
+		"every over every":   always + `{ ` + letters + `every a in l { every b in l { every c in l { every d in l { every e in l { every f in l { every g in l { every h in l { concat("", [a, b, c, d, e, f, g, h]) != "" } } } } } } } } }`,
+		"a huge expression":  always + fmt.Sprintf("regex.match(%q, input.channel.id)", "("+strings.Repeat("(a{1,100}){1,100}", 200)+")+"),
+		"a huge width":       always + `sprintf("%1000000000d", [1]) != ""`,
+		"a huge number":      always + "99999999999999999999 * 99999999999999999999 > 1",
+		"deep brackets":      "x := " + strings.Repeat("[", 100_000),
+		"deep parentheses":   "x := " + strings.Repeat("(", 60_000) + "1" + strings.Repeat(")", 60_000),
+		"lists inside lists": always + "count(" + strings.Repeat("[x | x := 1; count(", 40) + "[1]" + strings.Repeat(") > 0]", 40) + ") > 0",
+		"many conditions":    always + "{ " + strings.Repeat("x := 1; ", 10_000) + "true }",
+		"many else":          elses + always + "z == 3",
+		"numbers.range":      always + "count(numbers.range(1, 10000000000)) > 1",
 	}
 }
 

@@ -19,8 +19,8 @@ func (v *Vault) Lookup(ctx context.Context, by Caller, subject SubjectRef, reaso
 		return privacy.Nobody, err
 	}
 	reason = strings.TrimSpace(reason)
-	if reason == "" || len(reason) > 500 {
-		return privacy.Nobody, invalid("reason", "empty", "expected why the person is looked up, at most 500 bytes; the person sees it")
+	if reason == "" || len(reason) > 500 || !privacy.Plain(reason) {
+		return privacy.Nobody, invalid("reason", "empty", "expected why the person is looked up, at most 500 bytes of plain text; the person sees it")
 	}
 	for range attempts {
 		found, err := v.lookup(ctx, by, subject, reason)

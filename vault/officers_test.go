@@ -389,3 +389,36 @@ func TestRulesWhoseTestsFailStayOut(t *testing.T) {
 	_, err = v.ActivatePolicy(ctx, v.Officer, id)
 	refusedWith(t, err, vault.CodeWrongState)
 }
+
+// What an officer writes stands on another's screen when they decide: nothing in
+// it may make the screen show something else.
+func TestWhatOfficersWriteIsPlain(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	mina := v.As("web").Capture(map[string]any{"given_name": "Mina", "email": "mina@example.org"})
+	beatrix := v.Second("beatrix")
+	narrow := map[string]string{"a.rego": "package sayso.rules\n"}
+	set, err := v.DraftPolicy(t.Context(), v.Officer, narrow, "Nothing\nat all: Größe, عربي")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"\x1b[2J", "\u009b2J", "\u202efine", "one\u2028two", "\a", "\xff"} {
+		for what, try := range map[string]func() error{
+			"a note":            func() error { _, err := v.DraftPolicy(t.Context(), v.Officer, narrow, words); return err },
+			"why rules are not": func() error { _, err := v.RejectPolicy(t.Context(), beatrix, set.ID, words); return err },
+			"why a person is": func() error {
+				_, err := v.Lookup(t.Context(), v.Officer, vault.SubjectRef{ID: mina.ID}, words)
+				return err
+			},
+			"why nothing goes": func() error {
+				_, err := v.PlaceHold(t.Context(), v.Officer, vault.HoldRequest{Subject: vault.SubjectRef{ID: mina.ID}, Reason: words})
+				return err
+			},
+			"why somebody is out": func() error { _, err := v.RejectOfficer(t.Context(), v.Officer, "carl", words); return err },
+		} {
+			var refused *vault.Error
+			if err := try(); !errors.As(err, &refused) || refused.Code != vault.CodeInvalidRequest {
+				t.Errorf("%s: %q: got %v, want that it is refused", what, words, err)
+			}
+		}
+	}
+}

@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -106,8 +104,8 @@ func (p *pending) mayApprove(gov *governance, by Caller) error {
 // text, which are kept and logged.
 func wordsOf(field, words string) (string, error) {
 	words = strings.TrimSpace(words)
-	if len(words) > maxReason || !utf8.ValidString(words) || strings.ContainsFunc(words, func(r rune) bool { return unicode.IsControl(r) && r != '\n' }) {
-		return "", invalid(field, "too_long", "expected at most %d bytes of text", maxReason)
+	if len(words) > maxReason || !privacy.Plain(words) {
+		return "", invalid(field, "too_long", "expected at most %d bytes of plain text", maxReason)
 	}
 	return words, nil
 }

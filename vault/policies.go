@@ -125,8 +125,8 @@ func (v *Vault) DraftPolicy(ctx context.Context, by Caller, modules map[string]s
 	if err := boundModules(modules); err != nil {
 		return nil, err
 	}
-	if len(note) > 2000 {
-		return nil, invalid("note", "too_long", "expected at most 2000 bytes")
+	if len(note) > 2000 || !privacy.Plain(note) {
+		return nil, invalid("note", "too_long", "expected at most 2000 bytes of plain text")
 	}
 	now, err := v.current()
 	if err != nil {

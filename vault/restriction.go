@@ -3,7 +3,6 @@ package vault
 import (
 	"context"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sayso-vault/sayso/vault/internal/event"
 	"github.com/sayso-vault/sayso/vault/internal/log"
@@ -165,8 +164,8 @@ func (v *Vault) restrict(ctx context.Context, by Caller, id privacy.SubjectID, r
 
 // checkWords checks what somebody in a session says of why, and of who they are.
 func checkWords(reason string, who *privacy.Actor) error {
-	if len(reason) > maxReason || !utf8.ValidString(reason) {
-		return invalid("reason", "too_long", "expected a text of at most %d bytes", maxReason)
+	if len(reason) > maxReason || !privacy.Plain(reason) {
+		return invalid("reason", "too_long", "expected a plain text of at most %d bytes", maxReason)
 	}
 	if who == nil {
 		return nil

@@ -108,9 +108,9 @@ func changeLine(c wire.Change) string {
 	line := "  " + signs[c.Op] + " " + c.Path
 	switch {
 	case c.From != "" && c.To != "":
-		line += ": " + c.From + " → " + c.To
+		line += ": " + oneLine(c.From) + " → " + oneLine(c.To)
 	case c.From != "" || c.To != "":
-		line += ": " + c.From + c.To
+		line += ": " + oneLine(c.From+c.To)
 	}
 	if c.Widens {
 		line += "\n      lets more out: " + c.Why

@@ -10,12 +10,16 @@ import (
 	"strings"
 	"syscall"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
 
 	"github.com/sayso-vault/sayso/api/client"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // format is the value of -o.
@@ -56,10 +60,26 @@ func answer(cmd *cobra.Command, out any, human func(w io.Writer) error) error {
 		if human == nil {
 			return nil
 		}
-		return human(w)
+		return seen(w, human)
 	}
 	return writeLine(w, out)
 }
+
+// seen lets human write, with every character that would do something to the
+// screen shown as one that is not known: names, notes and reasons are other
+// people's words, and what an officer approves must look like what it is.
+func seen(w io.Writer, human func(w io.Writer) error) error {
+	plain := transform.NewWriter(w, runes.Map(func(r rune) rune {
+		if privacy.Steers(r) && r != '\n' && r != '\t' {
+			return utf8.RuneError
+		}
+		return r
+	}))
+	return errors.Join(human(plain), plain.Close())
+}
+
+// oneLine is a text whose line breaks cannot be taken for lines of ours.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // writeLine writes a line of JSON. This package of JSON shows personal values,
 // which encoding/json hides: who runs the command asked for them.

@@ -331,7 +331,7 @@ func newPolicyList() *cobra.Command {
 					if p.At != nil {
 						at = p.At.UTC().Format(time.DateOnly)
 					}
-					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Policy, p.Status, at, p.By, p.Note)
+					fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", p.Policy, p.Status, at, p.By, oneLine(p.Note))
 				}
 				return t.Flush()
 			})
@@ -357,15 +357,17 @@ change of it that waits can let out, go to stderr.`,
 			if err != nil {
 				return err
 			}
-			return answer(cmd, set, func(w io.Writer) error { return showSet(w, cmd.ErrOrStderr(), set) })
+			return answer(cmd, set, func(w io.Writer) error {
+				return seen(cmd.ErrOrStderr(), func(beside io.Writer) error { return showSet(w, beside, set) })
+			})
 		},
 	}
 }
 
 func showSet(w, beside io.Writer, set *wire.Policy) error {
-	fmt.Fprintf(beside, "%s is %s%s\n", set.Policy, set.Status, after(": ", set.Note))
+	fmt.Fprintf(beside, "%s is %s%s\n", set.Policy, set.Status, after(": ", oneLine(set.Note)))
 	for _, s := range set.Steps {
-		fmt.Fprintf(beside, "  %s  %s by %s%s\n", s.At.UTC().Format(time.DateTime), s.Act, s.By, after(": ", s.Reason))
+		fmt.Fprintf(beside, "  %s  %s by %s%s\n", s.At.UTC().Format(time.DateTime), s.Act, s.By, after(": ", oneLine(s.Reason)))
 	}
 	if set.Change != nil {
 		for _, e := range set.Change.Effects {

@@ -43,9 +43,14 @@ func newRegisterShow() *cobra.Command {
 			return answer(cmd, now, func(w io.Writer) error {
 				// What waits goes beside it, so that the text can go into a file.
 				if p := now.Pending; p != nil {
-					fmt.Fprintf(cmd.ErrOrStderr(), "Revision %d waits since %s, proposed by %s:\n", p.Revision, p.At.UTC().Format(time.DateTime), p.By)
-					for _, change := range p.Changes {
-						fmt.Fprintln(cmd.ErrOrStderr(), changeLine(change))
+					if err := seen(cmd.ErrOrStderr(), func(beside io.Writer) error {
+						fmt.Fprintf(beside, "Revision %d waits since %s, proposed by %s:\n", p.Revision, p.At.UTC().Format(time.DateTime), p.By)
+						for _, change := range p.Changes {
+							fmt.Fprintln(beside, changeLine(change))
+						}
+						return nil
+					}); err != nil {
+						return err
 					}
 				}
 				_, err := io.WriteString(w, now.Register)

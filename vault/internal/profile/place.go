@@ -6,6 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"golang.org/x/text/language"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // The longest member of an address, and the longest address in one piece.
@@ -43,7 +45,7 @@ func address(value jsontext.Value) ([]byte, *fault) {
 		case "street_address":
 			s, ok = lines(s)
 		default:
-			ok = !strings.ContainsFunc(s, unprintable)
+			ok = !strings.ContainsFunc(s, privacy.Steers)
 		}
 		if len(s) > limit {
 			return nil, &fault{TooLong, name + ": expected at most 500 bytes, or 2000 in formatted"}

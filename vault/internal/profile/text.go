@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 // maxLine is the longest text of one line, in bytes.
@@ -26,7 +28,7 @@ func line(s string) (kept, lookup string, wrong *fault) {
 	if len(s) > maxLine {
 		return "", "", &fault{TooLong, "expected at most 4096 bytes"}
 	}
-	if strings.ContainsFunc(s, unprintable) {
+	if strings.ContainsFunc(s, privacy.Steers) {
 		return "", "", &fault{InvalidType, "expected one line of text without control characters"}
 	}
 	lookup = strings.Join(strings.Fields(norm.NFKC.String(s)), " ")
@@ -39,15 +41,7 @@ func line(s string) (kept, lookup string, wrong *fault) {
 // lines checks text that may have several lines, which end in "\n" afterwards.
 func lines(s string) (string, bool) {
 	s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
-	return s, !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && unprintable(r) })
-}
-
-// unprintable reports control characters, line separators, and the characters
-// that turn the direction of what follows: they make a page show something
-// else than what is stored.
-func unprintable(r rune) bool {
-	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
-		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'
+	return s, !strings.ContainsFunc(s, func(r rune) bool { return r != '\n' && privacy.Steers(r) })
 }
 
 // invisible reports characters that are there without being seen.

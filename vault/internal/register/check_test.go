@@ -68,6 +68,8 @@ func TestOneMistakeIsToldOnceAndInItsPlace(t *testing.T) {
 		{"no language", "de: Angebote", "deutsch_: Angebote", 11, "purposes[1].title.deutsch_", "BCP 47"},
 		{"an empty text", "benefit: Early access to sales", `benefit: " "`, 12, "purposes[1].benefit", "expected text, found none"},
 		{"a control character", "benefit: Early access to sales", `benefit: "Early\u0007"`, 12, "purposes[1].benefit", "U+0007"},
+		{"a text turned around", "benefit: Early access to sales", `benefit: "Early\u202e"`, 12, "purposes[1].benefit", "U+202E"},
+		{"a terminal's command", "benefit: Early access to sales", `benefit: "Early\u009b2J"`, 12, "purposes[1].benefit", "U+009B"},
 		{"a name in a list twice", "captures: [given_name]}", "captures: [given_name, given_name]}", 20, "channels[1].captures[1]", "twice"},
 		{"an anchor", "type: email", "type: &e email", 4, "", "&e is an anchor"},
 		{"a tag", "type: email", "type: !!str email", 4, "", "!!str is a tag"},

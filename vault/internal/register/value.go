@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/text/language"
@@ -133,17 +132,16 @@ func (v value) lines() string {
 		v.problem("expected text, found none")
 	}
 	if at := strings.IndexFunc(s, unprintable); at >= 0 {
-		v.problem("expected plain text, found the control character %U", []rune(s[at:])[0])
+		v.problem("expected plain text, found the character %U, which is not seen for what it is", []rune(s[at:])[0])
 		return ""
 	}
 	return s
 }
 
-// unprintable are the characters that have no place in a text people read, and
+// unprintable are the characters that have no place in a text people read, or
 // that YAML and JSON do not both carry.
 func unprintable(r rune) bool {
-	return unicode.IsControl(r) && r != '\n' && r != '\t' ||
-		r == '\u2028' || r == '\u2029' || r == '\ufeff' || r&0xfffe == 0xfffe
+	return privacy.Steers(r) && r != '\n' && r != '\t' || r == '\ufeff' || r&0xfffe == 0xfffe
 }
 
 var idPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
