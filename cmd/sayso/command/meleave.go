@@ -56,6 +56,9 @@ far it is, also when your session is over: keep it ("sayso me status").`,
 				return err
 			}
 			out, err := p.Erase(cmd.Context(), &wire.Leave{Reason: reason, By: who, NeverContact: never})
+			if refused := (*client.Error)(nil); err != nil && !errors.As(err, &refused) {
+				return fmt.Errorf("whether it was asked for is not known: it was, if your session is over or `sayso me requests` has it: %w", err)
+			}
 			if err != nil {
 				return err
 			}
