@@ -190,7 +190,7 @@ func (v *Vault) contested(tx store.Tx, p *person, q *requestRecord, reason strin
 	if len(all) > 0 && p.standing.Contest(q.Field) != nil {
 		return all[0], nil
 	}
-	digest, err := v.beginContest(tx, p, q)
+	digest, err := v.beginContest(tx, p, q, q.Received)
 	if err != nil {
 		return nil, err
 	}
@@ -206,8 +206,8 @@ func (v *Vault) contested(tx store.Tx, p *person, q *requestRecord, reason strin
 }
 
 // beginContest puts a contest into the person's standing, unless it is there.
-func (v *Vault) beginContest(tx store.Tx, p *person, q *requestRecord) (digest rowDigest, err error) {
-	if !p.standing.BeginContest(q.Field, q.Received) {
+func (v *Vault) beginContest(tx store.Tx, p *person, q *requestRecord, at time.Time) (digest rowDigest, err error) {
+	if !p.standing.BeginContest(q.Field, at) {
 		return digest, nil
 	}
 	if p.standing.Contested(q.Field) {
@@ -235,7 +235,7 @@ func (v *Vault) contestFor(ctx context.Context, by Caller, q *requestRecord, how
 	if err := v.ledger.append(ctx, v.ledger.contest(ledgerContested, privacy.ID(q.ID), q.Subject, q.Field, now)); err != nil {
 		return nil, v.refusal(err)
 	}
-	out, err := v.answering(ctx, by, q.ID, how, "identified", func(tx store.Tx, p *person, q *requestRecord, _ time.Time) (digest rowDigest, err error) {
+	out, err := v.answering(ctx, by, q.ID, how, "identified", func(tx store.Tx, p *person, q *requestRecord, now time.Time) (digest rowDigest, err error) {
 		if q.Status != RequestAwaiting {
 			return digest, refuse(CodeWrongState, "this request waits for nobody's identity")
 		}
@@ -246,7 +246,7 @@ func (v *Vault) contestFor(ctx context.Context, by Caller, q *requestRecord, how
 		if err := p.say(v, q, func(w *requestWords) { w.Identity = how }); err != nil {
 			return digest, err
 		}
-		return v.beginContest(tx, p, q)
+		return v.beginContest(tx, p, q, now)
 	})
 	if err != nil {
 		return nil, err
@@ -457,9 +457,10 @@ func (l *ledger) foldContest(s *consent.Standing, reg *register.Register, e ledg
 			continue
 		}
 		was := s.Contested(name)
-		if e.Kind == ledgerContested {
+		switch c := s.Contest(name); {
+		case e.Kind == ledgerContested:
 			s.BeginContest(name, e.At)
-		} else {
+		case c != nil && !c.Since.After(e.Written): // one that came later was not weighed
 			s.EndContest(name)
 		}
 		if is := s.Contested(name); is != was {
@@ -505,7 +506,7 @@ func (v *Vault) contestedAgain(tx store.Tx, p *person, e ledgerEntry) error {
 func (v *Vault) overruledAgain(tx store.Tx, p *person, e ledgerEntry) error {
 	all, err := v.requestsAbout(tx, p.id)
 	for _, q := range all {
-		if err == nil && q.Kind == RequestContest && q.Status == RequestInProgress && v.ledger.field(q.Field) == e.Purpose {
+		if err == nil && q.Kind == RequestContest && q.Status == RequestInProgress && v.ledger.field(q.Field) == e.Purpose && p.standing.Contest(q.Field) == nil {
 			err = v.closeContest(tx, p, q, ContestOverruled, "", e.At, rowDigest{})
 		}
 	}

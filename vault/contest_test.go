@@ -448,6 +448,96 @@ func TestAContestIsFinishedFromTheLedger(t *testing.T) {
 	}
 }
 
+// An officer's word that was cut off behind the ledger overrules what was contested
+// until then, and nothing that is contested later.
+func TestAWordThatWasCutOffOverrulesNoLaterContest(t *testing.T) {
+	var fail atomic.Bool
+	v, ana := guessedAt(t, &vaulttest.Options{Store: func(e store.LogEngine) store.LogEngine {
+		return &failingUpdates{LogEngine: e, fail: func() error {
+			if fail.Load() {
+				return errors.New("the disk is gone")
+			}
+			return nil
+		}}
+	}})
+	own := v.Login("email", "ana@example.org")
+	made := contest(t, v, own)
+	fail.Store(true)
+	if _, err := v.DeclineRequest(t.Context(), v.Officer, *made.Request, "it is right"); err == nil {
+		t.Fatal("nothing failed")
+	}
+	fail.Store(false)
+	if _, err := v.AnswerRequest(t.Context(), v.Officer, *made.Request, "it is wrong after all"); err != nil {
+		t.Fatal(err)
+	}
+	guesses(t, v, ana, "fado")
+	later := contest(t, v, own)
+	restart(t, v)
+	v.As("model").For("profile").Read(ana, "taste", "given_name").Withheld("taste", privacy.CodeRestricted)
+	if q := request(t, v, *later.Request); q.Status != vault.RequestInProgress {
+		t.Errorf("the later one: %+v", q)
+	}
+	fail.Store(true)
+	if _, err := v.DeclineRequest(t.Context(), v.Officer, *later.Request, "it is right"); err == nil {
+		t.Fatal("nothing failed")
+	}
+	fail.Store(false)
+	restart(t, v)
+	v.As("model").For("profile").Read(ana, "taste").Released(told("taste", "fado"))
+	if q := request(t, v, *later.Request); q.Status != vault.RequestRefused || q.Outcome != vault.ContestOverruled {
+		t.Errorf("what was promised is not done: %+v", q)
+	}
+}
+
+// A batch, as an import makes them, keeps a contest: a newer guess in it is withheld,
+// and what somebody told in it ends it once, whatever comes behind. While the clock is
+// not believed nothing is overruled.
+func TestABatchKeepsAContest(t *testing.T) {
+	v, ana := guessedAt(t, &vaulttest.Options{})
+	own := v.Login("email", "ana@example.org")
+	profile := v.As("model").For("profile")
+	batch := func(tastes ...any) {
+		t.Helper()
+		var reqs []vault.CaptureRequest
+		for i := 0; i < len(tastes); i += 2 {
+			req := vaulttest.CaptureRequest(t, told("taste", tastes[i].(string)))
+			req.Subject = &ana
+			if tastes[i+1].(bool) {
+				guess("taste", 1)(&req)
+			}
+			reqs = append(reqs, req)
+		}
+		outcomes, err := v.CaptureBatch(t.Context(), v.As("model").Caller, reqs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range outcomes {
+			if o.Err != nil {
+				t.Fatal(o.Err)
+			}
+		}
+	}
+	made := contest(t, v, own)
+	batch("metal", true, "polka", true)
+	profile.Read(ana, "taste", "given_name").Withheld("taste", privacy.CodeRestricted)
+	v.Tick(-time.Hour)
+	_, err := v.DeclineRequest(t.Context(), v.Officer, *made.Request, "it is right")
+	refusedWith(t, err, vault.CodeUnavailable)
+	v.Tick(2 * time.Hour)
+	if err := v.ConfirmClock(t.Context(), v.Officer); err != nil {
+		t.Fatal(err)
+	}
+	profile.Read(ana, "taste", "given_name").Withheld("taste", privacy.CodeRestricted)
+	batch("fado", false, "metal", true, "polka", true)
+	profile.Read(ana, "taste").Released(told("taste", "fado"))
+	if q := request(t, v, *made.Request); q.Status != vault.RequestCompleted || q.Outcome != vault.ContestReplaced {
+		t.Errorf("its request: %+v", q)
+	}
+	if _, err := v.VerifyLog(t.Context(), nil); err != nil {
+		t.Errorf("the log does not verify: %v", err)
+	}
+}
+
 // By letter: nothing is withheld before it is known that it is Ana who wrote; then it
 // is. What a guess of the moment was is kept in no history.
 func TestAContestByLetter(t *testing.T) {
