@@ -250,8 +250,8 @@ func (c *Client) exchange(r *http.Request, out any, patience time.Duration) erro
 		return nil
 	}
 	// A client ignores members it does not know, or a newer vault would break it.
-	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("reading the vault's answer: not the shape that was expected")
+	if json.Unmarshal(body, out) != nil || !answers(body, out) {
+		return errors.New("reading the vault's answer: not the shape that was expected")
 	}
 	return nil
 }

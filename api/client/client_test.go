@@ -99,6 +99,7 @@ func TestRefusalsAreTyped(t *testing.T) {
 	}{
 		{"denied", "application/problem+json", `{"code":"denied","decision":"` + decision.String() + `","withheld":[{"field":"email","code":"no_consent","detail":"d"}]}`, 403, "denied", 0},
 		{"limited", "application/problem+json; charset=utf-8", `{"code":"rate_limited","detail":"wait"}`, 429, "rate_limited", 7 * time.Second},
+		{"a proxy that says until when", "text/html", `<h1>later</h1>`, 503, "unexpected_answer", time.Minute},
 		{"a proxy's page", "text/html", `<h1>Anahita</h1>`, 502, "unexpected_answer", 0},
 		{"no answer of a vault", "application/json", `{"error":{"message":"Anahita"}}`, 500, "unexpected_answer", 0},
 		{"a redirect", "text/html", ``, 302, "unexpected_answer", 0},
@@ -107,7 +108,11 @@ func TestRefusalsAreTyped(t *testing.T) {
 			d := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Content-Type", c.media)
 				w.Header().Set("Location", "https://elsewhere.example.org/")
-				if c.retry > 0 {
+				switch c.retry {
+				case time.Minute:
+					w.Header().Set("Date", "Sun, 01 Mar 2026 08:00:00 GMT")
+					w.Header().Set("Retry-After", "Sun, 01 Mar 2026 08:01:00 GMT")
+				case 7 * time.Second:
 					w.Header().Set("Retry-After", "7")
 				}
 				w.WriteHeader(c.status)
@@ -134,6 +139,63 @@ func TestRefusalsAreTyped(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "guessed") {
 		t.Errorf("the error repeats the secret: %v", err)
+	}
+}
+
+// A portal on the way that says yes to everything has recorded nobody's no.
+func TestWhatSaysNothingIsNoAnswer(t *testing.T) {
+	no := &wire.ConsentRequest{Consent: wire.Consent{Purpose: "offers", Status: privacy.StatusWithdrawn, Method: "call"}}
+	for _, body := range []string{`{}`, `null`, `[]`, ``, `{"status_code":0}`, `<html>`} {
+		d := newDesk(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, body)
+		})
+		if got, err := d.client(t, "s/ecret", nil).RecordConsent(t.Context(), no); err == nil {
+			t.Errorf("%q is taken for %+v", body, got)
+		}
+	}
+	portal := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"expires_in":600}`) }))
+	t.Cleanup(portal.Close)
+	c, err := client.New(client.Config{URL: portal.URL, ClientID: "web", ClientSecret: "s"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Whoami(t.Context()); err == nil || !strings.Contains(err.Error(), "access token") {
+		t.Errorf("without a token: %v", err)
+	}
+}
+
+// Each ask has its answer, or the stream is no whole one.
+func TestABatchOfReadsThatSkipsOneIsBrokenOff(t *testing.T) {
+	line := func(n int) string { return fmt.Sprintf(`{"n":%d,"status":404,"code":"unknown_subject"}`+"\n", n) }
+	for _, c := range []struct {
+		story, body string
+		whole       bool
+	}{
+		{"both answered", line(1) + line(2) + `{"end":true,"lines":2}`, true},
+		{"one left out", line(1) + `{"end":true,"lines":1}`, false},
+		{"one too many", line(1) + line(2) + line(3) + `{"end":true,"lines":3}`, false},
+		{"in another order", line(2) + line(1) + `{"end":true,"lines":2}`, false},
+		{"counted wrongly", line(1) + line(2) + `{"end":true,"lines":3}`, false},
+	} {
+		d := newDesk(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "application/x-ndjson")
+			fmt.Fprint(w, c.body)
+		})
+		var last error
+		for _, err := range d.client(t, "s/ecret", time.Now).ReadBatch(t.Context(), func(yield func(*wire.ReadRequest) bool) {
+			for range 2 {
+				if !yield(&wire.ReadRequest{Purpose: "p", Subject: wire.Subject{ID: privacy.SubjectID{1}}}) {
+					return
+				}
+			}
+		}) {
+			last = err
+		}
+		if (last == nil) != c.whole || last != nil && !errors.Is(last, client.ErrBrokenOff) {
+			t.Errorf("%s: %v", c.story, last)
+		}
 	}
 }
 

@@ -43,8 +43,24 @@ func refusal(resp *http.Response, body []byte) error {
 		e.Problem = wire.Problem{Code: "unexpected_answer", Title: "the answer is not a vault's: " + resp.Status}
 	}
 	e.Status = resp.StatusCode
-	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		e.RetryAfter = time.Duration(seconds) * time.Second
-	}
+	e.RetryAfter = retryAfter(resp.Header)
 	return e
+}
+
+// longestRetry is the longest wait that is believed.
+const longestRetry = 7 * 24 * time.Hour
+
+// retryAfter is how long to wait by a Retry-After in seconds, as the vault says it,
+// or, as proxies may, by a date, which is one of the clock that the answer was sent by.
+func retryAfter(h http.Header) time.Duration {
+	said := h.Get("Retry-After")
+	d := time.Duration(0)
+	if seconds, err := strconv.Atoi(said); err == nil {
+		d = time.Duration(min(seconds, int(longestRetry/time.Second))) * time.Second
+	} else if at, err := http.ParseTime(said); err == nil {
+		if sent, err := http.ParseTime(h.Get("Date")); err == nil {
+			d = at.Sub(sent)
+		}
+	}
+	return min(max(d, 0), longestRetry)
 }

@@ -22,8 +22,9 @@ import (
 // fast as the answers are; it is walked in a goroutine of its own, which ends
 // with the answers once asks returns or yields.
 //
-// A stream that does not come to its end gives an error, last: ErrBrokenOff, or
-// an *Error if it did not begin. What was answered before was released.
+// A stream that does not come to its end, or does not answer each ask in its turn,
+// gives an error, last: ErrBrokenOff, or an *Error if it did not begin. What was
+// answered before was released.
 func (c *Client) ReadBatch(ctx context.Context, asks iter.Seq[*wire.ReadRequest]) iter.Seq2[*wire.ReadLine, error] {
 	return func(yield func(*wire.ReadLine, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
@@ -35,7 +36,7 @@ func (c *Client) ReadBatch(ctx context.Context, asks iter.Seq[*wire.ReadRequest]
 		}
 		defer answers.Close()
 		in := jsontext.NewDecoder(answers)
-		for {
+		for n := 1; ; n++ {
 			var line struct {
 				wire.ReadLine
 				wire.BatchEnd
@@ -46,6 +47,9 @@ func (c *Client) ReadBatch(ctx context.Context, asks iter.Seq[*wire.ReadRequest]
 				return
 			case err != nil:
 				yield(nil, fmt.Errorf("%w: %w", ErrBrokenOff, err))
+				return
+			case line.End && (line.Lines != n-1 || answers.lines.asked.Load() != int64(n-1)), !line.End && line.N != n:
+				yield(nil, ErrBrokenOff)
 				return
 			case line.End:
 				return
@@ -58,7 +62,7 @@ func (c *Client) ReadBatch(ctx context.Context, asks iter.Seq[*wire.ReadRequest]
 
 // beginReads sends the head of a stream, and lines once the vault takes it on:
 // until then a token it does not know any more can be fetched anew.
-func (c *Client) beginReads(ctx context.Context, asks iter.Seq[*wire.ReadRequest]) (io.ReadCloser, error) {
+func (c *Client) beginReads(ctx context.Context, asks iter.Seq[*wire.ReadRequest]) (*bothWays, error) {
 	patient := *c.cfg.HTTP
 	patient.Timeout = 0
 	for first := true; ; first = false {
@@ -111,6 +115,7 @@ type lines struct {
 	out   *io.PipeReader
 	in    *io.PipeWriter
 	begun atomic.Bool
+	asked atomic.Int64
 }
 
 func newLines(asks iter.Seq[*wire.ReadRequest]) *lines {
@@ -136,6 +141,7 @@ func (l *lines) walk() {
 			_ = l.in.CloseWithError(fmt.Errorf("writing a request: %w", err))
 			return
 		}
+		l.asked.Add(1)
 		if _, err := l.in.Write(append(line, '\n')); err != nil {
 			return
 		}

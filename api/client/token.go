@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -34,6 +35,9 @@ func (c *Client) accessToken(ctx context.Context) (string, error) {
 	var granted wire.TokenAnswer
 	if err := c.exchange(r, &granted, 0); err != nil {
 		return "", fmt.Errorf("getting an access token: %w", err)
+	}
+	if granted.AccessToken == "" {
+		return "", errors.New("getting an access token: the answer holds none")
 	}
 	life := time.Duration(granted.ExpiresIn) * time.Second
 	c.tokens.token, c.tokens.expires = granted.AccessToken, asked.Add(life-min(early, life/2))
