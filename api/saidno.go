@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/sayso-vault/sayso/api/wire"
 	"github.com/sayso-vault/sayso/vault"
@@ -12,8 +13,18 @@ import (
 // forwards it with a capture.
 const headerGPC = "Sec-Gpc"
 
-// gpc reports whether the person's browser says no for them.
-func (x *exchange) gpc() bool { return x.r.Header.Get(headerGPC) == "1" }
+// gpc reports whether the person's browser says no for them, also if something on the
+// way doubled the header.
+func (x *exchange) gpc() bool {
+	for _, line := range x.r.Header.Values(headerGPC) {
+		for said := range strings.SplitSeq(line, ",") {
+			if strings.TrimSpace(said) == "1" {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 func gpcSupport(x *exchange) (*wire.GPCSupport, error) {
 	since, err := x.door.RegisterSince(x.ctx)

@@ -94,16 +94,19 @@ func (v *Vault) Reply(ctx context.Context, by Caller, req ReplyRequest) (*ReplyR
 	return result(recorded), nil
 }
 
-// stopOf finds the word of a channel that a text begins with.
+// stopOf finds the word of a channel that a text begins with: as it is, or else with
+// what is lost on the way.
 func stopOf(ch *register.Channel, text string) (*register.Stop, string) {
 	first := register.FirstWord(text)
 	if first == "" {
 		return nil, ""
 	}
-	for i := range ch.Stops {
-		for _, word := range ch.Stops[i].Words {
-			if register.FirstWord(word) == first {
-				return &ch.Stops[i], word
+	for _, as := range []func(string) string{func(word string) string { return word }, register.BareWord} {
+		for i := range ch.Stops {
+			for _, word := range ch.Stops[i].Words {
+				if as(register.FirstWord(word)) == as(first) {
+					return &ch.Stops[i], word
+				}
 			}
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 // noes is a register in which people can say no by word, key, link and browser.
 var noes = strings.NewReplacer(
-	"{id: sms, kind: sms, purposes: [sms-marketing]}", `{id: sms, kind: sms, purposes: [sms-marketing], stops: [{purpose: sms-marketing, words: [STOP, end], language: en}, {purpose: sms-marketing, words: [STOPP, ABMELDEN], language: de}]}
+	"{id: sms, kind: sms, purposes: [sms-marketing]}", `{id: sms, kind: sms, purposes: [sms-marketing], stops: [{purpose: sms-marketing, words: [STOP, end], language: en}, {purpose: sms-marketing, words: [STOPP, ABMELDEN], language: de}, {purpose: sms-marketing, words: [arrêt], language: fr}]}
   - {id: ivr, kind: ivr, purposes: [order-fulfilment], stops: [{purpose: sms-marketing, words: ["9"]}]}
   - {id: mail, kind: mail, purposes: [news]}
   - {id: ads, kind: web, purposes: [adverts]}`,
@@ -43,7 +43,8 @@ func TestANoByWordOrKey(t *testing.T) {
 		text    string
 		stops   bool
 	}{
-		{"sms", "STOP", true}, {"sms", " stopp!", true}, {"sms", "„Abmelden“ bitte", true}, {"sms", "ＳＴＯＰ", true}, {"sms", "End", true}, {"ivr", "9", true}, {"ivr", "9#", false},
+		{"sms", "STOP", true}, {"sms", " stopp!", true}, {"sms", "„Abmelden“ bitte", true}, {"sms", "ＳＴＯＰ", true}, {"sms", "End", true}, {"ivr", "9", true}, {"ivr", "9#", false}, {"ivr", "*9", false},
+		{"sms", "ARRET", true}, {"sms", "Arre\u0302t", true}, {"sms", "*STOP*", true}, {"sms", "Ab\u00admelden", true}, {"sms", "#abmelden", true}, {"sms", "st\u200dop", true},
 		{"sms", "Nonstop", false}, {"sms", "please do not stop", false}, {"sms", "", false}, {"sms", "9", false}, {"ivr", "STOP", false}, {"sms", strings.Repeat("ä", 5000), false},
 	} {
 		v.As("store").For("sms-marketing").Consent(ana, privacy.StatusGiven)

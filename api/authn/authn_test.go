@@ -310,10 +310,10 @@ func TestForgedTokens(t *testing.T) {
 	}
 }
 
-func TestTheSchemeIsExact(t *testing.T) {
+func TestTheSchemeIsBearerInAnyCase(t *testing.T) {
 	a := authority(t, nil)
 	good := grant(t, a, "web", nil).AccessToken
-	for _, header := range []string{"", good, "Basic " + good, "bearer " + good, "Bearer\t" + good, "Token " + good} {
+	for _, header := range []string{"", good, "Basic " + good, "Bearers " + good, " Bearer " + good, "Bearer\t" + good, "Token " + good} {
 		r := with(good)
 		r.Header.Set("Authorization", header)
 		if _, err := a.Check(r); !errors.Is(err, ErrNoToken) {
@@ -321,6 +321,11 @@ func TestTheSchemeIsExact(t *testing.T) {
 		}
 	}
 	r := with(good)
+	r.Header.Set("Authorization", "bEARER "+good)
+	if caller, err := a.Check(r); err != nil {
+		t.Errorf("in another case: got %+v, %v", caller, err)
+	}
+	r = with(good)
 	r.Header.Add("Authorization", "Bearer "+good)
 	if _, err := a.Check(r); !errors.Is(err, ErrToken) {
 		t.Errorf("two of them: got %v", err)

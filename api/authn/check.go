@@ -90,8 +90,8 @@ func Bearer(r *http.Request) (string, error) {
 	if len(headers) == 0 {
 		return "", ErrNoToken
 	}
-	token, ok := strings.CutPrefix(headers[0], "Bearer ")
-	if !ok {
+	scheme, token, ok := strings.Cut(headers[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") { // RFC 9110 §11.1: in any case
 		return "", ErrNoToken
 	}
 	if len(headers) > 1 || token == "" || len(token) > MaxToken {

@@ -47,11 +47,35 @@ func FirstWord(text string) string {
 }
 
 func words(text string) []string {
-	text = cases.Fold().String(norm.NFKC.String(text[:min(len(text), maxReply)]))
+	text = unseen.Replace(cases.Fold().String(norm.NFKC.String(text[:min(len(text), maxReply)])))
 	return strings.FieldsFunc(text, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.IsMark(r) && r != '*' && r != '#'
 	})
 }
+
+// BareWord is a word, as FirstWord gives it, without what is easily lost or added on
+// the way: accents, which telephones leave out of capitals, and asterisks around, which
+// messengers make bold with. A key of a telephone stays what it is.
+func BareWord(word string) string {
+	word = norm.NFC.String(strings.Map(func(r rune) rune {
+		if unicode.Is(accents, r) {
+			return -1
+		}
+		return r
+	}, norm.NFD.String(word)))
+	if bare := strings.Trim(word, "*#"); strings.ContainsFunc(bare, unicode.IsLetter) {
+		return bare
+	}
+	return word
+}
+
+// accents are the marks that stand over and under letters of Latin, Greek and
+// Cyrillic.
+var accents = &unicode.RangeTable{R16: []unicode.Range16{{Lo: 0x0300, Hi: 0x036f, Stride: 1}}}
+
+// unseen are characters within words that only say how to set them: where to
+// hyphenate, what to join.
+var unseen = strings.NewReplacer("\u00ad", "", "\u200c", "", "\u200d", "", "\u2060", "")
 
 func (v value) stop() Stop {
 	o := v.object("purpose", "words", "language")
