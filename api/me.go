@@ -174,7 +174,7 @@ func listOwnConsents(x *exchange) (*wire.OwnConsentList, error) {
 func ownConsent(c vault.OwnConsent) wire.OwnConsent {
 	return wire.OwnConsent{Consent: c.Consent, Purpose: c.Purpose, Status: c.Status, Effective: c.Effective, At: c.At,
 		RecordedAt: c.Recorded, Until: pointer(c.Until), Channel: c.Channel, Method: c.Method, Language: c.Language, Jurisdiction: c.Jurisdiction,
-		NoticeVersion: c.Notice, Register: c.Register, Fields: listed(c.Fields), Recipients: c.Recipients, By: wire.Actor(c.By)}
+		NoticeVersion: c.Notice, Register: c.Register, Fields: listed(c.Fields), Recipients: c.Recipients, By: wire.Actor(c.By), Evidence: c.Evidence}
 }
 
 // accessFilters are the parameters of the list of accesses.

@@ -292,7 +292,13 @@ func TestWhatAPersonTakes(t *testing.T) {
 	told := `{"verified":["email"],"observed_at":"2026-02-01T08:00:00Z","fields":{"given_name":"=Anahita","family_name":"'Quintero","email":"ana.quintero@example.org",
 		"phone_number":"+49 30 901820","birthdate":"1987-05-04","address":{"street_address":"Torstrasse 12","locality":"Berlin","postal_code":"10119","country":"DE"}}}`
 	ana := s.as("web", "POST", "/v1/captures", told, 201).json["subject"].(string)
-	s.as("store", "POST", "/v1/consents", `{"subject":"`+ana+`","purpose":"sms-marketing","status":"given","method":"web_form"}`, 201)
+	s.as("store", "POST", "/v1/consents", `{"subject":"`+ana+`","purpose":"sms-marketing","status":"given","method":"web_form","evidence":{"ip":"192.0.2.7"}}`, 201)
+	s.as("web", "POST", "/v1/touches", `{"subject":"`+ana+`","kind":"order","topic":"sofa","ref":"A-17"}`, 201)
+	s.as("sms", "POST", "/v1/touches", `{"subject":"`+ana+`","kind":"offer","topic":"=lamp","medium":"sms","purpose":"sms-marketing"}`, 422)
+	s.as("sms", "POST", "/v1/touches", `{"subject":"`+ana+`","kind":"offer","topic":"lamp","medium":"sms","purpose":"sms-marketing"}`, 201)
+	s.as("web", "POST", "/v1/subjects/"+ana+"/missing/refusals", `{"purpose":"order-fulfilment","fields":["email"]}`, 201)
+	s.officerSignsIn()
+	s.as("officer", "POST", "/v1/requests", `{"kind":"access","subject":"`+ana+`","reason":"she wrote a letter"}`, 202)
 	s.as("web", "POST", "/v1/reads", `{"subject":"`+ana+`","purpose":"order-fulfilment"}`, 200)
 	s.as("sms", "POST", "/v1/reads", `{"subject":"`+ana+`","purpose":"sms-marketing"}`, 200)
 	own := s.login("email", "ana.quintero@example.org")
@@ -328,7 +334,6 @@ func TestWhatAPersonTakes(t *testing.T) {
 	s.person(own, "GET", "/v1/me/export?scope=all", "", 422)
 
 	// By letter: an officer makes the same copy, and she sees that it was made.
-	s.officerSignsIn()
 	byLetter := s.as("officer", "POST", "/v1/subjects/"+ana+"/export?scope=access", `{"reason":"she wrote a letter"}`, 200)
 	if byLetter.raw != taken["access json"].raw {
 		t.Errorf("by letter: %s", byLetter.raw)

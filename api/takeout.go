@@ -1,13 +1,9 @@
 package api
 
 import (
-	"bytes"
-	"encoding/csv"
 	"fmt"
 	"net/http"
 	"reflect"
-	"strconv"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -141,85 +137,22 @@ func takeoutJSON(t *vault.Takeout) ([]byte, error) {
 	for _, g := range t.Grounds {
 		out.Grounds = append(out.Grounds, wire.OwnGround{Purpose: g.Purpose, Ref: g.Ref, Since: g.Since, Until: pointer(g.Until)})
 	}
+	for _, o := range t.Touches {
+		out.Touches = append(out.Touches, wire.OwnTouch{Kind: string(o.Kind), Topic: o.Topic, Medium: o.Medium, Purpose: o.Purpose, Ref: o.Ref,
+			Channel: o.Channel, At: o.At, RecordedAt: o.Recorded, ExpiresAt: pointer(o.Expires), EndedAt: pointer(o.Ended)})
+	}
+	out.TouchesLater = t.TouchesLater
+	for _, f := range t.Refusals {
+		out.Refusals = append(out.Refusals, wire.OwnRefusal(f))
+	}
+	for i := range t.Requests {
+		out.Requests = append(out.Requests, *requestNow(&t.Requests[i]))
+	}
 	for _, r := range t.Recipients {
 		out.Recipients = append(out.Recipients, wire.Recipient{Channel: r.Channel, Title: wire.Words(r.Title), Recipient: r.Recipient,
 			Purposes: listed(r.Purposes), Fields: listed(r.Fields), First: r.First, Last: r.Last, Reads: r.Reads})
 	}
 	return json.Marshal(out, json.Deterministic(true), jsontext.Multiline(true))
-}
-
-// The rows of the table say in their first column what they are.
-const (
-	rowValue     = "value"
-	rowPast      = "past"
-	rowConsent   = "consent"
-	rowGround    = "ground"
-	rowRecipient = "recipient"
-)
-
-var takeoutHead = []string{"kind", "name", "value", "at", "since", "until", "channel", "origin", "for", "by", "contested"}
-
-// takeoutCSV writes a row a thing. A value that is text stands as itself, any other
-// as JSON.
-func takeoutCSV(t *vault.Takeout) ([]byte, error) {
-	var table bytes.Buffer
-	w := csv.NewWriter(&table)
-	rows := [][]string{takeoutHead}
-	add := func(cells ...string) {
-		for i, c := range cells {
-			cells[i] = plainCell(c)
-		}
-		rows = append(rows, cells)
-	}
-	for _, v := range t.Values {
-		var purposes []string
-		for _, h := range v.For {
-			purposes = append(purposes, string(h.Purpose))
-		}
-		contested := ""
-		if v.Contested != nil {
-			contested = when(&v.Contested.Since)
-		}
-		add(rowValue, string(v.Field), wire.Value{Sensitive: v.Value}.RevealText(), when(&v.Observed), when(&v.Recorded), when(pointer(v.Until)),
-			string(v.Channel), string(v.Origin), strings.Join(purposes, " "), actorCell(v.By), contested)
-	}
-	for _, p := range t.Past {
-		add(rowPast, string(p.Field), wire.Value{Sensitive: p.Value}.RevealText(), when(&p.Observed), when(&p.Recorded), "", string(p.Channel), string(p.Origin), "", actorCell(p.By), "")
-	}
-	for _, c := range t.Consents {
-		add(rowConsent, string(c.Purpose), string(c.Status), when(&c.At), when(&c.Recorded), when(pointer(c.Until)), string(c.Channel), "", joined(c.Fields), actorCell(&c.By), "")
-	}
-	for _, g := range t.Grounds {
-		add(rowGround, string(g.Purpose), g.Ref, "", when(&g.Since), when(pointer(g.Until)), "", "", "", "", "")
-	}
-	for _, r := range t.Recipients {
-		add(rowRecipient, string(r.Channel), strconv.FormatUint(r.Reads, 10), "", when(&r.First), when(&r.Last), string(r.Channel), "", joined(r.Purposes), "", "")
-	}
-	if err := w.WriteAll(rows); err != nil {
-		return nil, err
-	}
-	return table.Bytes(), nil
-}
-
-// actorCell is who acted for the person, empty if they did themselves.
-func actorCell(by *privacy.Actor) string {
-	switch {
-	case by == nil || by.Role == privacy.BySubject:
-		return ""
-	case by.Ref == "":
-		return string(by.Role)
-	}
-	return string(by.Role) + ": " + by.Ref
-}
-
-// plainCell keeps a spreadsheet from taking a cell for a formula: what begins like
-// one, or with an apostrophe, gets an apostrophe in front, which who reads the file
-// takes away again.
-func plainCell(c string) string {
-	if c != "" && strings.ContainsRune("=+-@\t\r'", rune(c[0])) {
-		return "'" + c
-	}
-	return c
 }
 
 // schemaOrg are the properties of schema.org's Person that fields stand for.

@@ -288,6 +288,7 @@ type OwnConsent struct {
 	Fields       []privacy.FieldName
 	Recipients   []string
 	By           privacy.Actor
+	Evidence     map[string]any // in a copy alone
 }
 
 // OwnConsents lists the consent records of the person, the latest first: at most

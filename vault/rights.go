@@ -535,9 +535,14 @@ func (v *Vault) OwnRequests(ctx context.Context, by Caller) ([]Request, error) {
 	}
 	slices.Reverse(all)
 	for _, q := range all {
-		view := v.viewRequest(ctx, q)
-		view.Subject, view.By = nil, ""
-		views = append(views, view)
+		views = append(views, v.ownRequest(ctx, q))
 	}
 	return views, nil
+}
+
+// ownRequest is a request as the person sees it.
+func (v *Vault) ownRequest(ctx context.Context, q *requestRecord) Request {
+	view := v.viewRequest(ctx, q)
+	view.Subject, view.By = nil, ""
+	return view
 }

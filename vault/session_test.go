@@ -342,6 +342,38 @@ func TestConfidentialAccessesAreCountedAtOnce(t *testing.T) {
 	}
 }
 
+// A copy tells what channels had to do with the person, and of what is confidential
+// for a while how much there is.
+func TestACopyHasTouchesAndCountsConfidentialOnes(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC),
+		Register: strings.Replace(sessionsRegister, "basis: contract,", "basis: contract, confidential_for: PT30M,", 1)})
+	web := v.As("web")
+	told := vaulttest.CaptureRequest(t, anaTold)
+	told.Verified = []privacy.FieldName{"email"}
+	captured, err := v.Capture(t.Context(), web.Caller, told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ana := vault.SubjectRef{ID: captured.Subject}
+	web.Touch(ana, vault.TouchRequest{Kind: vault.TouchOrder, Topic: "sofa", Ref: "A-17"})
+	web.Touch(ana, vault.TouchRequest{Kind: vault.TouchContact, Topic: "inquiry", Purpose: "order-fulfilment"})
+	copied := func() *vault.Takeout {
+		t.Helper()
+		out, err := v.Export(t.Context(), v.Login("email", "ana@example.org").Caller, vault.ScopeAccess)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	if now := copied(); len(now.Touches) != 1 || now.Touches[0].Ref != "A-17" || now.TouchesLater != 1 {
+		t.Errorf("at once: %+v and %d", now.Touches, now.TouchesLater)
+	}
+	v.Tick(30 * time.Minute)
+	if later := copied(); len(later.Touches) != 2 || later.TouchesLater != 0 {
+		t.Errorf("later: %+v and %d", later.Touches, later.TouchesLater)
+	}
+}
+
 // A long list is read page by page, each access once, and filtered.
 func TestAccessesPage(t *testing.T) {
 	v := vaulttest.New(t, &vaulttest.Options{Register: sessionsRegister})

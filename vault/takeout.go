@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,11 +36,16 @@ type Takeout struct {
 	Restricted time.Time
 	Values     []OwnValue
 	// All below are of ScopeAccess alone.
-	Past       []PastValue
-	Purposes   []OwnPurpose // those that hold a value, or that the person said something to
-	Consents   []OwnConsent // the oldest first
-	Grounds    []OwnGround
-	Recipients []Recipient
+	Past     []PastValue
+	Purposes []OwnPurpose // those that hold a value, or that the person said something to
+	Consents []OwnConsent // the oldest first
+	Grounds  []OwnGround
+	Touches  []OwnTouch // what channels had to do with them
+	// TouchesLater counts those of a purpose that is confidential_for some time still.
+	TouchesLater int
+	Refusals     []OwnRefusal
+	Requests     []Request // the oldest first, with what was said of them
+	Recipients   []Recipient
 
 	Decision privacy.DecisionID // of the record that it was taken; no part of it
 }
@@ -148,6 +152,7 @@ func (v *Vault) takeoutOnce(ctx context.Context, scope Scope, load func(store.Sn
 	out := &Takeout{Scope: scope, Subject: s.Subject}
 	var entry []byte
 	var on []store.Condition
+	var asked []*requestRecord
 	err := v.cfg.Store.View(ctx, func(snap store.Snapshot) error {
 		r, p, err := load(snap)
 		if err != nil {
@@ -160,7 +165,9 @@ func (v *Vault) takeoutOnce(ctx context.Context, scope Scope, load func(store.Sn
 		}
 		if scope == ScopePortable {
 			out.Values = slices.DeleteFunc(out.Values, func(v OwnValue) bool { return !portable(v) })
-		} else if err := v.fillAccess(snap, r, s, p, out); err != nil {
+		} else if err := v.copyRest(snap, r, s, p, out); err != nil {
+			return err
+		} else if asked, err = v.requestsAbout(snap, p.id); err != nil {
 			return err
 		}
 		shown := &shownValues{}
@@ -175,6 +182,9 @@ func (v *Vault) takeoutOnce(ctx context.Context, scope Scope, load func(store.Sn
 		return nil, err
 	}
 	if scope == ScopeAccess {
+		for _, q := range asked {
+			out.Requests = append(out.Requests, v.ownRequest(ctx, q))
+		}
 		if out.Recipients, err = v.recipients(ctx, s); err != nil {
 			return nil, err
 		}
@@ -188,59 +198,4 @@ func (v *Vault) takeoutOnce(ctx context.Context, scope Scope, load func(store.Sn
 // portable reports whether a value is among those that one takes elsewhere.
 func portable(v OwnValue) bool {
 	return v.Origin != privacy.Inferred && slices.ContainsFunc(v.For, func(h Holding) bool { return h.Basis == privacy.Consent || h.Basis == privacy.Contract })
-}
-
-// fillAccess adds what a copy by Art. 15 has beside values and recipients.
-func (v *Vault) fillAccess(snap store.Snapshot, r *regime, s *ownSession, p *person, out *Takeout) error {
-	now, _, _ := v.clock.now()
-	values, err := v.valuesOf(snap, p)
-	if err != nil {
-		return err
-	}
-	err = bucketHistory.scan(snap, p.at, func(rest, envelope []byte) error {
-		if len(rest) != len(privacy.ID{}) {
-			return fmt.Errorf("a past value of %s: %w", p.id, errIntegrity)
-		}
-		plain, err := values.unsealPast(privacy.ID(rest), envelope)
-		if err != nil {
-			return fmt.Errorf("opening a past value of %s: %w", p.id, err)
-		}
-		var past pastValue
-		if err := json.Unmarshal(plain, &past); err != nil {
-			return fmt.Errorf("reading a past value of %s: %w", p.id, errIntegrity)
-		}
-		if !past.Kept && !v.pastEnded(r.register, p.standing, &past, madeAt(privacy.ID(rest)), now) {
-			out.Past = append(out.Past, PastValue{Field: past.Field, Value: privacy.NewSensitive(past.Value), Observed: past.Observed,
-				Recorded: past.Recorded, Channel: past.Channel, Origin: past.Origin, Inference: past.Inference, By: past.By})
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	holds := map[privacy.PurposeID]bool{}
-	for _, value := range out.Values {
-		for _, h := range value.For {
-			holds[h.Purpose] = true
-		}
-	}
-	for i := range r.register.Purposes {
-		own := ownPurpose(r, s, p.standing, &r.register.Purposes[i], now)
-		if holds[own.Purpose] || own.Consent != nil || !own.Since.IsZero() {
-			out.Purposes = append(out.Purposes, own)
-		}
-	}
-	for _, g := range p.standing.Grounds {
-		out.Grounds = append(out.Grounds, OwnGround(g))
-	}
-	return v.consentRecords(snap, p, func(record *consentRecord) error {
-		out.Consents = append(out.Consents, ownConsent(record))
-		return nil
-	})
-}
-
-func ownConsent(r *consentRecord) OwnConsent {
-	return OwnConsent{Consent: r.ID, Purpose: r.Purpose, Status: r.Status, Effective: r.Effective, At: r.At, Recorded: r.Recorded,
-		Until: r.Until, Channel: r.Channel, Method: r.Method, Language: r.Language, Jurisdiction: r.Jurisdiction, Notice: r.Notice,
-		Register: r.Register, Fields: r.Fields, Recipients: r.Recipients, By: r.By}
 }

@@ -226,6 +226,7 @@ type OwnConsent struct {
 	Fields        []privacy.FieldName   `json:"fields"`
 	Recipients    []string              `json:"recipients,omitempty"`
 	By            Actor                 `json:"by"`
+	Evidence      map[string]any        `json:"evidence,omitempty" doc:"in a copy alone"`
 }
 
 // OwnConsentList is a page of consent records.

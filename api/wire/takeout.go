@@ -29,6 +29,10 @@ type Takeout struct {
 	Purposes        []OwnPurpose      `json:"purposes,omitempty"`
 	Consents        []OwnConsent      `json:"consents,omitempty"`
 	Grounds         []OwnGround       `json:"grounds,omitempty"`
+	Touches         []OwnTouch        `json:"touches,omitempty" doc:"what channels had to do with the person"`
+	TouchesLater    int               `json:"touches_later,omitzero" doc:"how many there are beside, of purposes that are confidential_for some time still"`
+	Refusals        []OwnRefusal      `json:"refusals,omitempty" doc:"fields that the person would not tell"`
+	Requests        []Request         `json:"requests,omitempty"`
 	Recipients      []Recipient       `json:"recipients,omitempty"`
 }
 
@@ -50,6 +54,27 @@ type OwnGround struct {
 	Ref     string            `json:"ref,omitempty"`
 	Since   time.Time         `json:"since"`
 	Until   *time.Time        `json:"until,omitempty"`
+}
+
+// OwnTouch is what a channel had to do with a person.
+type OwnTouch struct {
+	Kind       string            `json:"kind" enum:"contact,offer,order,answer,event"`
+	Topic      string            `json:"topic"`
+	Medium     string            `json:"medium,omitempty"`
+	Purpose    privacy.PurposeID `json:"purpose,omitempty"`
+	Ref        string            `json:"ref,omitempty"`
+	Channel    privacy.ChannelID `json:"channel"`
+	At         time.Time         `json:"at"`
+	RecordedAt time.Time         `json:"recorded_at"`
+	ExpiresAt  *time.Time        `json:"expires_at,omitempty"`
+	EndedAt    *time.Time        `json:"ended_at,omitempty"`
+}
+
+// OwnRefusal is that a person would not tell a field when they were asked.
+type OwnRefusal struct {
+	Field   privacy.FieldName `json:"field"`
+	Purpose privacy.PurposeID `json:"purpose"`
+	At      time.Time         `json:"at"`
 }
 
 // Recipient is a channel that was shown something of a person.
