@@ -51,7 +51,7 @@ func Derive(values map[privacy.FieldName]privacy.Sensitive, reg *register.Regist
 	if zone := timeZone(values, reg, country, state); zone != "" {
 		facts.TimeZone = zone
 	}
-	if born, err := time.Parse(time.DateOnly, told(values, birthField(reg))); err == nil {
+	if born := birth(values, reg); !born.IsZero() {
 		facts.AgeBand, facts.AgeBandUntil = ageBand(born, now)
 	}
 	return facts
@@ -121,16 +121,17 @@ func timeZone(values map[privacy.FieldName]privacy.Sensitive, reg *register.Regi
 	return zones()[country]
 }
 
-func birthField(reg *register.Register) *register.Field {
-	if f := named(reg, privacy.TypeDate, "birthdate"); f != nil {
-		return f
-	}
+// birth returns a person's date of birth, or zero. Of several, in several fields,
+// it is the latest: rules hold back what is told of the young.
+func birth(values map[privacy.FieldName]privacy.Sensitive, reg *register.Register) (born time.Time) {
 	for i := range reg.Fields {
-		if isBirthdate(&reg.Fields[i]) {
-			return &reg.Fields[i]
+		if f := &reg.Fields[i]; isBirthdate(f) {
+			if day, err := time.Parse(time.DateOnly, told(values, f)); err == nil && (born.IsZero() || day.After(born)) {
+				born = day
+			}
 		}
 	}
-	return nil
+	return born
 }
 
 // named returns the field of that name if it has that type, else nil.

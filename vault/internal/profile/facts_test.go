@@ -124,6 +124,16 @@ func TestAgeBands(t *testing.T) {
 
 // Facts are derived once and asked for years: they must say on any day what
 // the date of birth would, without opening it.
+// Two fields may hold a date of birth. A child is one by either.
+func TestTheYoungestDateOfBirthCounts(t *testing.T) {
+	reg := shop(register.Field{Name: "dob", Type: privacy.TypeDate, Category: "pd:BirthDate"})
+	for _, p := range []person{{"dob": `"2014-01-01"`}, {"birthdate": `"1990-01-01"`, "dob": `"2014-01-01"`}, {"birthdate": `"2014-01-01"`, "dob": `"1990-01-01"`}} {
+		if got := Derive(p.values(), reg, time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)); got.AgeBand != "under_13" {
+			t.Errorf("%v: got %q, want under_13", p, got.AgeBand)
+		}
+	}
+}
+
 func TestFactsGrowOlderWithThePerson(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		born := today.AddDate(0, 0, -rapid.IntRange(0, 90*365).Draw(t, "days old")).Truncate(24 * time.Hour)

@@ -88,6 +88,8 @@ func (e *effects) controller(key string) (bool, string) {
 func (e *effects) field(name privacy.FieldName, key string) (bool, string) {
 	before, after := e.old.fields[name], e.new.fields[name]
 	switch {
+	case after == nil && e.told(before) != "":
+		return true, e.told(before)
 	case after == nil:
 		return false, "nothing of it is released any more"
 	case before == nil && after.Identifier != NotIdentifier:
@@ -111,7 +113,10 @@ func (e *effects) field(name privacy.FieldName, key string) (bool, string) {
 		}
 		return true, "it then no longer needs explicit consent"
 	case "retention":
-		return lasts(before.Retention, after.Retention, "its values")
+		if widens, why := lasts(before.Retention, after.Retention, "its values"); widens || e.told(before) == "" {
+			return widens, why
+		}
+		return true, e.told(before)
 	case "max_age":
 		return lasts(before.MaxAge, after.MaxAge, "an old value")
 	case "ttl":
@@ -136,6 +141,60 @@ func (e *effects) field(name privacy.FieldName, key string) (bool, string) {
 func derives(f *Field) bool {
 	return f.Type == privacy.TypeAddress || f.Type == privacy.TypeCountry || f.Name == "birthdate" || compact(string(f.Category)) == "pd:BirthDate" ||
 		f.Name == "country" || f.Name == "zoneinfo"
+}
+
+// told says why it may let more out that a field's values are known no more: it
+// is what they tell of people that rules, bases or quiet hours hold back by, and
+// who is not known to be a minor counts as none. It is "" if nothing looks at it.
+func (e *effects) told(f *Field) string {
+	quiet := e.new.Settings.Contact.Quiet != nil || slices.ContainsFunc(e.new.Purposes, func(p Purpose) bool { return p.Contact != nil && p.Contact.Quiet != nil })
+	switch {
+	case !derives(f):
+		return ""
+	case f.Type == privacy.TypeDate && e.looks("subject.age_band"):
+		return "how old people are is then not known, and the rules in force look at it"
+	case f.Type == privacy.TypeDate:
+		return ""
+	case e.looks("subject.jurisdiction"):
+		return "where people live is then not known by it, and the rules in force look at that"
+	case f.Name != "zoneinfo" && slices.ContainsFunc(e.new.Purposes, func(p Purpose) bool { return p.Basis == privacy.OptOut }):
+		return "where people live is then told by something else, and they may not be asked for consent there"
+	case quiet:
+		return "by whose clock it is quiet for people is then not known by it"
+	}
+	return ""
+}
+
+// unlisted returns why it may let more out that values end because a purpose no
+// longer lists what it listed, as told does.
+func (e *effects) unlisted(before, after *Purpose) string {
+	for _, name := range before.Fields {
+		f := e.old.fields[name]
+		lives := slices.ContainsFunc(e.new.Purposes, func(p Purpose) bool { return (after == nil || p.ID != after.ID) && slices.Contains(p.Fields, name) })
+		if f == nil || lives || after != nil && slices.Contains(after.Fields, name) && lastsAsLong(before.Retention, after.Retention) {
+			continue
+		}
+		if why := e.told(f); why != "" {
+			return why
+		}
+	}
+	return ""
+}
+
+// uncaptured returns why it may let more out that no channel captures a field
+// any more, as told does.
+func (e *effects) uncaptured(name privacy.FieldName) string {
+	f := e.old.fields[name]
+	if f == nil || slices.ContainsFunc(e.new.Channels, func(c Channel) bool { return slices.Contains(c.Captures, name) }) {
+		return ""
+	}
+	return e.told(f)
+}
+
+// lastsAsLong reports whether what ended after one period ends no sooner after
+// another.
+func lastsAsLong(before, after privacy.Period) bool {
+	return after.IsZero() || !before.IsZero() && notLonger(before, after)
 }
 
 // lasts says what another period does to something that ends after it.
@@ -182,6 +241,8 @@ func (e *effects) purpose(c Change, id privacy.PurposeID, key string) (bool, str
 	switch {
 	case after == nil && (e.looks("consents") || e.looks("objected")):
 		return true, "the rules in force look at what people said to purposes, and would no longer see this one"
+	case after == nil && e.unlisted(before, nil) != "":
+		return true, e.unlisted(before, nil)
 	case after == nil:
 		return false, "nothing is released for it any more"
 	case before == nil:
@@ -195,14 +256,23 @@ func (e *effects) purpose(c Change, id privacy.PurposeID, key string) (bool, str
 		if e.looks("purpose.dpv") {
 			return true, "the rules in force look at it"
 		}
+		if before.DirectMarketing() && !after.DirectMarketing() {
+			return true, "it is then no direct marketing: who never wants to be contacted again is not kept from it, and an objection can be overruled"
+		}
 		return false, whyWords
 	case "basis":
 		return true, "another basis may be true for people for whom the one before was not"
 	case "fields", "recipients", "jurisdictions":
+		if why := e.unlisted(before, after); base == "fields" && c.Op == Removed && why != "" {
+			return true, why
+		}
 		return cameOrWent(c, map[string]string{"fields": "it may then be released for this purpose", "recipients": "it may then be told to them",
 			"jurisdictions": "people there are then asked for no consent"}[base])
 	case "retention":
-		return lasts(before.Retention, after.Retention, "what it lists")
+		if widens, why := lasts(before.Retention, after.Retention, "what it lists"); widens || e.unlisted(before, after) == "" {
+			return widens, why
+		}
+		return true, e.unlisted(before, after)
 	case "broader":
 		if e.loosens(id) {
 			return true, "it is then not held to the rules of contact of what it was part of"
@@ -263,6 +333,11 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 	before, after := e.old.channels[id], e.new.channels[id]
 	switch {
 	case after == nil:
+		for _, name := range before.Captures {
+			if why := e.uncaptured(name); why != "" {
+				return true, why
+			}
+		}
 		return false, "it loses its access"
 	case before == nil && len(after.Purposes)+len(after.Captures)+len(after.Obtains) == 0 && after.Sessions == NoSessions:
 		return false, "it may read, capture and obtain nothing"
@@ -279,6 +354,9 @@ func (e *effects) channel(c Change, id privacy.ChannelID, key string) (bool, str
 		}
 		return false, "no rule in force looks at it"
 	case "purposes", "captures", "obtains", "webhooks":
+		if why := e.uncaptured(privacy.FieldName(c.From)); base == "captures" && c.Op == Removed && why != "" {
+			return true, why
+		}
 		return cameOrWent(c, map[string]string{"webhooks": "what it is told may then be sent to this host, too",
 			"purposes": "it may then read for this purpose", "captures": "what it captures begins grounds, and changes what is known of people",
 			"obtains": "it may then record consent"}[base])

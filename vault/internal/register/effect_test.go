@@ -167,3 +167,92 @@ func TestAMaskShowsNoMoreUnderAnyOther(t *testing.T) {
 		}
 	}
 }
+
+// What a field tells of people holds rules, bases and quiet hours back: a minor
+// of whom nobody knows that they are one is none. So what makes it unknown lets
+// more out, though the field itself is shown to nobody any more.
+func TestWhatIsNoLongerToldOfPeopleWidens(t *testing.T) {
+	const text = `
+controller: {name: Northgate, contact: privacy@northgate.example, country: DE}
+fields:
+  - {name: given_name, type: string}
+  - {name: birthdate, type: date, retention: P3Y}
+  - {name: address, type: address, retention: P3Y}
+  - {name: zoneinfo, type: string, retention: P3Y}
+purposes:
+  - {id: delivery, title: Delivery, basis: contract, fields: [given_name, birthdate, address, zoneinfo], retention: P2Y}
+  - {id: care, title: Care, basis: contract, fields: [given_name, address]}
+  - {id: ads, title: Ads, basis: opt_out, jurisdictions: [US], fields: [given_name], consent: {notice: {version: "1", text: Ads}}}
+channels:
+  - {id: web, kind: web, purposes: [delivery], captures: [given_name, birthdate, address, zoneinfo]}
+  - {id: store, kind: store, purposes: [care], captures: [given_name, address]}
+`
+	gone := func(name string) []string {
+		return []string{"  - {name: " + name, "  - {name: was_" + name, "[given_name, birthdate, address, zoneinfo], retention", strings.Replace("[given_name, birthdate, address, zoneinfo], retention", name+", ", "", 1),
+			"captures: [given_name, birthdate, address, zoneinfo]", strings.Replace("captures: [given_name, birthdate, address, zoneinfo]", name+", ", "", 1)}
+	}
+	quiet := []string{"basis: contract, fields: [given_name, address]}", `basis: contract, fields: [given_name, address], contact: {quiet_hours: {from: "21:00", to: "08:00"}}}`}
+	for name, c := range map[string]struct {
+		before, edit []string
+		looks        string
+		widens       bool
+	}{
+		"the birthday goes":                     {nil, gone("birthdate"), "subject.age_band", true},
+		"the birthday goes and nobody looks":    {nil, gone("birthdate"), "now", false},
+		"the birthday ends sooner":              {nil, []string{"type: date, retention: P3Y", "type: date, retention: P1D"}, "subject.age_band", true},
+		"the birthday is captured nowhere":      {nil, []string{"captures: [given_name, birthdate, ", "captures: [given_name, "}, "subject.age_band", true},
+		"the birthday is for nothing":           {nil, []string{"fields: [given_name, birthdate, ", "fields: [given_name, "}, "subject.age_band", true},
+		"what the birthday is for ends":         {nil, []string{"retention: P2Y", "retention: P1Y"}, "subject.age_band", true},
+		"the address goes, and who may opt out": {nil, []string{"type: address, retention: P3Y", "type: address, retention: P1D"}, "", true},
+		"the address is for less":               {nil, []string{"fields: [given_name, birthdate, address, zoneinfo]", "fields: [given_name, birthdate, zoneinfo]"}, "subject.jurisdiction", false},
+		"the address is captured by one":        {nil, []string{"captures: [given_name, birthdate, address, ", "captures: [given_name, birthdate, "}, "subject.jurisdiction", false},
+		"the clock ends sooner":                 {quiet, []string{"type: string, retention: P3Y", "type: string, retention: P1D"}, "", true},
+		"the clock ends and nothing is quiet":   {nil, []string{"type: string, retention: P3Y", "type: string, retention: P1D"}, "", false},
+		"a channel goes that asked for it":      {nil, []string{"  - {id: web, kind: web, purposes: [delivery], captures: [given_name, birthdate, address, zoneinfo]}\n", ""}, "subject.age_band", true},
+		"a channel goes that did not":           {nil, []string{"  - {id: store, kind: store, purposes: [care], captures: [given_name, address]}\n", ""}, "subject.age_band", false},
+		"the purpose goes":                      {nil, []string{"  - {id: delivery, title: Delivery, basis: contract, fields: [given_name, birthdate, address, zoneinfo], retention: P2Y}\n", "", "purposes: [delivery], ", ""}, "subject.age_band", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			swap := func(s string, edits []string) string {
+				for i := 0; i+1 < len(edits); i += 2 {
+					if !strings.Contains(s, edits[i]) {
+						t.Fatalf("no %q", edits[i])
+					}
+					s = strings.Replace(s, edits[i], edits[i+1], 1)
+				}
+				return s
+			}
+			read := func(s string) *register.Register {
+				r, _, err := register.Parse("register.yaml", []byte(s)) // warns of what is left out
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			old := swap(text, c.before)
+			widens, why := false, ""
+			for _, e := range register.Effects(read(old), read(swap(old, c.edit)), func(p string) bool { return p == c.looks }) {
+				widens = widens || e.Widens
+				why += e.String() + ": " + e.Why + "\n"
+			}
+			if widens != c.widens {
+				t.Errorf("got %v, want %v:\n%s", widens, c.widens, why)
+			}
+		})
+	}
+}
+
+// Who never wants to be contacted again is kept from direct marketing, so what
+// is no longer called that reaches them.
+func TestWhatIsNoLongerDirectMarketingWidens(t *testing.T) {
+	old := parse(t, northgate)
+	for dpv, want := range map[string]bool{"dpv:ServiceProvision": true, "dpv:Marketing": false} {
+		effects := register.Effects(old, parse(t, edit(t, "dpv: dpv:DirectMarketing", "dpv: "+dpv)), unseen)
+		if len(effects) != 1 || effects[0].Widens != want {
+			t.Errorf("%s: got %+v, want widening %v", dpv, effects, want)
+		}
+	}
+	if back := register.Effects(parse(t, edit(t, "dpv: dpv:DirectMarketing", "dpv: dpv:ServiceProvision")), old, unseen); len(back) != 1 || back[0].Widens {
+		t.Errorf("got %+v, want that to become direct marketing narrows", back)
+	}
+}
