@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ const loginPath = "/privacy/login"
 func loginRoutes() []route {
 	return []route{
 		{"GET /privacy/enter", enter, true},
+		{"POST /privacy/enter", enterAnyway, true},
 		{"GET " + loginPath, showLogin, true},
 		{"GET /privacy/login/openid/{n}", beginOpenID, true},
 		{"GET /privacy/login/openid/{n}/back", finishOpenID, true},
@@ -71,13 +73,34 @@ func (v *visit) refuseLogin(status int, problem string) error {
 
 // enter takes the code of a channel's link. What only looks ahead – a browser that
 // loads pages before they are wanted, a program that asks for the head – does not
-// use it up.
+// use it up. Who is logged in is asked first: the link shows less, or may be of
+// somebody who wants them to act as another.
 func enter(v *visit) error {
 	if v.r.Method != http.MethodGet || strings.Contains(v.r.Header.Get("Sec-Purpose"), "prefetch") {
 		v.w.WriteHeader(http.StatusServiceUnavailable)
 		return nil
 	}
-	opened, err := v.vault.EnterByCode(v.ctx, v.r.URL.Query().Get("code"))
+	code := v.r.URL.Query().Get("code")
+	if v.verified() {
+		return v.render(http.StatusOK, "enter.html", code)
+	}
+	return v.enterBy(code)
+}
+
+// enterAnyway opens the link of who would rather have that than their login.
+func enterAnyway(v *visit) error { return v.enterBy(v.value("code")) }
+
+// verified reports whether the session is a login of the person's own.
+func (v *visit) verified() bool {
+	if !v.inside {
+		return false
+	}
+	sessions, err := v.vault.OwnSessions(v.ctx, v.by)
+	return err == nil && slices.ContainsFunc(sessions, func(s vault.SubjectSession) bool { return s.Current && s.Assurance == vault.AssuranceVerified })
+}
+
+func (v *visit) enterBy(code string) error {
+	opened, err := v.vault.EnterByCode(v.ctx, code)
 	if errors.Is(err, vault.ErrInvalidClient) {
 		return v.refuseLogin(http.StatusGone, "login.link_over")
 	}

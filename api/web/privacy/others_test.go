@@ -190,6 +190,39 @@ func TestALinkWorksOnce(t *testing.T) {
 	}
 }
 
+// Somebody's link in the browser of who is logged in as another takes their place
+// only if they want it to, and whoever came by a link goes on by the next at once.
+func TestALinkAsksWhoIsLoggedIn(t *testing.T) {
+	c := open(t, nil)
+	c.mia()
+	mallory := c.orders(map[string]any{"given_name": "Mallory", "email": "mallory@example.org"})
+	mia := c.Login("email", "mia@example.org").Opened.Token
+	link := strings.TrimPrefix(c.link(mallory), c.URL)
+	got := c.ask(t, "GET", link, mia, nil)
+	if got.status != http.StatusOK || strings.Contains(got.header.Get("Set-Cookie"), "sst_") || !strings.Contains(got.text, "You are logged in already") {
+		t.Errorf("the link was taken with %d", got.status)
+	}
+	if got := c.ask(t, "GET", "/privacy/data", mia, nil); !strings.Contains(got.text, "mia@example.org") {
+		t.Error("she is not logged in any more")
+	}
+	_, code, _ := strings.Cut(link, "code=")
+	if got := c.ask(t, "POST", "/privacy/enter", mia, url.Values{"code": {code}}, "Sec-Fetch-Site", "cross-site"); got.status != http.StatusForbidden {
+		t.Errorf("another site opened it for her: %d", got.status)
+	}
+	got = c.ask(t, "POST", "/privacy/enter", mia, url.Values{"code": {code}})
+	cookie := got.header.Get("Set-Cookie")
+	if got.status != http.StatusSeeOther || !strings.Contains(cookie, "sst_") {
+		t.Fatalf("wanted, it was answered with %d", got.status)
+	}
+	if got := c.ask(t, "GET", "/privacy/data", mia, nil); got.status != http.StatusSeeOther {
+		t.Errorf("the login goes on beside it: %d", got.status)
+	}
+	linked, _, _ := strings.Cut(cookie[strings.Index(cookie, "sst_"):], ";")
+	if got := c.ask(t, "GET", strings.TrimPrefix(c.link(mallory), c.URL), linked, nil); got.status != http.StatusSeeOther {
+		t.Errorf("who came by a link and opens another got %d", got.status)
+	}
+}
+
 // Over https the cookies are bound to this host and to https.
 func TestCookiesOverHTTPS(t *testing.T) {
 	c := open(t, func(cfg *privacy.Config, _ string) { cfg.Origin = "https://vault.example.org" })

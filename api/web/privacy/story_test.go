@@ -16,7 +16,7 @@ type reader struct {
 	phone                                                             bool
 	known, correct, saved, more, switched, off, objected, looked, ask string
 	told, times, none, devices, ended, out, request, worked, here     string
-	wishes, wrong, thrice                                             string
+	wishes, wrong, thrice, already                                    string
 }
 
 var readers = []reader{
@@ -25,13 +25,13 @@ var readers = []reader{
 		looked: "Stores – for “Deliver what you ordered”", ask: "Text messages (Kurzfunk SMS) asked, for “Offers by text message”, and was told nothing.",
 		told: "You told this: Web shop.", times: "40 times", none: "Nothing fits this choice", devices: "this browser", ended: "That login is ended.", out: "You are logged out.",
 		request: "Objection: Protect you from fraud", worked: "This was not told by you: a program (taste) worked it out: Stores.", here: "44 looks",
-		wishes: "Saved: Wishes.", wrong: "This cannot be right.", thrice: "3 times (2 times told nothing) · last on 8 March 2026"},
+		wishes: "Saved: Wishes.", wrong: "This cannot be right.", already: "You are logged in already", thrice: "3 times (2 times told nothing) · last on 8 March 2026"},
 	{lang: "de", shot: "phone", phone: true, known: "Was von Ihnen bekannt ist", correct: "Berichtigen: Vorname", saved: "Gespeichert: Vorname.", more: "Das ist nur ein Teil.",
 		switched: "Eingeschaltet: Angebote per SMS.", off: "Ausgeschaltet: Angebote per SMS.", objected: "Sie haben widersprochen: Sie vor Betrug schützen.",
 		looked: "Läden – für „Liefern, was Sie bestellt haben“", ask: "SMS-Versand (Kurzfunk SMS) hat gefragt, für „Angebote per SMS“, und nichts erfahren.",
 		told: "Von Ihnen angegeben: Webshop.", times: "40 Mal", none: "Nichts passt zu dieser Auswahl", devices: "dieser Browser", ended: "Diese Anmeldung ist beendet.", out: "Sie sind abgemeldet.",
 		request: "Widerspruch: Sie vor Betrug schützen", worked: "Nicht von Ihnen angegeben: Ein Programm (taste) hat es erschlossen: Läden.", here: "44 Blicke",
-		wishes: "Gespeichert: Wünsche.", wrong: "Das kann nicht stimmen.", thrice: "3-mal (2-mal nichts erfahren) · zuletzt am 8. März 2026"},
+		wishes: "Gespeichert: Wünsche.", wrong: "Das kann nicht stimmen.", already: "Sie sind schon angemeldet", thrice: "3-mal (2-mal nichts erfahren) · zuletzt am 8. März 2026"},
 }
 
 // Mia comes by the web shop's link, sees a part, shows that it is her, and sees,
@@ -187,6 +187,15 @@ func TestSomebodySeesAndSteers(t *testing.T) {
 			other.Go(c.URL + "/privacy/data")
 			other.At("/privacy/login")
 			other.SeeNot("Lindenweg")
+
+			// A link does not take the place of her login unless she wants it to.
+			tab.Go(c.link(mia))
+			tab.See(r.already)
+			tab.Accessible()
+			tab.Shot("already-" + r.shot)
+			tab.Click("main a[role=button]")
+			tab.At("/privacy")
+			tab.SeeNot(r.more)
 
 			tab.Click("header form button")
 			tab.See(r.out)
