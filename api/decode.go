@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"reflect"
@@ -143,20 +144,25 @@ func expected(e *json.SemanticError) string {
 	return "has the wrong type"
 }
 
-// fieldAt names the member a JSON pointer points to: consents.0.status. A field
+// fieldAt names the member a JSON pointer points to: consents[0].status. A field
 // of a person is named as itself, as the vault does.
 func fieldAt(at jsontext.Pointer) string {
 	tokens := slices.Collect(at.Tokens())
 	if len(tokens) == 2 && tokens[0] == "fields" && strings.Trim(tokens[1], "0123456789") != "" {
 		tokens = tokens[1:]
 	}
-	for i, t := range tokens {
-		tokens[i] = shown(t)
+	name := ""
+	for _, t := range tokens {
+		switch {
+		case t != "" && len(t) <= 9 && strings.Trim(t, "0123456789") == "":
+			name += "[" + t + "]"
+		case name == "":
+			name = shown(t)
+		default:
+			name += "." + shown(t)
+		}
 	}
-	if len(tokens) == 0 {
-		return "body"
-	}
-	return strings.Join(tokens, ".")
+	return cmp.Or(name, "body")
 }
 
 // shown returns a name a client made up if it looks like one, so that a value

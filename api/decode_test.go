@@ -53,7 +53,7 @@ func TestHostileBodies(t *testing.T) {
 		"null for fields":        {with(`"fields":null`), 422, "invalid_request", map[string]string{"fields": "wrong_type"}},
 		"list for a purpose":     {`{"subject":"` + who + `","purpose":["delivery"]}`, 422, "invalid_request", map[string]string{"purpose": "wrong_type"}},
 		"string for fields":      {with(`"fields":"email"`), 422, "invalid_request", map[string]string{"fields": "wrong_type"}},
-		"number among fields":    {with(`"fields":["email",1]`), 422, "invalid_request", map[string]string{"fields.1": "wrong_type"}},
+		"number among fields":    {with(`"fields":["email",1]`), 422, "invalid_request", map[string]string{"fields[1]": "wrong_type"}},
 		"no fields":              {with(`"fields":[]`), 422, "invalid_request", map[string]string{"fields": "invalid"}},
 		"a field twice":          {with(`"fields":["email","email"]`), 422, "invalid_request", map[string]string{"fields": "invalid"}},
 		"context of huge number": {with(`"context":{"n":1e999}`), 422, "invalid_request", map[string]string{"context.n": "wrong_type"}},
@@ -152,10 +152,10 @@ func TestACaptureArrivesAsSent(t *testing.T) {
 		`{"fields":{},"observed_at":"yesterday"}`:                                      "observed_at",
 		`{"fields":{},"observed_at":null}`:                                             "observed_at",
 		`{"fields":{},"observed_at":"0001-01-01T00:00:00Z"}`:                           "observed_at",
-		`{"fields":{},"consents":[{"purpose":"p","status":"expired","method":"a"}]}`:   "consents.0.status",
-		`{"fields":{},"consents":[{"purpose":"p","status":"given","method":"Web-1"}]}`: "consents.0.method",
-		`{"fields":{},"consents":[{"subject":"x"}]}`:                                   "consents.0.subject",
-		`{"fields":{},"consents":[null]}`:                                              "consents.0",
+		`{"fields":{},"consents":[{"purpose":"p","status":"expired","method":"a"}]}`:   "consents[0].status",
+		`{"fields":{},"consents":[{"purpose":"p","status":"given","method":"Web-1"}]}`: "consents[0].method",
+		`{"fields":{},"consents":[{"subject":"x"}]}`:                                   "consents[0].subject",
+		`{"fields":{},"consents":[null]}`:                                              "consents[0]",
 	} {
 		if a := b.call("POST", "/v1/captures", body, "web"); a.status != 422 || a.fields()[field] == "" {
 			t.Errorf("%s: got %d %v, want %s named", body, a.status, a.fields(), field)

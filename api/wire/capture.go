@@ -28,10 +28,10 @@ func (r *CaptureRequest) Check() []FieldError {
 	names(&c, "observed", r.Observed)
 	names(&c, "purposes", r.Purposes)
 	for i := range r.Grounds {
-		r.Grounds[i].check(&c, "grounds."+itoa(i)+".")
+		r.Grounds[i].check(&c, "grounds["+itoa(i)+"].")
 	}
 	for i := range r.Consents {
-		r.Consents[i].check(&c, "consents."+itoa(i)+".")
+		r.Consents[i].check(&c, "consents["+itoa(i)+"].")
 	}
 	c.valid("observed_at", r.ObservedAt == nil || !r.ObservedAt.IsZero(), "is no point in time")
 	return c.errs

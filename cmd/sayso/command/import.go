@@ -133,15 +133,15 @@ func (o *importOptions) run(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	who, err := vault.Whoami(cmd.Context())
+	i := &importing{vault: vault, mapping: m, file: file, was: was, survey: found, patience: o.patience, atOnce: o.atOnce, bar: newBar(cmd), verb: o.verb(),
+		report: &importReport{File: filepath.Base(o.file), Rows: found.rows, DryRun: o.dryRun, Fields: map[privacy.FieldName]int{}, Why: []importCause{}}}
+	who, err := o.meet(cmd, i)
 	if err != nil {
 		return err
 	}
 	if err := m.allowed(who); err != nil {
 		return err
 	}
-	i := &importing{vault: vault, mapping: m, file: file, was: was, survey: found, patience: o.patience, atOnce: o.atOnce, bar: newBar(cmd), verb: o.verb(),
-		report: &importReport{File: filepath.Base(o.file), Rows: found.rows, DryRun: o.dryRun, Fields: map[privacy.FieldName]int{}, Why: []importCause{}}}
 	if !o.dryRun {
 		if err := o.begin(cmd.Context(), i, sha256.Sum256(text)); err != nil {
 			return err
@@ -163,6 +163,21 @@ func (o *importOptions) run(cmd *cobra.Command) (err error) {
 	return nil
 }
 
+// meet finds out what the channel may do, waiting for a vault that is away, and says
+// so once.
+func (o *importOptions) meet(cmd *cobra.Command, i *importing) (who *wire.Whoami, err error) {
+	told := forMachines(cmd)
+	err = i.patiently(cmd.Context(), nil, func() (err error) {
+		who, err = i.vault.Whoami(cmd.Context())
+		if _, again := mayTry(err); err != nil && again && !told && o.patience > 0 {
+			told = true
+			fmt.Fprintf(cmd.ErrOrStderr(), "The vault is not there (%v). Waiting for it, at most %s.\n", err, o.patience)
+		}
+		return err
+	})
+	return who, err
+}
+
 // begin finds out which import this is and how far it is, and notes that it is
 // begun.
 func (o *importOptions) begin(ctx context.Context, i *importing, mapping [sha256.Size]byte) error {
@@ -182,7 +197,7 @@ func (o *importOptions) begin(ctx context.Context, i *importing, mapping [sha256
 			return err
 		}
 	}
-	i.before, err = i.vault.Import(ctx, note.Import)
+	i.before, err = i.known(ctx, note.Import)
 	if notBegun(err) {
 		i.before, err = nil, nil
 	}
@@ -206,7 +221,7 @@ func (o *importOptions) begin(ctx context.Context, i *importing, mapping [sha256
 
 // refuseChanged refuses what is not what was begun, unless that is done.
 func (o *importOptions) refuseChanged(ctx context.Context, i *importing, begun *importNote, note importNote) error {
-	then, err := i.vault.Import(ctx, begun.Import)
+	then, err := i.known(ctx, begun.Import)
 	if notBegun(err) {
 		return nil
 	}
@@ -270,10 +285,7 @@ func (o *importOptions) bring(cmd *cobra.Command, i *importing, who *wire.Whoami
 	}
 	var now *wire.Import
 	if err == nil && !o.dryRun {
-		err = i.patiently(cmd.Context(), nil, func() (err error) {
-			now, err = i.vault.Import(cmd.Context(), i.id)
-			return err
-		})
+		now, err = i.known(cmd.Context(), i.id)
 	}
 	if closing := i.rejects.close(); err == nil {
 		err = closing
@@ -308,22 +320,22 @@ func (m *mapping) allowed(who *wire.Whoami) error {
 	}
 	for _, f := range m.fields {
 		if !slices.Contains(who.Captures, f.name) {
-			bad(f.where, "does not capture %s", f.name)
+			bad(f.where, "does not capture %s%s", f.name, slip(string(f.name), who.Captures))
 		}
 	}
 	for _, p := range m.purposes {
 		if !slices.Contains(who.Purposes, p) {
-			bad(m.fields[0].where, "does not have the purpose %s", p)
+			bad(m.fields[0].where, "does not have the purpose %s%s", p, slip(string(p), who.Purposes))
 		}
 	}
 	for _, g := range m.grounds {
 		if !slices.Contains(who.Purposes, g.purpose) {
-			bad(g.where, "does not have the purpose %s", g.purpose)
+			bad(g.where, "does not have the purpose %s%s", g.purpose, slip(string(g.purpose), who.Purposes))
 		}
 	}
 	for i := range m.consents {
 		if c := &m.consents[i]; c.gives() && !slices.Contains(who.Obtains, c.purpose) {
-			bad(c.where, "does not obtain consent for %s", c.purpose)
+			bad(c.where, "does not obtain consent for %s%s", c.purpose, slip(string(c.purpose), who.Obtains))
 		}
 	}
 	if problems != nil {

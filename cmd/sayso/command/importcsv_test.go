@@ -89,6 +89,8 @@ func TestAFileThatCannotBeImported(t *testing.T) {
 		{"no such column", strings.Replace(good, "Town", "City", 1), importMapping, `mapping.yaml:4:55: the file has no column "Town" among the 4 names of line 1`},
 		{"another separator", strings.ReplaceAll(good, ",", ";"), importMapping, `the file has no column "E-Mail" among the 1 name of line 1; is the mapping's separator the file's?`},
 		{"what the channel does not capture", good, "fields: {email: E-Mail, allergy: Name}", "mapping.yaml:1:34: channel shop does not capture allergy"},
+		{"a purpose with a typing error", good, "fields: {email: E-Mail}\npurposes: [order-fulfilmnet]", "does not have the purpose order-fulfilmnet; did you mean order-fulfilment?"},
+		{"a field with a typing error", good, "fields: {emial: E-Mail}", "does not capture emial; did you mean email?"},
 		{"a purpose it does not have", good, "fields: {email: E-Mail}\npurposes: [invoicing]", "channel shop does not have the purpose invoicing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -67,3 +67,38 @@ func TestTheRegisterIsNarrowedDuringAnImport(t *testing.T) {
 		t.Errorf("rejected in the end: got %d rows, want the %d that were on their way: %v", got, lost, err)
 	}
 }
+
+// Before anything is known of an import its vault may be away, too: it is waited for,
+// and that is said once; with no patience the import ends.
+func TestAnImportBeginsWhenItsVaultIsThere(t *testing.T) {
+	s := openShop(t, example(t, "chinook/register.yaml"))
+	to, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	forward := httputil.NewSingleHostReverseProxy(to)
+	var away atomic.Int32
+	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if away.Add(-1) >= 0 {
+			panic(http.ErrAbortHandler)
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	defer between.Close()
+	s.url = between.URL
+	file := write(t, "customers.csv", "E-Mail,Name,Street,Town\nasli@example.org,Asli,,\n")
+	args := []string{"import", "--mapping", write(t, "mapping.yaml", importMapping), file}
+
+	away.Store(3)
+	if _, _, err := s.sayso("shop", append(args, "--patience", "0s")...); err == nil {
+		t.Error("no patience: it was imported")
+	}
+	away.Store(3)
+	out, told, err := s.sayso("shop", args...)
+	if err != nil || !strings.Contains(out, "1 of 1 row imported") {
+		t.Fatalf("got %v\n%s", err, out)
+	}
+	if strings.Count(told, "The vault is not there") != 1 {
+		t.Errorf("told:\n%s", told)
+	}
+}

@@ -148,6 +148,15 @@ func (i *importing) patiently(ctx context.Context, err error, do func() error) e
 	return nil
 }
 
+// known asks how far an import is.
+func (i *importing) known(ctx context.Context, id string) (now *wire.Import, err error) {
+	err = i.patiently(ctx, nil, func() (err error) {
+		now, err = i.vault.Import(ctx, id)
+		return err
+	})
+	return now, err
+}
+
 // errBack: the vault has fewer rows than it said it had.
 var errBack = errors.New("the vault has fewer rows of this import than it had: was it restored? Run the same command again to go on from there")
 
@@ -278,7 +287,11 @@ func (i *importing) unchanged() error {
 // check asks the vault what it would reject, and sends nothing to be kept.
 func (i *importing) check(ctx context.Context, in rows, t *tally, identifiers []bool) error {
 	return i.mapping.pieces(ctx, in, t, identifiers, i.atOnce, 0, func(p *piece) error {
-		answer, err := i.vault.CheckRows(ctx, p.from, p.body)
+		var answer *wire.Rejects
+		err := i.patiently(ctx, nil, func() (err error) {
+			answer, err = i.vault.CheckRows(ctx, p.from, p.body)
+			return err
+		})
 		if err != nil {
 			return err
 		}
