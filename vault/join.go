@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/profile"
@@ -14,19 +15,22 @@ import (
 // who returns the person that the captured identifiers join, or nil for
 // somebody new. A capture joins only through an identifier that this channel
 // captured for that person before, or that both sides have verified – or that
-// somebody said no with of whom nothing else is known. Two people whom this
-// channel itself captured are a conflict; nothing else is told.
+// somebody said no with of whom nothing else is known. What it verifies goes
+// before what it only says ([evidence.itself]). Two people whom this channel
+// itself captured are a conflict; nothing else is told.
 func (c *capture) who(ctx context.Context, r store.Reader) (*person, error) {
-	var own, verified, narrowed []*person
-	add := func(list *[]*person, p *person) {
-		for _, have := range *list {
-			if have.id == p.id {
-				return
+	var known []*evidence
+	var narrowed []*person
+	found := map[privacy.SubjectID]bool{} // by one of the identifiers
+	of := func(p *person) *evidence {
+		for _, e := range known {
+			if e.p.id == p.id {
+				return e
 			}
 		}
-		*list = append(*list, p)
+		known = append(known, &evidence{p: p})
+		return known[len(known)-1]
 	}
-	found := map[privacy.SubjectID]bool{} // by one of the identifiers
 	for _, k := range c.values {
 		if k.field.Identifier != register.Unique || k.value.Lookup == "" {
 			continue
@@ -38,14 +42,29 @@ func (c *capture) who(ctx context.Context, r store.Reader) (*person, error) {
 		for _, p := range claimants {
 			fact := p.standing.Value(k.field.Name)
 			found[p.id] = found[p.id] || fact.Holds
+			both := fact.Verified && k.verified
 			switch {
 			case contains(fact.Channels, c.channel.ID):
-				add(&own, p)
-			case fact.Verified && k.verified:
-				add(&verified, p)
+				e := of(p)
+				e.own, e.both = true, e.both || both
+				e.said = e.said || !k.verified
+				e.first = e.first || k.verified && cameFirst(p.standing, c.regime.register, fact)
+			case both:
+				of(p).both = true
 			case fact.Holds && p.standing.KnownByNarrowingOnly():
-				add(&narrowed, p)
+				narrowed = append(narrowed, p)
 			}
+		}
+	}
+	if c.shows() {
+		known = slices.DeleteFunc(known, func(e *evidence) bool { return !e.itself(c) })
+	}
+	var own, verified []*person
+	for _, e := range known {
+		if e.own {
+			own = append(own, e.p)
+		} else {
+			verified = append(verified, e.p)
 		}
 	}
 	switch {

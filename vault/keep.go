@@ -306,8 +306,12 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 		plain[fact.Field], sealed[fact.Field] = value, values.sealed.Envelope(i)
 	}
 	c.ended = nil
+	proves := c.proves(p, plain)
 	for _, k := range c.values {
 		name := k.field.Name
+		if k.field.Identifier == register.Unique && !proves {
+			k.verified = false
+		}
 		old := p.standing.Value(name)
 		gone := old != nil && !k.field.TTL.IsZero() && !c.now.Before(k.field.TTL.After(old.Observed))
 		if old != nil && !gone && profile.Equal(profile.Value{JSON: plain[name]}, k.value) {

@@ -92,8 +92,9 @@ func (v *Vault) MayLogin(ctx context.Context, field privacy.FieldName, value pri
 // LoginByIdentifier opens a session of assurance verified for the one person who
 // has an identifier that somebody proved to be theirs. It must be verified in the
 // vault: a channel checked it when it captured it. One that is not is enough
-// where the login steps up a session that is of the same person: then the
-// channel's word and the proof agree. A shared identifier is never enough.
+// where the login steps up a session that is of the same person, who came with it
+// and has none that is verified ([mayStepUp]): then the channel's word and the
+// proof agree. A shared identifier is never enough.
 //
 // It returns an *Error unknown_subject if that is nobody, which only who proved to
 // have the identifier may be told, and rate_limited.
@@ -163,7 +164,8 @@ func (v *Vault) loginOf(ctx context.Context, login Login) (r *regime, id privacy
 			return errNobody
 		}
 		p := holders[0]
-		if !p.standing.Value(ref.field.Name).Verified && (steps == nil || steps.Subject != p.id) {
+		fact := p.standing.Value(ref.field.Name)
+		if !fact.Verified && (steps == nil || steps.Subject != p.id || !mayStepUp(p.standing, r.register, fact)) {
 			return errNobody
 		}
 		id = p.id
