@@ -3,8 +3,10 @@ package profile
 import (
 	"net/mail"
 	"strings"
+	"unicode"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/text/unicode/norm"
 )
 
 // The longest e-mail address and local part (RFC 5321).
@@ -16,9 +18,11 @@ const (
 // email checks an address of the form local@domain, in any script (RFC 6531),
 // and keeps it as given.
 //
-// For look-up the local part is folded as a whole: servers may tell case
-// apart, people do not. Nothing else is: what a dot or a plus means is for the
-// mailbox's own server to say. The domain takes its ASCII form (UTS #46).
+// For look-up the local part loses its case: servers may tell it apart, people do
+// not. Nothing else is folded: what a dot or a plus means is for the mailbox's own
+// server to say, and letters that only look alike, or stand for one another in
+// print, are other mailboxes, whose owners must not be taken for each other. The
+// domain takes its ASCII form (UTS #46), as everybody who asks for it does.
 func email(s string) (kept, lookup string, wrong *fault) {
 	if len(s) > maxEmail {
 		return "", "", &fault{TooLong, "expected an e-mail address of at most 254 bytes"}
@@ -28,10 +32,10 @@ func email(s string) (kept, lookup string, wrong *fault) {
 	if at < 1 || !dotAtom(s[:at]) {
 		return "", "", wrong
 	}
-	local := fold(s[:at])
-	// Folding must not turn a look-alike into a separator: of "a＠b@c" nobody
-	// can say which mailbox is meant.
-	if at > maxLocal || !isASCII(s[:at]) && !dotAtom(local) {
+	local := small(s[:at])
+	// Of a look-alike of a separator, as in "a＠b@c", nobody can say which mailbox
+	// is meant.
+	if at > maxLocal || !isASCII(s[:at]) && !dotAtom(fold(s[:at])) {
 		return "", "", wrong
 	}
 	domain, ok := domain(s[at+1:])
@@ -39,6 +43,20 @@ func email(s string) (kept, lookup string, wrong *fault) {
 		return "", "", wrong
 	}
 	return s, local + "@" + domain, nil
+}
+
+// small returns s without regard to case, where a letter has one small and one
+// large form and they are each other's: so ß is not ss, nor the dotted İ an i.
+func small(s string) string {
+	if isASCII(s) {
+		return strings.ToLower(s)
+	}
+	return norm.NFC.String(strings.Map(func(r rune) rune {
+		if l := unicode.ToLower(r); unicode.ToUpper(l) == r {
+			return l
+		}
+		return r
+	}, norm.NFC.String(s)))
 }
 
 // dotAtom reports whether local is a local part without quotes, comments or

@@ -232,9 +232,9 @@ func TestSpellingsThatMeanTheSameAreFoundAlike(t *testing.T) {
 		form      string
 		spellings []string
 	}{
-		{privacy.TypeEmail, "ada@example.org", []string{"ada@example.org", "ADA@EXAMPLE.ORG", " Ada@Example.org", "ａｄａ@example.org", "ada@ｅｘａｍｐｌｅ.org", "ada@example。org"}},
+		{privacy.TypeEmail, "ada@example.org", []string{"ada@example.org", "ADA@EXAMPLE.ORG", " Ada@Example.org", "ada@ｅｘａｍｐｌｅ.org", "ada@example。org"}},
 		{privacy.TypeEmail, "jürgen@xn--bcher-kva.example", []string{"jürgen@bücher.example", "JÜRGEN@XN--BCHER-KVA.EXAMPLE", "ju\u0308rgen@bu\u0308cher.example"}},
-		{privacy.TypeEmail, "ᎠᏰ@example.org", []string{"ᎠᏰ@example.org", "ꭰᏸ@example.org"}},
+		{privacy.TypeEmail, "ꭰᏸ@example.org", []string{"ᎠᏰ@example.org", "ꭰᏸ@example.org"}},
 		{privacy.TypePhone, "+4930901820", []string{"030901820", "+4930901820", "0049 30 901820", "+49 (0) 30 90-18-20", "(030) 901 820", "+49.30.901820"}},
 		{privacy.TypeString, "AB 12-x", []string{"AB 12-x", "AB\u00a012-x", "  AB   12-x ", "ＡＢ １２-x"}},
 	} {
@@ -259,6 +259,11 @@ func TestSimilarIsNotTheSame(t *testing.T) {
 	}{
 		{privacy.TypeEmail, "ada.l@example.org", "adal@example.org"},
 		{privacy.TypeEmail, "ada+shop@example.org", "ada@example.org"},
+		{privacy.TypeEmail, "ａｄａ@example.org", "ada@example.org"}, // whoever has the one must not be taken for the other
+		{privacy.TypeEmail, "ﬁnn@example.org", "finn@example.org"},
+		{privacy.TypeEmail, "straße@example.org", "strasse@example.org"},
+		{privacy.TypeEmail, "ſam@example.org", "sam@example.org"},
+		{privacy.TypeEmail, "İan@example.org", "ian@example.org"},
 		{privacy.TypeEmail, "ada@faß.example", "ada@fass.example"},
 		{privacy.TypeEmail, "ada@example.org", "аda@example.org"}, // the second begins with a Cyrillic letter
 		{privacy.TypeString, "c0FfEe", "c0ffee"},
