@@ -615,3 +615,31 @@ func TestAnErasureForgetsAContest(t *testing.T) {
 	restart(t, v)
 	v.As("model").For("profile").Read(ana, "taste").Released(told("taste", "jazz"))
 }
+
+// What a law wants to be kept of a guess stays contested: it is nobody's to see. What a
+// model makes of Ana when she comes back is another life's.
+func TestWhatStaysOfAGuessStaysContested(t *testing.T) {
+	v, ana := guessedAt(t, &vaulttest.Options{})
+	v.Apply(strings.NewReplacer("channels:\n", "  - {id: scoring, title: Scores by law, basis: legal_obligation, profiling: true, fields: [taste], retention: P10Y}\nchannels:\n",
+		"purposes: [advice, profile], captures", "purposes: [advice, profile, scoring], captures").Replace(contesting))
+	scoring := v.As("model").For("scoring")
+	scoring.Ground(ana, vault.GroundBegun)
+	scoring.Read(ana, "taste").Released(told("taste", "jazz"))
+	made := contest(t, v, v.Login("email", "ana@example.org"))
+	scoring.Read(ana, "taste").Denied(privacy.CodeRestricted)
+	erase(t, v, ana)
+	scoring.Read(ana, "taste").Denied(privacy.CodeRestricted)
+	if q := request(t, v, *made.Request); q.Subject != nil || q.Reason != "" {
+		t.Errorf("left of the request: %+v", q)
+	}
+	if _, err := v.DeclineRequest(t.Context(), v.Officer, *made.Request, "nobody can any more"); err == nil {
+		t.Error("it was overruled")
+	}
+	if _, err := captures(t, v, "model", &ana, told("given_name", "Anahita"), nil); err != nil {
+		t.Fatal(err)
+	}
+	v.As("model").For("profile").Ground(ana, vault.GroundBegun)
+	scoring.Read(ana, "taste").Denied(privacy.CodeRestricted)
+	guesses(t, v, ana, "fado")
+	v.As("model").For("profile").Read(ana, "taste").Released(told("taste", "fado"))
+}

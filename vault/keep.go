@@ -313,6 +313,9 @@ func (c *capture) merge(ctx context.Context, tx store.Tx, p *person, values *val
 			k.verified = false
 		}
 		old := p.standing.Value(name)
+		if old != nil && old.Kept {
+			p.standing.EndContest(name) // of an erased life
+		}
 		gone := old != nil && !k.field.TTL.IsZero() && !c.now.Before(k.field.TTL.After(old.Observed))
 		if old != nil && !gone && profile.Equal(profile.Value{JSON: plain[name]}, k.value) {
 			fact := *old
