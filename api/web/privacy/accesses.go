@@ -48,8 +48,8 @@ type accessesPage struct {
 // accessFilter is what is shown of all accesses, as it was asked for.
 type accessFilter struct {
 	Channel, Purpose, From, To string
-	Own                        bool // what the person did themselves, too
-	Any                        bool
+	Own                        bool   // what the person did themselves, too
+	Only                       string // what is shown, in words; "" for all
 }
 
 // query asks for what the filter shows, with pairs of what is to differ.
@@ -195,7 +195,7 @@ func showAccesses(v *visit) error {
 			ask.To = ask.To.AddDate(0, 0, 1)
 		}
 	}
-	f.Any = f.Channel != "" || f.Purpose != "" || f.From != "" || f.To != "" || f.Own
+	f.Only = v.only(f, ask)
 	p.First = ask.After == ""
 	most := pageLooks
 	if p.First {
@@ -223,6 +223,27 @@ func showAccesses(v *visit) error {
 	p.Channel = choices(v.titles.channels, f.Channel, v.channel)
 	p.Purpose = choices(v.titles.purposes, f.Purpose, v.titles.purpose)
 	return v.render(http.StatusOK, "accesses.html", p)
+}
+
+// only says in words what a filter shows.
+func (v *visit) only(f *accessFilter, ask vault.AccessRequest) string {
+	var all []string
+	if f.Channel != "" {
+		all = append(all, v.channel(ask.Channel))
+	}
+	if f.Purpose != "" {
+		all = append(all, v.titles.purpose(ask.Purpose))
+	}
+	if f.From != "" {
+		all = append(all, v.say("accesses.since", "date", v.day(ask.From)))
+	}
+	if f.To != "" {
+		all = append(all, v.say("accesses.till", "date", v.day(ask.To.AddDate(0, 0, -1))))
+	}
+	if f.Own {
+		all = append(all, v.say("accesses.own"))
+	}
+	return strings.Join(all, " · ")
 }
 
 // choices are those of a filter, by title.

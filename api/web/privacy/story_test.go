@@ -164,7 +164,7 @@ func TestSomebodySeesAndSteers(t *testing.T) {
 			tab.Click(".bars tbody tr:nth-child(2) a") // the day before
 			tab.See(r.ask)
 			tab.SeeNot(r.times)
-			tab.Click(`.filter a[href="/privacy/accesses"]`)
+			tab.Click(`main .notice a[href="/privacy/accesses"]`)
 			tab.See(r.times)
 			tab.Click("details.filter summary")
 			tab.Choose("[name=purpose]", "invoicing")

@@ -38,7 +38,7 @@ func (v *visit) lines(value any) []string {
 	switch value := value.(type) {
 	case string:
 		if at, err := time.Parse(time.DateOnly, value); err == nil {
-			return []string{v.say("date", "day", at.Day(), "month", v.say("month."+at.Format("1")), "year", at.Year())}
+			return []string{v.day(at)}
 		}
 		return strings.Split(strings.ReplaceAll(value, "\r\n", "\n"), "\n")
 	case bool:
@@ -58,6 +58,11 @@ func (v *visit) lines(value any) []string {
 		return v.members(value)
 	}
 	return nil
+}
+
+// day is a date as it is written.
+func (v *visit) day(at time.Time) string {
+	return v.say("date", "day", at.Day(), "month", v.say("month."+at.Format("1")), "year", at.Year())
 }
 
 // number is a number as it is written, with the language's own sign before the
