@@ -205,24 +205,37 @@ func TestAnAccountIsOneOfficers(t *testing.T) {
 func TestADeskIsTheOfficersOwn(t *testing.T) {
 	v := vaulttest.New(t, nil)
 	ctx, beatrix := t.Context(), v.Second("beatrix")
-	for _, work := range []string{"one", "two"} {
-		if err := v.PutDesk(ctx, beatrix, []byte(work)); err != nil {
+	mark := ""
+	for _, work := range []string{"one", "two", "two"} {
+		seen := mark
+		if err := v.PutDesk(ctx, beatrix, []byte(work), seen); err != nil {
 			t.Fatal(err)
 		}
+		held, is, err := v.Desk(ctx, beatrix)
+		if err != nil || string(held) != work || is == seen {
+			t.Fatalf("the desk holds %q, marked %q after %q, %v", held, is, seen, err)
+		}
+		// Her other page, which does not show that yet, takes nothing away.
+		for _, late := range [][]byte{[]byte("late"), nil} {
+			if err := v.PutDesk(ctx, beatrix, late, seen); !refusedAs(err, vault.CodeWrongState) {
+				t.Errorf("laid on what is no more: got %v", err)
+			}
+		}
+		mark = is
 	}
-	if work, err := v.Desk(ctx, beatrix); err != nil || string(work) != "two" {
+	if work, _, err := v.Desk(ctx, beatrix); err != nil || string(work) != "two" {
 		t.Errorf("the desk holds %q, %v", work, err)
 	}
-	if work, err := v.Desk(ctx, v.Officer); err != nil || work != nil {
-		t.Errorf("another's desk holds %q, %v", work, err)
+	if work, mark, err := v.Desk(ctx, v.Officer); err != nil || work != nil || mark != "" {
+		t.Errorf("another's desk holds %q, %q, %v", work, mark, err)
 	}
-	if err := v.PutDesk(ctx, beatrix, make([]byte, 3<<20)); !refusedAs(err, vault.CodeInvalidRequest) {
+	if err := v.PutDesk(ctx, beatrix, make([]byte, 3<<20), mark); !refusedAs(err, vault.CodeInvalidRequest) {
 		t.Errorf("too much work: got %v", err)
 	}
 	if _, err := v.RemoveOfficer(ctx, beatrix, "beatrix"); err != nil {
 		t.Fatal(err)
 	}
-	if work, err := v.Desk(ctx, v.Second("beatrix")); err != nil || work != nil {
+	if work, _, err := v.Desk(ctx, v.Second("beatrix")); err != nil || work != nil {
 		t.Errorf("who comes anew finds %q, %v", work, err)
 	}
 }

@@ -88,6 +88,8 @@ type reviewPage struct {
 	Yours    []changeView
 	Base     uint64
 	Wrong    *wrong // with what is in force meanwhile, it is no register any more
+	Mark     string // of the desk that is shown: what is laid there later is not applied with it
+	Moved    bool   // something was, since the page was shown that this answers
 }
 
 // review asks the vault what applying would do: the words and the direction are
@@ -112,7 +114,7 @@ func review(v *visit) error {
 }
 
 func (v *visit) reviewOf(w *work) (*reviewPage, error) {
-	p := &reviewPage{Base: w.Base}
+	p := &reviewPage{Base: w.Base, Mark: w.mark}
 	applied, err := v.vault.ApplyRegister(v.ctx, v.by, "register.yaml", []byte(w.Text), &w.Base, true)
 	var problems *vault.RegisterProblems
 	switch {
@@ -152,8 +154,8 @@ type appliedPage struct {
 	Shown   []shownSecret
 }
 
-// applyWork applies the work, on the condition that the register in force is still
-// the one that it was made from.
+// applyWork applies the work, on the condition that it is what the officer was
+// shown, and the register in force still the one that it was made from.
 func applyWork(v *visit) error {
 	w, err := v.work()
 	if err != nil {
@@ -161,6 +163,14 @@ func applyWork(v *visit) error {
 	}
 	if w == nil {
 		return v.redirect("/console/register")
+	}
+	if v.r.PostFormValue("mark") != w.mark {
+		p, err := v.reviewOf(w)
+		if err != nil {
+			return err
+		}
+		p.Moved = true
+		return v.render(http.StatusConflict, "review.html", p)
 	}
 	applied, err := v.vault.ApplyRegister(v.ctx, v.by, "register.yaml", []byte(w.Text), &w.Base, false)
 	var conflict *vault.RevisionConflict
@@ -171,7 +181,7 @@ func applyWork(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if err := v.vault.PutDesk(v.ctx, v.by, nil); err != nil {
+	if err := v.clear(w); err != nil && !laidMeanwhile(err) { // what was laid meanwhile stays
 		return err
 	}
 	if len(applied.Channels) > 0 {
@@ -192,8 +202,14 @@ func applyWork(v *visit) error {
 }
 
 func discardWork(v *visit) error {
-	if err := v.vault.PutDesk(v.ctx, v.by, nil); err != nil {
+	w, err := v.work()
+	if err != nil {
 		return err
+	}
+	if w != nil {
+		if err := v.clear(w); err != nil {
+			return err
+		}
 	}
 	return v.done("/console/matrix", "discarded")
 }

@@ -32,8 +32,8 @@ type Vault interface {
 	EnrolmentOf(ctx context.Context, code string) (officer string, err error)
 	Enrol(ctx context.Context, code string) (vault.Client, error)
 
-	Desk(context.Context, vault.Caller) ([]byte, error)
-	PutDesk(ctx context.Context, by vault.Caller, work []byte) error
+	Desk(context.Context, vault.Caller) (work []byte, mark string, err error)
+	PutDesk(ctx context.Context, by vault.Caller, work []byte, on string) error
 
 	Register(context.Context, vault.Caller) (*vault.RegisterView, error)
 	ApplyRegister(ctx context.Context, by vault.Caller, file string, yaml []byte, ifMatch *uint64, dryRun bool) (*vault.Applied, error)

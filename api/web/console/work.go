@@ -18,6 +18,8 @@ type work struct {
 	Base   uint64 `json:"base"` // the revision it was made from
 	Text   string `json:"text"`
 	Edits  []edit `json:"edits"`
+
+	mark string // of the desk when it was read; "" if nothing lay there
 }
 
 // edit is one change of a register.
@@ -78,11 +80,11 @@ func (e *edit) applyItem(d *document) (string, error) {
 
 // work returns the officer's, or nil if nothing lies on their desk.
 func (v *visit) work() (*work, error) {
-	raw, err := v.vault.Desk(v.ctx, v.by)
+	raw, mark, err := v.vault.Desk(v.ctx, v.by)
 	if err != nil || raw == nil {
 		return nil, err
 	}
-	w := new(work)
+	w := &work{mark: mark}
 	if err := json.Unmarshal(raw, w); err != nil {
 		return nil, fmt.Errorf("reading what lies on the desk: %w", err)
 	}
@@ -94,7 +96,17 @@ func (v *visit) keep(w *work) error {
 	if err != nil {
 		return err
 	}
-	return v.vault.PutDesk(v.ctx, v.by, raw)
+	return v.vault.PutDesk(v.ctx, v.by, raw, w.mark)
+}
+
+// clear clears the desk of the work.
+func (v *visit) clear(w *work) error { return v.vault.PutDesk(v.ctx, v.by, nil, w.mark) }
+
+// laidMeanwhile reports whether something else was laid on the desk since it was
+// read, from another page of the officer's.
+func laidMeanwhile(err error) bool {
+	var refused *vault.Error
+	return errors.As(err, &refused) && refused.Code == vault.CodeWrongState
 }
 
 // register returns the register as the officer works at it, or as it is in force:
@@ -139,8 +151,18 @@ type wrong struct {
 func (w *wrong) Empty() bool { return w == nil || len(w.At) == 0 && len(w.Elsewhere) == 0 }
 
 // change lays an edit on the officer's desk, if the register stays one with it. It
-// returns what is wrong if not, and nothing is changed then.
-func (v *visit) change(e edit) (*wrong, error) {
+// returns what is wrong if not, and nothing is changed then. Edits from several
+// pages at once are laid one on top of the other.
+func (v *visit) change(e edit) (bad *wrong, err error) {
+	for range 100 {
+		if bad, err = v.lay(e); !laidMeanwhile(err) {
+			break
+		}
+	}
+	return bad, err
+}
+
+func (v *visit) lay(e edit) (*wrong, error) {
 	d, w, err := v.register()
 	if err != nil {
 		return nil, err
@@ -169,7 +191,7 @@ func (v *visit) change(e edit) (*wrong, error) {
 		return nil, err
 	}
 	if applied.Status == vault.StatusUnchanged { // back to what is in force
-		return nil, v.vault.PutDesk(v.ctx, v.by, nil)
+		return nil, v.clear(w)
 	}
 	w.Text, w.Edits = string(text), append(w.Edits, e)
 	return nil, v.keep(w)
@@ -198,7 +220,7 @@ func (v *visit) again(w *work) (lost int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	next := &work{Format: 1, Base: view.Revision}
+	next := &work{Format: 1, Base: view.Revision, mark: w.mark}
 	for _, e := range w.Edits {
 		if _, err := e.apply(d); err != nil {
 			lost++
@@ -211,7 +233,7 @@ func (v *visit) again(w *work) (lost int, err error) {
 		return 0, err
 	}
 	if next.Text = string(text); len(next.Edits) == 0 {
-		return lost, v.vault.PutDesk(v.ctx, v.by, nil)
+		return lost, v.clear(next)
 	}
 	return lost, v.keep(next)
 }
