@@ -170,6 +170,7 @@ func (v *Vault) RecordRefusal(ctx context.Context, by Caller, req AskRequest) er
 	if len(req.Fields) == 0 || len(req.Fields) > maxFields {
 		return invalid("fields", "empty", "expected 1 to %d fields", maxFields)
 	}
+	began := time.Now()
 	for range dealAttempts {
 		err := v.recordRefusedFields(ctx, by, req)
 		if errors.Is(err, errAgain) {
@@ -178,6 +179,7 @@ func (v *Vault) RecordRefusal(ctx context.Context, by Caller, req AskRequest) er
 		if err != nil {
 			return v.refusal(err)
 		}
+		onTheBeat(began)
 		return nil
 	}
 	return unavailable("the person this is about kept changing; try again")

@@ -369,6 +369,7 @@ func (c *capture) rehearse(ctx context.Context, r *rehearsal) error {
 	c.rehearsing, c.notes = true, r.begin()
 	defer func() { c.rehearsing = false }()
 	p, err := c.known(ctx, r)
+	known := p
 	if p == nil && err == nil {
 		if c.given != privacy.Nobody {
 			c.fresh, err = c.v.keysOf(ctx, c.given)
@@ -382,8 +383,11 @@ func (c *capture) rehearse(ctx context.Context, r *rehearsal) error {
 		}
 	}
 	c.rehearsed, err = c.attempt(ctx, r, p, err)
-	if c.rehearsed.refused != nil {
+	switch {
+	case c.rehearsed.refused != nil:
 		c.notes.writes, c.notes.records, c.notes.events = nil, nil, nil
+	case err == nil && known != nil && c.given != privacy.Nobody && c.rehearsed.result.Created:
+		err = c.v.touchKeys(ctx, known.id) // the answer says that they are new, whose keys are made
 	}
 	return err
 }

@@ -68,6 +68,7 @@ func narrows(acts []*act) bool {
 // When it returns after a narrowing act, no read begun later releases what the
 // act covered.
 func (v *Vault) RecordConsent(ctx context.Context, by Caller, req ConsentRequest) (*ConsentResult, error) {
+	began := time.Now()
 	for range attempts {
 		res, err := v.recordConsent(ctx, by, req)
 		if errors.Is(err, errAgain) {
@@ -76,6 +77,7 @@ func (v *Vault) RecordConsent(ctx context.Context, by Caller, req ConsentRequest
 		if err != nil {
 			return nil, v.refusal(err)
 		}
+		onTheBeat(began)
 		return res, nil
 	}
 	return nil, unavailable("the person this act is about kept changing; try again")

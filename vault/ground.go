@@ -47,6 +47,7 @@ type groundRecord struct {
 // only for purposes it holds; ending one lets less out and is accepted from
 // every channel. The answer is the same for a person known or not.
 func (v *Vault) RecordGround(ctx context.Context, by Caller, req GroundRequest) error {
+	began := time.Now()
 	for range attempts {
 		err := v.recordGround(ctx, by, req)
 		if errors.Is(err, errAgain) {
@@ -55,6 +56,7 @@ func (v *Vault) RecordGround(ctx context.Context, by Caller, req GroundRequest) 
 		if err != nil {
 			return v.refusal(err)
 		}
+		onTheBeat(began)
 		return nil
 	}
 	return unavailable("the person this ground is about kept changing; try again")

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sayso-vault/sayso/vault"
 	"github.com/sayso-vault/sayso/vault/privacy"
@@ -256,5 +257,69 @@ func TestUnknownAndUnconsentingTakeTheSameSteps(t *testing.T) {
 	}
 	if !reflect.DeepEqual(strings.Count(byID[0], "deks"), 1) {
 		t.Errorf("steps: got %s, want the keys looked at once", byID[0])
+	}
+}
+
+// What a channel tells of somebody by an ID waits for as many writes of keys whether
+// the ID is Anahita's, whom it does not know, or nobody's, for whom keys are made.
+func TestACaptureByIDWritesKeysForWhomeverItIsAbout(t *testing.T) {
+	w := &watched{}
+	v := vaulttest.New(t, &vaulttest.Options{Keys: w.wrapKeys})
+	ana := v.As("web").Capture(anahita)
+	v.As("web").For("order-fulfilment").Ground(ana, vault.GroundEnded) // so that the store may not read her either
+	writes := func(who vaulttest.Person) (n int, created bool) {
+		t.Helper()
+		req := vaulttest.CaptureRequest(t, told("given_name", "Ana"))
+		req.Subject = &who
+		w.set(func(w *watched) { n = -w.keyed })
+		res, err := v.Capture(t.Context(), v.As("store").Caller, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.set(func(w *watched) { n += w.keyed })
+		return n, res.Created
+	}
+	known, anew := writes(ana)
+	unknown, _ := writes(vaulttest.ID(privacy.NewSubjectID()))
+	if known != unknown || !anew {
+		t.Errorf("of somebody known, as if new (%v), %d writes of keys; of nobody %d", anew, known, unknown)
+	}
+	if again, anew := writes(ana); anew || again != 0 {
+		t.Errorf("once it knows her, %d writes of keys", again)
+	}
+}
+
+// That something was recorded is answered on a beat, of whomever it is: none of many
+// answers leaves before.
+func TestWhatIsRecordedIsAnsweredOnABeat(t *testing.T) {
+	v := vaulttest.New(t, nil)
+	ana, caller := v.As("web").Capture(anahita), v.As("store").Caller
+	for range 10 {
+		for _, who := range []vaulttest.Person{ana, vaulttest.ID(privacy.NewSubjectID())} {
+			for act, do := range map[string]func() error{
+				"a touch": func() error {
+					_, err := v.RecordTouch(t.Context(), caller, vault.TouchRequest{Subject: who, Kind: vault.TouchContact, Topic: "a"})
+					return err
+				},
+				"a refusal to answer": func() error {
+					return v.RecordRefusal(t.Context(), caller, vault.AskRequest{Subject: who.ID, Purpose: "sms-marketing", Fields: []privacy.FieldName{"phone_number"}})
+				},
+				"a no": func() error {
+					_, err := v.RecordConsent(t.Context(), caller, vault.ConsentRequest{Subject: who, Purpose: "sms-marketing", Status: privacy.StatusWithdrawn, Method: "call"})
+					return err
+				},
+				"the end of a ground": func() error {
+					return v.RecordGround(t.Context(), caller, vault.GroundRequest{Subject: who, Purpose: "order-fulfilment", Status: vault.GroundEnded})
+				},
+			} {
+				began := time.Now()
+				if err := do(); err != nil {
+					t.Fatalf("%s: %v", act, err)
+				}
+				if took := time.Since(began); took < time.Millisecond {
+					t.Errorf("%s was answered after %v", act, took)
+				}
+			}
+		}
 	}
 }

@@ -153,8 +153,9 @@ func (v *Vault) appendRecord(ctx context.Context, a *answer, began time.Time) er
 }
 
 // beat is how often an answer leaves that must not tell a person of whom
-// nothing may be released from one unknown. They take the same steps, but what
-// is known of a person has a size, and to open more takes longer.
+// nothing may be released from one unknown: a denial, or that something was
+// recorded. They take the same steps, but what is known of a person has a size,
+// and to open more takes longer.
 const beat = time.Millisecond
 
 // onTheBeat returns on the next beat since a question began: too soon for

@@ -130,7 +130,7 @@ func (req *TouchRequest) read() ReadRequest {
 // transaction: of several who ask at once no more are let through than a cap has
 // left. An *Error with the code says why not.
 func (v *Vault) RecordTouch(ctx context.Context, by Caller, req TouchRequest) (*TouchResult, error) {
-	do := v.recordTouch
+	began, do := time.Now(), v.recordTouch
 	if req.IfAllowed {
 		do = v.touchIfAllowed
 	}
@@ -145,6 +145,9 @@ func (v *Vault) RecordTouch(ctx context.Context, by Caller, req TouchRequest) (*
 		}
 		if err != nil {
 			return nil, v.refusal(err)
+		}
+		if !req.IfAllowed {
+			onTheBeat(began)
 		}
 		return res, nil
 	}

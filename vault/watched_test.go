@@ -25,6 +25,7 @@ type watched struct {
 	onTx    func() error                      // before each Update; its error is the store's
 	gets    map[store.Bucket]int              // looks since counted
 	scans   map[store.Bucket]int              //
+	keyed   int                               // writes of keys
 	edit    func(store.Bucket, []byte) []byte // what a snapshot shows instead of a value
 }
 
@@ -80,6 +81,11 @@ func (w *watched) wrapKeys(e store.Engine) store.Engine { return &watchedKeys{e,
 
 func (k *watchedKeys) View(ctx context.Context, fn func(store.Snapshot) error) error {
 	return k.Engine.View(ctx, func(s store.Snapshot) error { return fn(&counted{s, k.w}) })
+}
+
+func (k *watchedKeys) Update(ctx context.Context, fn func(store.Tx) error) ([]uint64, error) {
+	k.w.set(func(w *watched) { w.keyed++ })
+	return k.Engine.Update(ctx, fn)
 }
 
 // count begins to count looks, counted ends it and tells them, but for those
