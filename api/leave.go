@@ -79,7 +79,8 @@ func statusOfRequest(x *exchange) (*wire.RequestStatus, error) {
 		return nil, err
 	}
 	return &wire.RequestStatus{Request: q.ID, Kind: string(q.Kind), Status: string(q.Status), Why: q.Why, ReceivedAt: q.ReceivedAt, DueAt: q.DueAt,
-		CompletedAt: pointer(q.CompletedAt), BeginsAt: pointer(q.BeginsAt), Kept: kept(q.Kept), Certificate: q.Certificate}, nil
+		CompletedAt: pointer(q.CompletedAt), BeginsAt: pointer(q.BeginsAt), Kept: kept(q.Kept), Told: q.Sent, Confirmed: q.Confirmed,
+		Certificate: q.Certificate}, nil
 }
 
 func restricted(out *vault.Restriction) (int, *wire.Restriction) {

@@ -154,7 +154,11 @@ func requestNow(q *vault.Request) *wire.Request {
 		ReceivedAt: q.ReceivedAt, DueAt: q.DueAt, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Field: q.Field, Outcome: q.Outcome, Inference: q.Inference, Extended: q.Extended,
 		Identity: q.Identity, Extension: q.Extension, Answer: q.Answer, Never: q.NeverContact, Overdue: q.Overdue}
 	answer.Own, answer.EndedBy = acting(q.Own), acting(q.EndedBy)
-	answer.BeginsAt = pointer(q.BeginsAt)
+	answer.BeginsAt, answer.LiftedAt, answer.Corrected, answer.ToldLater = pointer(q.BeginsAt), pointer(q.LiftedAt), q.Fields, q.ToldLater
+	for _, t := range q.Told {
+		answer.Told = append(answer.Told, wire.Told{Channel: t.Channel, Title: wire.Words(t.Title), Recipient: t.Recipient, Type: t.Type, Fields: listed(t.Fields),
+			State: string(t.State), At: pointer(t.At), HeardAt: pointer(t.Heard)})
+	}
 	if !q.CompletedAt.IsZero() {
 		answer.CompletedAt = &q.CompletedAt
 	}

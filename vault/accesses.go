@@ -200,12 +200,15 @@ func (o *ownAccesses) open(ctx context.Context, index uint64, e log.Entry) (*Own
 	return a, nil
 }
 
-// confidential reports whether the person is not to be shown an access yet, by the
-// register in force, and where that has no such purpose any more by the one it was
-// decided on.
-func (o *ownAccesses) confidential(r *accessRecord) bool {
+// confidential reports whether the person is not to be shown an access yet.
+func (o *ownAccesses) confidential(r *accessRecord) bool { return !o.shownFrom(r).IsZero() }
+
+// shownFrom returns from when on the person is shown an access, zero if they are now:
+// by the register in force, and where that has no such purpose any more by the one it
+// was decided on.
+func (o *ownAccesses) shownFrom(r *accessRecord) time.Time {
 	if r.Purpose == "" {
-		return false
+		return time.Time{}
 	}
 	p, ok := o.regime.register.Purpose(r.Purpose)
 	if !ok {
@@ -217,7 +220,13 @@ func (o *ownAccesses) confidential(r *accessRecord) bool {
 			return err
 		})
 	}
-	return ok && !p.ConfidentialFor.IsZero() && o.now.Before(p.ConfidentialFor.After(r.At))
+	if !ok || p.ConfidentialFor.IsZero() {
+		return time.Time{}
+	}
+	if from := p.ConfidentialFor.After(r.At); o.now.Before(from) {
+		return from
+	}
+	return time.Time{}
 }
 
 // entryNamed returns the log's entry of an ID.

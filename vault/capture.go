@@ -38,6 +38,9 @@ type CaptureRequest struct {
 	// NoReceipts leaves the receipts of the consents to be asked for later, by
 	// [Vault.Receipt]: to sign one takes as long as all the rest.
 	NoReceipts bool
+
+	corrects *telling                             // it is a correction: who is told of it
+	also     func(store.Tx, *CaptureResult) error // in the same transaction
 }
 
 // GroundTerm is a ground and how long it lasts.
@@ -79,6 +82,11 @@ func (v *Vault) Capture(ctx context.Context, by Caller, req CaptureRequest) (*Ca
 				if b.outcomes[0].Err != nil {
 					return b.outcomes[0].Err
 				}
+				if req.also != nil {
+					if err := req.also(tx, b.outcomes[0].Result); err != nil {
+						return err
+					}
+				}
 				return by.Once.keep(tx, b.outcomes[0].Result, b.about...)
 			})
 		}
@@ -109,6 +117,7 @@ type capture struct {
 	purposes []privacy.PurposeID
 	terms    []GroundTerm
 	acts     []*act
+	corrects *telling       // it is a correction
 	teller   *privacy.Actor // who told it for the person; nil: they did
 	receipts bool           // the answer holds those of the acts
 	now      time.Time
@@ -235,7 +244,7 @@ func (c *capture) check(r store.Reader, req CaptureRequest, believed bool) error
 			bad("observed_at", "in_future", "expected a time at most 60 s ahead")
 		}
 	}
-	c.receipts = !req.NoReceipts
+	c.receipts, c.corrects = !req.NoReceipts, req.corrects
 	if c.by.acts && c.by.session != nil {
 		c.teller = another(c.by.session.actor(c.by.For))
 	}
@@ -362,7 +371,11 @@ type captureRecord struct {
 	Moved      privacy.FieldName   `json:"moved,omitempty"` // an identifier that finds somebody else from now on
 	Over       []privacy.FieldName `json:"over,omitempty"`  // values of the moment that were removed
 	Standing   rowDigest           `json:"standing"`
+
+	corrects *telling // not kept: whom it is told to
 }
+
+func (r captureRecord) requested() privacy.RequestID { return r.corrects.requested() }
 
 // termRecord is what the record of a capture says of a ground as of a time.
 type termRecord struct {

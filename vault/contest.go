@@ -80,6 +80,7 @@ func (v *Vault) ContestOwn(ctx context.Context, by Caller, field privacy.FieldNa
 	if err != nil {
 		return nil, v.refusal(err)
 	}
+	had := v.whoHad(ctx, s.Subject)
 	now, _, _ := v.clock.now()
 	id := privacy.NewRequestID(now)
 	if err := v.ledger.append(ctx, v.ledger.contest(ledgerContested, privacy.ID(id), s.Subject, field, now)); err != nil {
@@ -102,7 +103,7 @@ func (v *Vault) ContestOwn(ctx context.Context, by Caller, field privacy.FieldNa
 			return nil // since it was looked at
 		}
 		q, err := v.contested(tx, p, &requestRecord{ID: id, Kind: RequestContest, Status: RequestInProgress, Own: new(s.actor(who)), Received: now,
-			Due: answerWithin.After(now), Subject: p.id, Field: field}, reason)
+			Due: answerWithin.After(now), Subject: p.id, Field: field, had: had}, reason)
 		if err != nil {
 			return err
 		}
@@ -171,13 +172,15 @@ func (v *Vault) wouldShow(ctx context.Context, snap store.Snapshot, r *regime, s
 }
 
 // withoutHidden leaves of somebody's requests those that a session of a channel may
-// show: of a contest it would tell that there is a value.
+// show: of a contest, or of a correction, it would tell that there is a value.
 func (v *Vault) withoutHidden(ctx context.Context, snap store.Snapshot, r *regime, s *ownSession, p *person, all []*requestRecord) ([]*requestRecord, error) {
-	if !slices.ContainsFunc(all, func(q *requestRecord) bool { return q.Kind == RequestContest }) {
+	if !slices.ContainsFunc(all, func(q *requestRecord) bool { return q.Kind == RequestContest || len(q.Fields) > 0 }) {
 		return all, nil
 	}
 	shown, err := v.wouldShow(ctx, snap, r, s, p)
-	return slices.DeleteFunc(all, func(q *requestRecord) bool { return q.Kind == RequestContest && !shown[q.Field] }), err
+	return slices.DeleteFunc(all, func(q *requestRecord) bool {
+		return q.Kind == RequestContest && !shown[q.Field] || slices.ContainsFunc(q.Fields, func(f privacy.FieldName) bool { return !shown[f] })
+	}), err
 }
 
 // contested has what a model made of a field withheld from now on, and makes the
@@ -231,6 +234,7 @@ func (v *Vault) contestFor(ctx context.Context, by Caller, q *requestRecord, how
 	if _, err := reasonOf(how); err != nil {
 		return nil, err
 	}
+	had := v.whoHad(ctx, q.Subject)
 	now, _, _ := v.clock.now()
 	if err := v.ledger.append(ctx, v.ledger.contest(ledgerContested, privacy.ID(q.ID), q.Subject, q.Field, now)); err != nil {
 		return nil, v.refusal(err)
@@ -242,7 +246,7 @@ func (v *Vault) contestFor(ctx context.Context, by Caller, q *requestRecord, how
 		if err := v.ledger.kept(tx, privacy.ID(q.ID)); err != nil {
 			return digest, err
 		}
-		q.Status = RequestInProgress
+		q.Status, q.had = RequestInProgress, had
 		if err := p.say(v, q, func(w *requestWords) { w.Identity = how }); err != nil {
 			return digest, err
 		}
@@ -425,7 +429,7 @@ func (r rightRecord) events() []event.Event {
 	if r.told == "" {
 		return nil
 	}
-	return []event.Event{{Type: r.told, Time: r.At, Fields: []privacy.FieldName{r.Field}, Before: r.Standing.before()}}
+	return []event.Event{r.tells.tells(event.Event{Type: r.told, Time: r.At, Fields: r.about, Before: r.Standing.before()}, true)}
 }
 
 // contest is the entry of a contest, or of the end of one.

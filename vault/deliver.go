@@ -456,6 +456,16 @@ func (v *Vault) noteRound(ctx context.Context, r *round) error {
 		if err != nil {
 			return err
 		}
+		for _, p := range r.parcels {
+			for _, n := range p.ns {
+				if r.letters[n] != nil {
+					continue
+				}
+				if err := v.heardOf(tx, hook.Channel, n, func(t *told) { t.Taken = orNow(t.Taken, r.now) }); err != nil {
+					return err
+				}
+			}
+		}
 		recovered := at.failures >= failuresStall && !r.stalled()
 		if err := tx.Put(bucketCursors, slices.Clone(r.hook.id[:]), r.pack()); err != nil {
 			return err

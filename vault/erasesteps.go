@@ -116,11 +116,12 @@ func (v *Vault) erasureStep(ctx context.Context, id privacy.RequestID) (q *reque
 func (v *Vault) decideErasure(ctx context.Context, id privacy.RequestID) (q *requestRecord, on bool, err error) {
 	var forgets *person
 	var names [][32]byte
-	var told []privacy.ChannelID
+	var to []privacy.ChannelID
+	var had []shownTo
 	if subject, err := v.subjectOf(ctx, id); err != nil {
 		return nil, false, err
 	} else if subject != privacy.Nobody {
-		told = v.erasedFor(ctx, subject)
+		to, had = v.erasedFor(ctx, subject)
 	}
 	err = v.update(ctx, func(tx store.Tx) error {
 		forgets, names, on = nil, nil, false
@@ -145,8 +146,9 @@ func (v *Vault) decideErasure(ctx context.Context, id privacy.RequestID) (q *req
 			return v.saveRequest(tx, q)
 		}
 		on, forgets = true, p
+		q.Told = tellings(had, privacy.EventSubjectErased)
 		names, err = v.decided(ctx, tx, q, p)
-		v.raiseErased(tx, p.id, told, q.Erased)
+		v.raiseErased(tx, p.id, q.ID, to, q.Erased)
 		return err
 	})
 	if errors.Is(err, errUnchanged) {

@@ -27,6 +27,7 @@ type raiser interface {
 type raised struct {
 	of *person
 	event.Event
+	request privacy.RequestID // that keeps who hears of it; zero: none
 }
 
 // raise puts what channels are told of a record into the outbox: also of what was
@@ -36,8 +37,12 @@ func (v *Vault) raise(tx store.Tx, p *person, record any) {
 	if !ok {
 		return
 	}
+	var request privacy.RequestID
+	if of, ok := record.(interface{ requested() privacy.RequestID }); ok {
+		request = of.requested()
+	}
 	for _, e := range told.events() {
-		tx.(raiser).raise(raised{p, e})
+		tx.(raiser).raise(raised{p, e, request})
 	}
 }
 
@@ -69,7 +74,8 @@ func (r captureRecord) events() []event.Event {
 	if len(r.Accepted) == 0 {
 		return nil
 	}
-	return []event.Event{{Type: privacy.EventProfileUpdated, Time: r.At, Fields: r.Accepted, Before: r.Standing.before()}}
+	e := event.Event{Type: privacy.EventProfileUpdated, Time: r.At, Fields: r.Accepted, Before: r.Standing.before()}
+	return []event.Event{r.corrects.at(r.Accepted, r.At).tells(e, true)}
 }
 
 // events of dealings are those of touches: who asks for what, and what was over, is

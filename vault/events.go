@@ -281,6 +281,7 @@ func (s *eventStream) mark() string {
 // AckEvents keeps that a channel has dealt with the event of this ID and all before
 // it that it was told.
 func (v *Vault) AckEvents(ctx context.Context, by Caller, id string) error {
+	var before, upTo uint64
 	err := v.update(ctx, func(tx store.Tx) error {
 		r, err := v.regime(ctx, tx)
 		if err != nil {
@@ -298,12 +299,22 @@ func (v *Vault) AckEvents(ctx context.Context, by Caller, id string) error {
 		if err != nil {
 			return err
 		}
+		before, upTo = l.acked, n
+		if before, err = v.acknowledged(tx, ch.ID, before, upTo); err != nil {
+			return err
+		}
 		l.acked = max(l.acked, n)
 		if err := tx.Put(bucketListeners, []byte(ch.ID), l.pack()); err != nil {
 			return err
 		}
 		return by.Once.keep(tx, nil)
 	})
+	for err == nil && before < upTo {
+		err = v.update(ctx, func(tx store.Tx) (err error) {
+			before, err = v.acknowledged(tx, by.Client.Channel, before, upTo)
+			return err
+		})
+	}
 	if err != nil {
 		return v.refusal(err)
 	}

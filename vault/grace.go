@@ -59,6 +59,7 @@ func (v *Vault) takeGrace(ctx context.Context, who eraser, id privacy.SubjectID,
 			return nil, err
 		}
 	}
+	had := v.whoHad(ctx, id)
 	if err := v.ledger.append(ctx, restricted, asked); err != nil {
 		return nil, err
 	}
@@ -81,7 +82,8 @@ func (v *Vault) takeGrace(ctx context.Context, who eraser, id privacy.SubjectID,
 		q = &requestRecord{ID: request, Received: now, Begins: begins, Subject: id, Own: who.own, NeverAgain: who.never}
 		if p.standing.Restricted.IsZero() {
 			q.Restricted, p.standing.Restricted = now, now
-			record := restrictionRecord{Format: 1, At: now, Act: actRestricted, By: *who.own}
+			q.Told = tellings(had, privacy.EventSubjectRestricted)
+			record := restrictionRecord{Format: 1, At: now, Act: actRestricted, By: *who.own, told: &telling{request: q.ID, had: had}}
 			if record.Standing, err = v.saveDigest(tx, p); err != nil {
 				return err
 			}
@@ -220,7 +222,7 @@ func (v *Vault) takeBack(ctx context.Context, by Caller, id privacy.SubjectID, w
 		}
 		if lifts && p.standing.Restricted.Equal(restricted) {
 			p.standing.Restricted = time.Time{}
-			record := restrictionRecord{Format: 1, At: now, Act: actLifted, By: who}
+			record := restrictionRecord{Format: 1, At: now, Act: actLifted, By: who, told: &telling{had: toldBefore(q.Told)}}
 			if record.Standing, err = v.saveDigest(tx, p); err != nil {
 				return err
 			}

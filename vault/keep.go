@@ -63,7 +63,7 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 		return nil, err
 	}
 	record := captureRecord{Format: 1, At: c.now, Channel: c.channel.ID, Register: c.regime.register.Revision,
-		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Terms: terms, By: c.teller, Standing: digest}
+		Accepted: res.Accepted, Unchanged: res.Unchanged, Superseded: res.Superseded, Grounds: c.purposes, Terms: terms, By: c.teller, Standing: digest, corrects: c.corrects}
 	for _, k := range c.values {
 		if k.verified {
 			record.Verified = append(record.Verified, k.field.Name)

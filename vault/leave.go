@@ -112,6 +112,7 @@ func (v *Vault) RequestByLink(ctx context.Context, link string) (*Request, error
 	}
 	view := &Request{ID: q.ID, Kind: q.Kind, Status: q.Status, Why: v.inTheWay(q), ReceivedAt: q.Received, DueAt: q.Due, CompletedAt: q.Done,
 		Kept: q.Stays, Certificate: q.Certificate}
+	view.Sent, view.Confirmed = confirmed(q.Told)
 	if q.waits() {
 		view.BeginsAt = q.Begins
 	}

@@ -401,7 +401,31 @@ func (v *Vault) Correct(ctx context.Context, by Caller, fields []CapturedField) 
 		return nil, err
 	}
 	by.acts = true
-	return v.Capture(ctx, by, CaptureRequest{Subject: &SubjectRef{ID: s.Subject}, Fields: fields, Grounds: []GroundTerm{}})
+	now, _, _ := v.clock.now()
+	told := &telling{request: privacy.NewRequestID(now), had: v.whoHad(ctx, s.Subject)}
+	return v.Capture(ctx, by, CaptureRequest{Subject: &SubjectRef{ID: s.Subject}, Fields: fields, Grounds: []GroundTerm{}, corrects: told,
+		also: func(tx store.Tx, res *CaptureResult) error {
+			return v.saveCorrection(ctx, tx, s, told, s.actor(by.For), res.Accepted)
+		}})
+}
+
+// saveCorrection keeps a correction as a request that was answered as it was made: who
+// made it, and who is told.
+func (v *Vault) saveCorrection(ctx context.Context, tx store.Tx, s *ownSession, t *telling, who privacy.Actor, fields []privacy.FieldName) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	p, err := v.load(ctx, tx, s.Subject)
+	if err != nil || p == nil {
+		return err
+	}
+	now, _, _ := v.clock.now()
+	q := &requestRecord{ID: t.request, Kind: RequestRectification, Status: RequestCompleted, Own: &who, Received: now, Due: answerWithin.After(now), Done: now,
+		Subject: p.id, Fields: fields, Told: tellings(t.at(fields, now).had, privacy.EventProfileUpdated)}
+	if err := v.noteRight(tx, p, q, "completed", "", "", rowDigest{}); err != nil {
+		return err
+	}
+	return v.saveRequest(tx, q)
 }
 
 // errNothingKnown answers in a session of nobody what needs somebody.

@@ -108,6 +108,11 @@ func (v *Vault) putEvents(tx store.Tx, happened []raised) (any bool, err error) 
 		if err := v.putEvent(tx, r, next); err != nil {
 			return false, err
 		}
+		if r.request != (privacy.RequestID{}) {
+			if err := v.sent(tx, r.request, r.Type, next); err != nil {
+				return false, err
+			}
+		}
 		next++
 	}
 	if any {
@@ -323,6 +328,9 @@ func (v *Vault) sweepEvents(ctx context.Context) (more bool, err error) {
 func (v *Vault) dropEvent(tx store.Tx, n uint64) error {
 	row, err := tx.Get(bucketOutbox, number(n))
 	if row == nil || err != nil {
+		return err
+	}
+	if err := untell(tx, n); err != nil {
 		return err
 	}
 	_, at, _, err := rowOfEvent(row)

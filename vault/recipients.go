@@ -36,11 +36,8 @@ func (v *Vault) recipients(ctx context.Context, s *ownSession) ([]Recipient, err
 	}
 	seen := map[privacy.ChannelID]*Recipient{}
 	err = v.eachAccess(ctx, own.p, func(r *accessRecord) error {
-		if r.Session != nil && r.Session.Act == SessionExported {
-			return nil // to the person; or a takeout would change the next
-		}
-		if r.Channel == "" || len(r.Released)+len(r.Masked) == 0 || own.confidential(r) {
-			return nil
+		if !r.disclosed() || own.confidential(r) {
+			return nil // a takeout is to the person, and would change the next
 		}
 		one := seen[r.Channel]
 		if one == nil {

@@ -46,7 +46,7 @@ type Request struct {
 	Subject     *privacy.SubjectID
 	By          string         // the officer; "" if it was not one
 	Own         *privacy.Actor // who asked: the person, or who acted for them; nil: an officer did not say
-	EndedBy     *privacy.Actor // who took it back; nil: nobody did
+	EndedBy     *privacy.Actor // who took it back, or had the restriction lifted; nil: not the person
 	Reason      string         // gone with the person
 	ReceivedAt  time.Time
 	DueAt       time.Time // Art. 12(3)
@@ -67,6 +67,15 @@ type Request struct {
 	// What officers said, gone with the person: how it is known that it is them, why
 	// the time is longer, and what was done or why not.
 	Identity, Extension, Answer string
+	Fields                      []privacy.FieldName // of a correction that the person made
+	LiftedAt                    time.Time           // of a restriction, when it ended; zero: it holds
+	// Told are the channels that were shown what it is about, and whether they heard
+	// (Art. 19); ToldLater how many more there are that the person is shown later, as a
+	// law allows. Only one request by itself, and a person's own, have them.
+	Told      []Told
+	ToldLater int
+	// Sent counts those to whom an event goes, and Confirmed those that heard.
+	Sent, Confirmed int
 	// NeverContact says that an erasure leaves hashes, so that no advertising follows.
 	NeverContact bool
 }
@@ -102,7 +111,7 @@ type requestRecord struct {
 	Step     step              `json:"step"`
 	Officer  string            `json:"officer,omitempty"`
 	Own      *privacy.Actor    `json:"own,omitempty"`      // the person, or who acted for them, asked
-	EndedBy  *privacy.Actor    `json:"ended_by,omitempty"` // who took it back
+	EndedBy  *privacy.Actor    `json:"ended_by,omitempty"` // who took it back, or had the restriction lifted
 	Received time.Time         `json:"received_at"`
 	Due      time.Time         `json:"due_at"`
 	Begins   time.Time         `json:"begins_at,omitzero"` // an erasure that the person asked for, and that waits till then
@@ -119,6 +128,7 @@ type requestRecord struct {
 	NeverAgain  bool              `json:"never_again,omitempty"`   // of one that has not begun: hashes are to be left
 	Never       *neverNote        `json:"never,omitempty"`         // to be left by the person's choice
 	Hashes      uint64            `json:"never_contact,omitempty"` // that were left
+	Told        []told            `json:"told,omitempty"`          // who was shown what it is about (Art. 19)
 	Erased      time.Time         `json:"erased_at,omitzero"`
 	Removed     map[string]uint64 `json:"removed,omitempty"`
 	Orphans     *orphans          `json:"orphans,omitempty"`
@@ -130,13 +140,19 @@ type requestRecord struct {
 	People   uint64 `json:"people,omitempty"` // of a retention run: whom it would touch
 	Approved bool   `json:"approved,omitempty"`
 
-	Purpose  privacy.PurposeID `json:"purpose,omitempty"`  // of an objection
-	Field    privacy.FieldName `json:"field,omitempty"`    // of a contest
-	Outcome  string            `json:"outcome,omitempty"`  // likewise, once it is over
-	Extended bool              `json:"extended,omitempty"` // the time to answer is longer (Art. 12(3))
-	Words    []byte            `json:"words,omitempty"`    // what officers said, sealed with the person's history key
+	Purpose  privacy.PurposeID   `json:"purpose,omitempty"`  // of an objection
+	Field    privacy.FieldName   `json:"field,omitempty"`    // of a contest
+	Outcome  string              `json:"outcome,omitempty"`  // likewise, once it is over
+	Fields   []privacy.FieldName `json:"fields,omitempty"`   // of a correction that the person made
+	Lifted   time.Time           `json:"lifted_at,omitzero"` // of a restriction, when it ended
+	Extended bool                `json:"extended,omitempty"` // the time to answer is longer (Art. 12(3))
+	Words    []byte              `json:"words,omitempty"`    // what officers said, sealed with the person's history key
 
-	told privacy.EventType // what channels are told of what is done with it now; not kept
+	// What channels are told of what is done with it now, and which were shown what it
+	// is about; not kept.
+	told privacy.EventType
+	had  []shownTo
+	only bool // nobody else is told
 }
 
 // Stay is what an erasure leaves, and why (Art. 17(3)(b)).
@@ -346,7 +362,25 @@ func (v *Vault) Request(ctx context.Context, by Caller, id privacy.RequestID) (*
 	if view.Inference, err = v.inferenceOf(ctx, q); err != nil {
 		return nil, v.refusal(err)
 	}
+	if err := v.viewTold(ctx, &view, q, false); err != nil {
+		return nil, v.refusal(err)
+	}
 	return &view, nil
+}
+
+// viewTold adds to a request whom it tells, for an officer or the person.
+func (v *Vault) viewTold(ctx context.Context, view *Request, q *requestRecord, person bool) error {
+	if len(q.Told) == 0 {
+		return nil
+	}
+	return v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		r, err := v.regime(ctx, s)
+		if err != nil {
+			return err
+		}
+		view.Told, view.ToldLater, err = v.toldOfRequest(ctx, s, r.register, q, person)
+		return err
+	})
 }
 
 // viewRequest is a request as it is shown. Its reason is shown as long as the
@@ -356,6 +390,8 @@ func (v *Vault) viewRequest(ctx context.Context, q *requestRecord) Request {
 		Kept: q.Stays, People: q.People, Certificate: q.Certificate, Purpose: q.Purpose, Field: q.Field, Outcome: q.Outcome, Extended: q.Extended, Why: v.inTheWay(q)}
 	now, _, _ := v.clock.now()
 	view.Overdue = q.open() && !q.Due.IsZero() && now.After(q.Due)
+	view.Fields, view.LiftedAt = q.Fields, q.Lifted
+	view.Sent, view.Confirmed = confirmed(q.Told)
 	view.NeverContact = q.NeverAgain || q.Never != nil || q.Hashes > 0
 	if q.waits() {
 		view.BeginsAt = q.Begins

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sayso-vault/sayso/vault/internal/event"
@@ -28,7 +29,11 @@ type restrictionRecord struct {
 	Reason   string            `json:"reason,omitempty"`
 	By       privacy.Actor     `json:"by,omitzero"` // who acted in the person's session
 	Standing rowDigest         `json:"standing"`
+
+	told *telling // not kept: whom it is told to
 }
+
+func (r restrictionRecord) requested() privacy.RequestID { return r.told.requested() }
 
 // events of a restriction tell channels that they may see nothing any more, or
 // again.
@@ -37,7 +42,7 @@ func (r restrictionRecord) events() []event.Event {
 	if r.Act == actLifted {
 		t = privacy.EventSubjectUnrestricted
 	}
-	return []event.Event{{Type: t, Time: r.At, Before: r.Standing.before()}}
+	return []event.Event{r.told.tells(event.Event{Type: t, Time: r.At, Before: r.Standing.before()}, false)}
 }
 
 const (
@@ -103,8 +108,19 @@ func (v *Vault) restrictFor(ctx context.Context, by Caller, id privacy.SubjectID
 	return v.restrict(ctx, by, id, restrictionRecord{Act: act, Officer: by.Client.Officer, Reason: reason})
 }
 
+// restrictAsked restricts somebody who asked for it by letter, of whom it is known that
+// it is them.
+func (v *Vault) restrictAsked(ctx context.Context, by Caller, q *requestRecord) (*Restriction, error) {
+	record := restrictionRecord{Act: actRestricted, Officer: by.Client.Officer, Reason: "request " + q.ID.String(), told: &telling{request: q.ID}}
+	if q.Own != nil {
+		record.By = *q.Own
+	}
+	return v.restrict(ctx, by, q.Subject, record)
+}
+
 // restrict restricts somebody or lifts it: ledger first, then the state with its
-// record. Done twice it changes nothing.
+// record. Done twice it changes nothing. What restricts is kept as a request, too, where
+// it stands who asked for it, and who was shown their data and is told.
 func (v *Vault) restrict(ctx context.Context, by Caller, id privacy.SubjectID, record restrictionRecord) (*Restriction, error) {
 	now, believed, _ := v.clock.now()
 	kind := ledgerRestricted
@@ -114,6 +130,10 @@ func (v *Vault) restrict(ctx context.Context, by Caller, id privacy.SubjectID, r
 		}
 	}
 	note := privacy.NewID(now)
+	var had []shownTo
+	if record.Act == actRestricted {
+		had = v.whoHad(ctx, id)
+	}
 	if err := v.ledger.add(ctx, kind, note, id, "", now); err != nil {
 		return nil, v.refusal(err)
 	}
@@ -140,8 +160,17 @@ func (v *Vault) restrict(ctx context.Context, by Caller, id privacy.SubjectID, r
 		done = &Restriction{Restricted: !since.IsZero(), Since: since}
 		if since != p.standing.Restricted {
 			p.standing.Restricted = since
+			record := record // this is not the only attempt
 			record.Format, record.At = 1, now
 			if record.Standing, err = v.saveDigest(tx, p); err != nil {
+				return err
+			}
+			if record.Act == actRestricted {
+				record.told, err = v.saveRestriction(tx, p, record, had)
+			} else {
+				record.told, err = v.saveLifted(tx, p, record)
+			}
+			if err != nil {
 				return err
 			}
 			if err := v.noteOf(tx, p, log.Request, note, record); err != nil {
@@ -160,6 +189,62 @@ func (v *Vault) restrict(ctx context.Context, by Caller, id privacy.SubjectID, r
 		return nil, refuse(CodeUnknownSubject, "nobody is known by this reference")
 	}
 	return done, nil
+}
+
+// saveRestriction keeps in a request that somebody is restricted, and who is told: in
+// the one that asked for it, else in one that was answered as it was made.
+func (v *Vault) saveRestriction(tx store.Tx, p *person, record restrictionRecord, had []shownTo) (*telling, error) {
+	t := &telling{request: record.told.requested(), had: had}
+	told := tellings(had, privacy.EventSubjectRestricted)
+	if t.request != (privacy.RequestID{}) {
+		q, err := v.requestOf(tx, t.request)
+		if err != nil || q == nil {
+			return nil, err
+		}
+		q.Told = told
+		return t, v.saveRequest(tx, q)
+	}
+	t.request = privacy.NewRequestID(record.At)
+	q := &requestRecord{ID: t.request, Kind: RequestRestriction, Status: RequestCompleted, Officer: record.Officer, Received: record.At,
+		Due: answerWithin.After(record.At), Done: record.At, Subject: p.id, Told: told}
+	if record.By != (privacy.Actor{}) {
+		q.Own = &record.By
+	}
+	if record.Reason != "" {
+		var err error
+		if q.Reason, err = p.sealReason(v, q, record.Reason); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.noteRight(tx, p, q, "completed", record.Officer, record.Reason, rowDigest{}); err != nil {
+		return nil, err
+	}
+	return t, v.saveRequest(tx, q)
+}
+
+// saveLifted keeps in the request of a restriction that it was lifted, and by whom. Who
+// was told of it is told of that, too.
+func (v *Vault) saveLifted(tx store.Tx, p *person, record restrictionRecord) (*telling, error) {
+	all, err := v.requestsAbout(tx, p.id)
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(all) // the latest first
+	i := slices.IndexFunc(all, func(q *requestRecord) bool { return q.Lifted.IsZero() && q.restricts() })
+	if i < 0 {
+		return nil, nil
+	}
+	q := all[i]
+	if q.Lifted = record.At; record.By != (privacy.Actor{}) {
+		q.EndedBy = &record.By
+	}
+	return &telling{had: toldBefore(q.Told)}, v.saveRequest(tx, q)
+}
+
+// restricts reports whether somebody is restricted because of a request.
+func (r *requestRecord) restricts() bool {
+	return slices.ContainsFunc(r.Told, func(t told) bool { return t.Type == privacy.EventSubjectRestricted }) ||
+		r.Kind == RequestRestriction && r.Status == RequestCompleted
 }
 
 // checkWords checks what somebody in a session says of why, and of who they are.

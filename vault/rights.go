@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,8 +65,12 @@ type rightRecord struct {
 	Reason   string            `json:"reason,omitempty"`
 	Standing rowDigest         `json:"standing,omitzero"`
 
-	told privacy.EventType // what channels are told of it, "" if nothing
+	told  privacy.EventType // what channels are told of it, "" if nothing
+	about []privacy.FieldName
+	tells *telling
 }
+
+func (r rightRecord) requested() privacy.RequestID { return r.tells.requested() }
 
 // requestWords are what officers say of a request, sealed with the person's
 // history key.
@@ -129,7 +134,7 @@ func requestsOfErased(v *Vault, tx store.Tx, id privacy.SubjectID, max int) (thi
 				now, _, _ := v.clock.now()
 				q.Status, q.Done = RequestCompleted, now
 			}
-			q.Subject, q.Reason, q.Words = privacy.Nobody, nil, nil
+			q.Subject, q.Reason, q.Words, q.Fields, q.Told = privacy.Nobody, nil, nil, nil, nil
 			q.Own, q.EndedBy = withoutRef(q.Own), withoutRef(q.EndedBy)
 			return v.saveRequest(tx, q)
 		})
@@ -286,8 +291,16 @@ func (v *Vault) noteRight(tx store.Tx, p *person, q *requestRecord, act, officer
 	if q.EndedBy != nil {
 		who = q.EndedBy
 	}
-	return v.noteOf(tx, p, log.Request, privacy.NewID(now), rightRecord{Format: 1, At: now, Request: q.ID, Kind: q.Kind, Act: act, Officer: officer,
-		Own: who, Purpose: q.Purpose, Field: q.Field, Reason: reason, Standing: standing, told: q.told})
+	record := rightRecord{Format: 1, At: now, Request: q.ID, Kind: q.Kind, Act: act, Officer: officer,
+		Own: who, Purpose: q.Purpose, Field: q.Field, Reason: reason, Standing: standing, told: q.told}
+	if q.told != "" {
+		if record.about = q.Fields; len(record.about) == 0 {
+			record.about = []privacy.FieldName{q.Field}
+		}
+		record.tells = (&telling{request: q.ID, had: q.had, only: q.only}).at(record.about, now)
+		q.Told = append(slices.DeleteFunc(q.Told, func(t told) bool { return t.Type == q.told }), tellings(record.tells.had, q.told)...)
+	}
+	return v.noteOf(tx, p, log.Request, privacy.NewID(now), record)
 }
 
 // answering is an officer's word on a request that is open, of a kind that
@@ -388,7 +401,7 @@ func (v *Vault) goOn(ctx context.Context, by Caller, id privacy.RequestID, how s
 		}
 		switch q.Kind {
 		case RequestRestriction:
-			if _, err := v.Restrict(ctx, later, q.Subject, "request "+id.String()); err != nil {
+			if _, err := v.restrictAsked(ctx, later, q); err != nil {
 				return nil, err
 			}
 			return v.AnswerRequest(ctx, later, id, "restricted")
@@ -425,9 +438,16 @@ func (v *Vault) AnswerRequest(ctx context.Context, by Caller, id privacy.Request
 	if err := v.settleContested(ctx, id); err != nil {
 		return nil, err
 	}
+	had, err := v.hadOfRequest(ctx, by, id)
+	if err != nil {
+		return nil, err
+	}
 	return v.answering(ctx, by, id, what, "completed", func(tx store.Tx, p *person, q *requestRecord, now time.Time) (digest rowDigest, err error) {
 		if q.Status == RequestAwaiting {
 			return digest, refuse(CodeWrongState, "it is not known yet whether this request is the person's")
+		}
+		if q.had = had; q.Kind == RequestRectification {
+			q.corrected(p)
 		}
 		if q.Kind == RequestContest {
 			if digest, err = v.upholdContest(ctx, tx, p, q, what, now); err != nil {
@@ -437,6 +457,37 @@ func (v *Vault) AnswerRequest(ctx context.Context, by Caller, id privacy.Request
 		q.Status, q.Done = RequestCompleted, now
 		return digest, p.say(v, q, func(w *requestWords) { w.Answer = what })
 	})
+}
+
+// hadOfRequest returns who was shown something of the person of a request that is about
+// values, for an officer who answers it.
+func (v *Vault) hadOfRequest(ctx context.Context, by Caller, id privacy.RequestID) ([]shownTo, error) {
+	if err := v.mustOfficer(by); err != nil {
+		return nil, err
+	}
+	q, err := v.requestNow(ctx, id)
+	if err != nil {
+		return nil, v.refusal(err)
+	}
+	if q == nil || q.Kind != RequestRectification && q.Kind != RequestContest || q.Subject == privacy.Nobody {
+		return nil, nil
+	}
+	return v.whoHad(ctx, q.Subject), nil
+}
+
+// corrected finds out what was corrected since a request for it came, through whichever
+// channel, and has those told who were shown what was known before. Who sees it now has
+// heard already.
+func (r *requestRecord) corrected(p *person) {
+	changed := map[privacy.FieldName]time.Time{}
+	for i := range p.standing.Values {
+		if fact := &p.standing.Values[i]; !fact.Recorded.Before(r.Received) && !fact.Kept {
+			changed[fact.Field] = fact.Recorded
+		}
+	}
+	if r.had = since(r.had, changed); len(r.had) > 0 {
+		r.Fields, r.told, r.only = slices.Sorted(maps.Keys(changed)), privacy.EventProfileUpdated, true
+	}
 }
 
 // refuseRight refuses a request with the reasons that the person is told (Art.
@@ -466,12 +517,17 @@ func (v *Vault) refuseRight(ctx context.Context, by Caller, q *requestRecord, re
 			return nil, v.refusal(err)
 		}
 	}
+	had, err := v.hadOfRequest(ctx, by, q.ID)
+	if err != nil {
+		return nil, err
+	}
 	out, err := v.answering(ctx, by, q.ID, reason, "refused", func(tx store.Tx, p *person, q *requestRecord, now time.Time) (digest rowDigest, err error) {
 		if weighed(q) {
 			if err := v.ledger.kept(tx, note); err != nil {
 				return digest, err
 			}
 			if q.Kind == RequestContest {
+				q.had = had
 				digest, err = v.overruleContest(tx, p, q, reason, now)
 			} else {
 				digest, err = v.overrule(tx, p, q.Purpose, now)
@@ -535,7 +591,11 @@ func (v *Vault) OwnRequests(ctx context.Context, by Caller) ([]Request, error) {
 	}
 	slices.Reverse(all)
 	for _, q := range all {
-		views = append(views, v.ownRequest(ctx, q))
+		view := v.ownRequest(ctx, q)
+		if err := v.viewTold(ctx, &view, q, true); err != nil {
+			return nil, v.refusal(err)
+		}
+		views = append(views, view)
 	}
 	return views, nil
 }

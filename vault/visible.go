@@ -43,7 +43,7 @@ func (v *Vault) toldOf(ctx context.Context, s store.Snapshot, to *viewer, e *kep
 		subject = e.Subject
 	} else if !e.of.known() {
 		return nil, nil // of nobody nobody is told
-	} else if told, err := v.mayKnow(ctx, s, to, e); !told || err != nil {
+	} else if told, err := v.mayHear(ctx, s, to, e); !told || err != nil {
 		return nil, v.pastDamage(e.n, err)
 	}
 	ids, err := v.eventIDs()
@@ -51,6 +51,37 @@ func (v *Vault) toldOf(ctx context.Context, s store.Snapshot, to *viewer, e *kep
 		return nil, err
 	}
 	return &Event{ID: ids.ID(to.channel.ID, e.n), Type: e.Type, Subject: subject, Time: e.Time, Purpose: e.Purpose, Fields: e.Fields}, nil
+}
+
+// mayHear reports whether a viewer is told of an event: it may know of it, or it was
+// shown what the event is about. Of the fields it leaves those of either.
+func (v *Vault) mayHear(ctx context.Context, s store.Snapshot, to *viewer, e *keptEvent) (bool, error) {
+	i := slices.IndexFunc(e.Had, func(h event.Had) bool { return h.Channel == to.channel.ID })
+	had := i >= 0
+	if had && to.purposes != nil { // narrowed credentials are told what they see now
+		had = !slices.ContainsFunc(to.channel.Purposes, func(p privacy.PurposeID) bool { return !slices.Contains(to.purposes, p) })
+	}
+	all := e.Fields
+	known := false
+	if !e.Only {
+		var err error
+		if known, err = v.mayKnow(ctx, s, to, e); err != nil {
+			return false, err
+		}
+	}
+	if !had {
+		return known, nil
+	}
+	if len(all) > 0 {
+		seen := e.Fields
+		if !known {
+			seen = nil
+		}
+		e.Fields = slices.DeleteFunc(slices.Clone(all), func(f privacy.FieldName) bool {
+			return !slices.Contains(seen, f) && !slices.Contains(e.Had[i].Fields, f)
+		})
+	}
+	return true, nil
 }
 
 // mayKnow reports whether a viewer may know of an event, and leaves only the
@@ -219,9 +250,9 @@ func (r *regime) contexts() []map[string]any {
 	return all
 }
 
-// whoSaw returns the channels that are told of somebody's erasure: who could see
-// them until it was asked for, and whom an event is about to tell that they cannot
-// any more, since that goes with the person.
+// whoSaw returns the channels that are told of somebody's erasure beside those that
+// were shown something: who could see them until it was asked for, and whom an event is
+// about to tell that they cannot any more, since that goes with the person.
 func (v *Vault) whoSaw(ctx context.Context, id privacy.SubjectID) (to []privacy.ChannelID, err error) {
 	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
 		to = nil
@@ -293,18 +324,25 @@ func (v *Vault) whoSaw(ctx context.Context, id privacy.SubjectID) (to []privacy.
 
 // raiseErased puts into the outbox that somebody was erased. It is all that is left
 // of them there, and nobody's: it holds the ID that these channels have.
-func (v *Vault) raiseErased(tx store.Tx, id privacy.SubjectID, to []privacy.ChannelID, at time.Time) {
+func (v *Vault) raiseErased(tx store.Tx, id privacy.SubjectID, request privacy.RequestID, to []privacy.ChannelID, at time.Time) {
 	if len(to) > 0 {
-		tx.(raiser).raise(raised{v.nobody, event.Event{Type: privacy.EventSubjectErased, Time: at, Subject: id, To: to}})
+		tx.(raiser).raise(raised{v.nobody, event.Event{Type: privacy.EventSubjectErased, Time: at, Subject: id, To: to}, request})
 	}
 }
 
-// erasedFor finds out before somebody is erased who is told. That it cannot be found
-// out is in no erasure's way.
-func (v *Vault) erasedFor(ctx context.Context, id privacy.SubjectID) []privacy.ChannelID {
+// erasedFor finds out before somebody is erased who is told, and who of them was shown
+// something. That it cannot be found out is in no erasure's way.
+func (v *Vault) erasedFor(ctx context.Context, id privacy.SubjectID) (to []privacy.ChannelID, had []shownTo) {
+	had = v.whoHad(ctx, id)
 	to, err := v.whoSaw(ctx, id)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		v.cfg.Logger.Error("who is to be told of an erasure cannot be found out", "err", err)
 	}
-	return to
+	for _, one := range had {
+		if !slices.Contains(to, one.channel) {
+			to = append(to, one.channel)
+		}
+	}
+	slices.Sort(to)
+	return to, had
 }

@@ -278,32 +278,48 @@ func aboutOf(dec *jsontext.Decoder, withKind bool, more func(name string, raw []
 
 // Request is a request of or about a person.
 type Request struct {
-	Request     privacy.RequestID  `json:"request"`
-	Kind        string             `json:"kind" enum:"access,rectification,erasure,restriction,portability,objection,contest,retention"`
-	Status      string             `json:"status" enum:"received,awaiting_identity,in_progress,blocked,completed,refused,withdrawn"`
-	Why         string             `json:"why,omitempty" doc:"what is in the way"`
-	Subject     *privacy.SubjectID `json:"subject,omitempty" doc:"as long as there is anybody to name"`
-	By          string             `json:"by,omitempty" doc:"the officer who entered it"`
-	Reason      string             `json:"reason,omitempty" doc:"gone with the person"`
-	ReceivedAt  time.Time          `json:"received_at"`
-	DueAt       time.Time          `json:"due_at"`
-	Overdue     bool               `json:"overdue,omitzero" doc:"due_at is over, and it is not answered"`
-	CompletedAt *time.Time         `json:"completed_at,omitempty"`
-	BeginsAt    *time.Time         `json:"begins_at,omitempty" doc:"of an erasure that waits: until then the person can take it back"`
-	People      uint64             `json:"people,omitzero" doc:"whom a retention run would touch"`
-	Kept        []Kept             `json:"kept,omitempty" doc:"what an erasure leaves, and why"`
-	Certificate string             `json:"certificate,omitempty" doc:"compact JWS, typ erasure-certificate+jwt"`
-	Purpose     privacy.PurposeID  `json:"purpose,omitempty" doc:"of an objection"`
-	Field       privacy.FieldName  `json:"field,omitempty" doc:"of a contest"`
-	Outcome     string             `json:"outcome,omitempty" enum:"upheld,overruled,replaced" doc:"of a contest that is over"`
-	Inference   *privacy.Inference `json:"inference,omitempty" doc:"what made the value of an open contest"`
-	Own         *Actor             `json:"own,omitempty" doc:"who asked: the person, or who acted for them"`
-	EndedBy     *Actor             `json:"ended_by,omitempty" doc:"who took it back"`
-	Never       bool               `json:"never_contact,omitzero" doc:"of an erasure: hashes stay, so that no advertising follows"`
-	Extended    bool               `json:"extended,omitzero" doc:"two more months to answer (Art. 12(3))"`
-	Identity    string             `json:"identity,omitempty" doc:"how it is known that it is the person; gone with them, like the next two"`
-	Extension   string             `json:"extension,omitempty" doc:"why the time to answer is longer"`
-	Answer      string             `json:"answer,omitempty" doc:"what was done, or why not"`
+	Request     privacy.RequestID   `json:"request"`
+	Kind        string              `json:"kind" enum:"access,rectification,erasure,restriction,portability,objection,contest,retention"`
+	Status      string              `json:"status" enum:"received,awaiting_identity,in_progress,blocked,completed,refused,withdrawn"`
+	Why         string              `json:"why,omitempty" doc:"what is in the way"`
+	Subject     *privacy.SubjectID  `json:"subject,omitempty" doc:"as long as there is anybody to name"`
+	By          string              `json:"by,omitempty" doc:"the officer who entered it"`
+	Reason      string              `json:"reason,omitempty" doc:"gone with the person"`
+	ReceivedAt  time.Time           `json:"received_at"`
+	DueAt       time.Time           `json:"due_at"`
+	Overdue     bool                `json:"overdue,omitzero" doc:"due_at is over, and it is not answered"`
+	CompletedAt *time.Time          `json:"completed_at,omitempty"`
+	BeginsAt    *time.Time          `json:"begins_at,omitempty" doc:"of an erasure that waits: until then the person can take it back"`
+	People      uint64              `json:"people,omitzero" doc:"whom a retention run would touch"`
+	Kept        []Kept              `json:"kept,omitempty" doc:"what an erasure leaves, and why"`
+	Certificate string              `json:"certificate,omitempty" doc:"compact JWS, typ erasure-certificate+jwt"`
+	Purpose     privacy.PurposeID   `json:"purpose,omitempty" doc:"of an objection"`
+	Field       privacy.FieldName   `json:"field,omitempty" doc:"of a contest"`
+	Outcome     string              `json:"outcome,omitempty" enum:"upheld,overruled,replaced" doc:"of a contest that is over"`
+	Inference   *privacy.Inference  `json:"inference,omitempty" doc:"what made the value of an open contest"`
+	Own         *Actor              `json:"own,omitempty" doc:"who asked: the person, or who acted for them"`
+	EndedBy     *Actor              `json:"ended_by,omitempty" doc:"who took it back, or had the restriction lifted"`
+	LiftedAt    *time.Time          `json:"lifted_at,omitempty" doc:"of a restriction, when it ended"`
+	Corrected   []privacy.FieldName `json:"corrected,omitempty" doc:"of a correction, what was"`
+	Told        []Told              `json:"told,omitempty" doc:"who was shown what it is about, and whether they heard (Art. 19); of one request, and of a person's own"`
+	ToldLater   int                 `json:"told_later,omitzero" doc:"how many more there are that a law lets the person be shown later"`
+	Never       bool                `json:"never_contact,omitzero" doc:"of an erasure: hashes stay, so that no advertising follows"`
+	Extended    bool                `json:"extended,omitzero" doc:"two more months to answer (Art. 12(3))"`
+	Identity    string              `json:"identity,omitempty" doc:"how it is known that it is the person; gone with them, like the next two"`
+	Extension   string              `json:"extension,omitempty" doc:"why the time to answer is longer"`
+	Answer      string              `json:"answer,omitempty" doc:"what was done, or why not"`
+}
+
+// Told is a channel that was shown what a request is about.
+type Told struct {
+	Channel   privacy.ChannelID   `json:"channel"`
+	Title     Words               `json:"title,omitempty"`
+	Recipient string              `json:"recipient,omitempty" doc:"the third party that reads there"`
+	Type      privacy.EventType   `json:"type" doc:"of the event that tells it"`
+	Fields    []privacy.FieldName `json:"fields" doc:"that it was shown"`
+	State     string              `json:"state" enum:"taken,acknowledged,waiting,given_up,kept,missed,unreached"`
+	At        *time.Time          `json:"at,omitempty" doc:"since when the event lies there for it"`
+	HeardAt   *time.Time          `json:"heard_at,omitempty" doc:"when it acknowledged it, or its webhook took it"`
 }
 
 // Kept is what an erasure leaves because a law demands it.

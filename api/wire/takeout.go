@@ -185,6 +185,8 @@ type RequestStatus struct {
 	CompletedAt *time.Time        `json:"completed_at,omitempty"`
 	BeginsAt    *time.Time        `json:"begins_at,omitempty" doc:"of an erasure that waits: until then it can be taken back"`
 	Kept        []Kept            `json:"kept,omitempty"`
+	Told        int               `json:"told,omitzero" doc:"how many of those who were shown the data were told (Art. 19); who they are the controller says to the person"`
+	Confirmed   int               `json:"confirmed,omitzero" doc:"and how many of them have heard"`
 	Certificate string            `json:"certificate,omitempty"`
 }
 

@@ -23,34 +23,68 @@ type Event struct {
 	// any more, and the channels that could see them.
 	Subject privacy.SubjectID
 	To      []privacy.ChannelID
+
+	// Had are channels that were shown what the event is about: they are told, whether
+	// they may see the person now or not. Only says that nobody else is.
+	Had  []Had
+	Only bool
+}
+
+// Had is a channel that was shown what an event is about; of one that names fields,
+// these.
+type Had struct {
+	Channel privacy.ChannelID
+	Fields  []privacy.FieldName
 }
 
 // ErrFormat is returned for bytes that Encode did not write.
 var ErrFormat = errors.New("not an event as it is kept")
 
-const format = 1
+const (
+	format = 1
+
+	flagErased = 1 << 0
+	flagHad    = 1 << 1
+	flagOnly   = 1 << 2
+)
 
 // Encode returns the event as it is sealed:
 //
-//	format (1) ‖ flags (1: 1 if somebody erased follows) ‖ time (8, µs since 1970) ‖
+//	format (1) ‖ flags (1) ‖ time (8, µs since 1970) ‖
 //	uvarint before ‖ type ‖ purpose ‖ uvarint n, n fields ‖
-//	[subject (16) ‖ uvarint n, n channels]
+//	[subject (16) ‖ uvarint n, n channels]                    if flags has bit 0
+//	[uvarint n, n × (channel ‖ uvarint m, m fields)]          if flags has bit 1
+//
+// Bit 2 of the flags says that only those are told.
 //
 // Texts have their length before them, as a uvarint.
 func (e *Event) Encode() []byte {
-	erased := byte(0)
+	var flags byte
 	if e.Subject != privacy.Nobody {
-		erased = 1
+		flags |= flagErased
 	}
-	b := append(make([]byte, 0, 96), format, erased)
+	if len(e.Had) > 0 {
+		flags |= flagHad
+	}
+	if e.Only {
+		flags |= flagOnly
+	}
+	b := append(make([]byte, 0, 96), format, flags)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixMicro()))
 	b = binary.AppendUvarint(b, e.Before)
 	b = texts(b, e.Type)
 	b = texts(b, e.Purpose)
 	b = texts(binary.AppendUvarint(b, uint64(len(e.Fields))), e.Fields...)
-	if erased == 1 {
+	if flags&flagErased != 0 {
 		b = append(b, e.Subject[:]...)
 		b = texts(binary.AppendUvarint(b, uint64(len(e.To))), e.To...)
+	}
+	if flags&flagHad != 0 {
+		b = binary.AppendUvarint(b, uint64(len(e.Had)))
+		for _, h := range e.Had {
+			b = texts(b, h.Channel)
+			b = texts(binary.AppendUvarint(b, uint64(len(h.Fields))), h.Fields...)
+		}
 	}
 	return b
 }
@@ -66,15 +100,21 @@ func texts[T ~string](b []byte, all ...T) []byte {
 func Decode(b []byte) (*Event, error) {
 	r := reader{b: b}
 	head := r.take(10)
-	if r.bad || head[0] != format || head[1] > 1 {
+	if r.bad || head[0] != format || head[1]&^(flagErased|flagHad|flagOnly) != 0 {
 		return nil, ErrFormat
 	}
 	e := &Event{Time: time.UnixMicro(int64(binary.BigEndian.Uint64(head[2:]))).UTC(), Before: r.number()}
 	e.Type, e.Purpose = privacy.EventType(r.text()), privacy.PurposeID(r.text())
 	e.Fields = list[privacy.FieldName](&r)
-	if head[1] == 1 {
+	e.Only = head[1]&flagOnly != 0
+	if head[1]&flagErased != 0 {
 		copy(e.Subject[:], r.take(len(e.Subject)))
 		e.To = list[privacy.ChannelID](&r)
+	}
+	if head[1]&flagHad != 0 {
+		for n := r.number(); n > 0 && !r.bad; n-- {
+			e.Had = append(e.Had, Had{Channel: privacy.ChannelID(r.text()), Fields: list[privacy.FieldName](&r)})
+		}
 	}
 	if r.bad || len(r.b) > 0 || !slices.Equal(e.Encode(), b) {
 		return nil, ErrFormat

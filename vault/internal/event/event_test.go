@@ -16,6 +16,7 @@ var moment = time.Date(2026, 3, 1, 9, 30, 0, 123000, time.UTC)
 var examples = []event.Event{
 	{Type: privacy.EventConsentWithdrawn, Time: moment, Purpose: "sms-marketing", Before: 3},
 	{Type: privacy.EventProfileUpdated, Time: moment, Fields: []privacy.FieldName{"email", "address"}, Before: 300},
+	{Type: privacy.EventProfileUpdated, Time: moment, Fields: []privacy.FieldName{"email"}, Before: 3, Had: []event.Had{{Channel: "sms", Fields: []privacy.FieldName{"email"}}, {Channel: "store"}}, Only: true},
 	{Type: privacy.EventSubjectErased, Time: moment, Subject: privacy.SubjectID{1}, To: []privacy.ChannelID{"sms", "store"}},
 }
 
