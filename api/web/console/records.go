@@ -62,8 +62,10 @@ func showLog(v *visit) error {
 	return v.render(status, "log.html", p)
 }
 
-// requestsPage lists requests with their clocks.
+// requestsPage lists requests with their clocks: those that are open by the day they are
+// due, or all, the latest first.
 type requestsPage struct {
+	All      bool
 	Requests []clocked
 	Next     string
 }
@@ -96,11 +98,15 @@ func listRequests(v *visit) error {
 		}
 		before = id
 	}
-	all, err := v.vault.Requests(v.ctx, v.by, before, requestRows+1)
+	p := requestsPage{All: v.r.URL.Query().Get("show") == "all"}
+	list := v.vault.OpenRequests
+	if p.All {
+		list = v.vault.Requests
+	}
+	all, err := list(v.ctx, v.by, before, requestRows+1)
 	if err != nil {
 		return err
 	}
-	var p requestsPage
 	if len(all) > requestRows {
 		all = all[:requestRows]
 		p.Next = all[requestRows-1].ID.String()

@@ -206,6 +206,14 @@ func TestRecordsAreLookedAt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.Restrict(t.Context(), d.Officer, people[1].ID, "the address is wrong"); err != nil {
+		t.Fatal(err)
+	}
+	late, err := d.EnterRequest(t.Context(), d.Officer, vault.EnterRequest{Kind: vault.RequestRectification, Subject: vault.SubjectRef{ID: people[1].ID}, Reason: "the address",
+		By: &privacy.Actor{Role: privacy.ByGuardian}, Received: d.Now().AddDate(0, -2, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	letter := browser.Tab(t, webtest.Options{})
 	d.logIn(letter, first)
 	letter.Go(d.URL + "/console/requests/" + waits.ID.String())
@@ -249,10 +257,16 @@ func TestRecordsAreLookedAt(t *testing.T) {
 		tab.Shot(name("decision"))
 		look("/console/decisions?subject="+people[1].ID.String()+"&from=2026-03-07&to=2026-03-07", in("Denied", "Verweigert"), "decisions-person")
 		look("/console/decisions?from=2020-01-01&to=2020-01-02", in("No decision fits", "Keine Entscheidung passt"), "decisions-none")
-		look("/console/requests", in("Erasure", "Löschung"), "requests")
-		tab.Click("main table a")
-		tab.See(in("Received", "Eingegangen"))
+		look("/console/requests", in("overdue", "überfällig"), "requests")
+		tab.See(in("a guardian", "jemand, der für sie sorgt"))
+		tab.Click("main table a") // what is due first
+		tab.At("/console/requests/" + late.ID.String())
+		look("/console/requests?show=all", in("Restriction (Art. 18)", "Einschränkung (Art. 18)"), "requests-all")
+		tab.Click("main table tr:has(.request-completed):not(:has(a[href$='" + waits.ID.String() + "'])) a")
+		tab.See(in("Who is told (Art. 19)", "Wer es erfährt (Art. 19)"))
+		tab.See(in("has no webhook or stream: tell it", "hat weder Webhook noch Strom: Bescheid sagen"))
 		tab.Accessible()
+		tab.Shot(name("request-told"))
 		look("/console/reports", in("Data nobody reads", "Daten, die niemand liest"), "reports")
 		look("/console/reports/activities", "Art. 6(1)(a)", "activities")
 		look("/console/reports/consents", "2026-03-07", "report-consents")

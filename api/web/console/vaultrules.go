@@ -40,6 +40,7 @@ type ruleVault interface {
 	Prove(ctx context.Context, id string) (*vault.Proof, error)
 
 	Requests(ctx context.Context, by vault.Caller, before privacy.RequestID, limit int) ([]vault.Request, error)
+	OpenRequests(ctx context.Context, by vault.Caller, after privacy.RequestID, limit int) ([]vault.Request, error)
 	Request(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error)
 	EnterRequest(context.Context, vault.Caller, vault.EnterRequest) (*vault.Request, error)
 	ApproveRequest(ctx context.Context, by vault.Caller, id privacy.RequestID) (*vault.Request, error)
