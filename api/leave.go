@@ -61,7 +61,7 @@ func previewErasure(x *exchange) (*wire.ErasurePreview, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire.ErasurePreview{Remains: listed(kept(out.Remains)), Held: out.Held, KeyBackupDays: out.KeyBackupDays, Told: listed(out.Told),
+	return &wire.ErasurePreview{Remains: listed(kept(out.Remains)), Held: out.Held, KeyBackupDays: out.KeyBackupDays, Told: listed(out.Told), ToldLater: out.ToldLater,
 		BeginsAt: pointer(out.Begins), Waits: out.Waits, NeverContact: out.NeverContact}, nil
 }
 

@@ -177,6 +177,13 @@ func ownConsent(c vault.OwnConsent) wire.OwnConsent {
 		NoticeVersion: c.Notice, Register: c.Register, Fields: listed(c.Fields), Recipients: c.Recipients, By: wire.Actor(c.By), Evidence: c.Evidence}
 }
 
+func later(l *vault.Later) *wire.Later {
+	if l == nil {
+		return nil
+	}
+	return &wire.Later{Count: l.Count, From: l.From, Until: l.Until}
+}
+
 // accessFilters are the parameters of the list of accesses.
 var accessFilters = []string{"limit", "after", "channel", "purpose", "from", "to"}
 
@@ -198,7 +205,7 @@ func listAccesses(x *exchange) (*wire.OwnAccessList, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := wire.OwnAccessList{Accesses: []wire.OwnAccess{}, Count: out.Count, Next: out.Next}
+	list := wire.OwnAccessList{Accesses: []wire.OwnAccess{}, Count: out.Count, Next: out.Next, Later: later(out.Later)}
 	for _, a := range out.Accesses {
 		list.Accesses = append(list.Accesses, wire.OwnAccess{Decision: a.Decision, At: a.At, Kind: a.Kind, Channel: a.Channel, Officer: a.Officer,
 			Reason: a.Reason, Purpose: a.Purpose, Act: a.Act, By: acting(a.By), Released: listed(a.Released), Masked: listed(slices.Sorted(maps.Keys(a.Masked))),

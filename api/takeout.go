@@ -152,6 +152,7 @@ func takeoutJSON(t *vault.Takeout) ([]byte, error) {
 		out.Recipients = append(out.Recipients, wire.Recipient{Channel: r.Channel, Title: wire.Words(r.Title), Recipient: r.Recipient,
 			Purposes: listed(r.Purposes), Fields: listed(r.Fields), First: r.First, Last: r.Last, Reads: r.Reads})
 	}
+	out.RecipientsLater = later(t.Later)
 	return json.Marshal(out, json.Deterministic(true), jsontext.Multiline(true))
 }
 

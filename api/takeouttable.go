@@ -92,6 +92,9 @@ func takeoutRows(t *vault.Takeout) (rows []takeoutRow) {
 		rows = append(rows, takeoutRow{kind: "recipient", name: string(r.Channel), value: strconv.FormatUint(r.Reads, 10), since: r.First, until: r.Last,
 			channel: r.Channel, uses: joined(r.Purposes)})
 	}
+	if l := t.Later; l != nil {
+		rows = append(rows, takeoutRow{kind: "recipients_later", value: strconv.FormatUint(l.Count, 10), since: l.From, until: l.Until})
+	}
 	return rows
 }
 

@@ -31,6 +31,32 @@ type Accesses struct {
 	// that are not shown yet (Art. 23) or not asked for.
 	Count uint64
 	Next  string // "" on the last page
+	// Later are those that are shown later; on the first page, nil if there are none.
+	Later *Later
+}
+
+// Later are accesses that a law lets the person be shown later (Art. 23).
+type Later struct {
+	Count    uint64
+	Channels int       // that were shown something in these alone; of a takeout and a preview
+	From     time.Time // when the first of them is shown
+	Until    time.Time // and the last
+}
+
+// add counts an access that is shown from a time on.
+func (l *Later) add(from time.Time) {
+	if l.Count++; l.From.IsZero() || from.Before(l.From) {
+		l.From = from
+	}
+	l.Until = latest(l.Until, from)
+}
+
+// some is l unless there are none.
+func (l *Later) some() *Later {
+	if l.Count == 0 {
+		return nil
+	}
+	return l
 }
 
 // The kinds of accesses.
@@ -106,6 +132,11 @@ func (v *Vault) accesses(ctx context.Context, s *ownSession, req AccessRequest, 
 	if page.Count, err = own.count(ctx); err != nil {
 		return err
 	}
+	if req.After == "" {
+		if page.Later, err = own.later(ctx); err != nil {
+			return err
+		}
+	}
 	for looked := 0; ; {
 		found, err := v.follower.BySubject(ctx, s.Subject, before, accessesLook)
 		if err != nil {
@@ -178,6 +209,51 @@ func (o *ownAccesses) count(ctx context.Context) (uint64, error) {
 	}
 	trail, err := o.v.follower.Trail(ctx, o.p.id)
 	return trail.Count, err
+}
+
+var errEnough = errors.New("no more of it is wanted")
+
+// later counts the accesses that are shown later. It looks back no further than the
+// longest time that any register kept something confidential.
+func (o *ownAccesses) later(ctx context.Context) (*Later, error) {
+	longest, err := o.v.confidentialLongest(ctx, o.regime.register.Revision)
+	if err != nil || len(longest) == 0 {
+		return nil, err
+	}
+	l := &Later{}
+	err = o.v.eachAccess(ctx, o.p, func(r *accessRecord) error {
+		if !slices.ContainsFunc(longest, func(p privacy.Period) bool { return o.now.Before(p.After(r.At)) }) {
+			return errEnough
+		}
+		if from := o.shownFrom(r); !from.IsZero() {
+			l.add(from)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return l.some(), nil
+}
+
+// confidentialLongest returns for how long purposes of the registers up to a revision keep
+// accesses back.
+func (v *Vault) confidentialLongest(ctx context.Context, revision uint64) (all []privacy.Period, err error) {
+	err = v.cfg.Store.View(ctx, func(s store.Snapshot) error {
+		for n := revision; n > 0; n-- {
+			rev, err := v.revision(s, n)
+			if err != nil {
+				return err
+			}
+			for i := range rev.register.Purposes {
+				if p := rev.register.Purposes[i].ConfidentialFor; !p.IsZero() && !slices.Contains(all, p) {
+					all = append(all, p)
+				}
+			}
+		}
+		return nil
+	})
+	return all, err
 }
 
 // open returns an access record as the person sees it: nil if it is of a life

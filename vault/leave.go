@@ -27,6 +27,8 @@ type ErasurePreview struct {
 	// Told are the channels that were shown something of the person, who are told
 	// (Art. 19).
 	Told []privacy.ChannelID
+	// ToldLater is how many more there are that the person is shown later.
+	ToldLater int
 	// NeverContact is how many keyed hashes would stay, one of each identifier, if the
 	// person asks never to be contacted again.
 	NeverContact int
@@ -70,9 +72,12 @@ func (v *Vault) PreviewErasure(ctx context.Context, by Caller) (*ErasurePreview,
 	if err != nil {
 		return nil, v.refusal(err)
 	}
-	all, err := v.recipients(ctx, s)
+	all, later, err := v.recipients(ctx, s)
 	if err != nil {
 		return nil, v.refusal(err)
+	}
+	if later != nil {
+		preview.ToldLater = later.Channels
 	}
 	for _, one := range all {
 		preview.Told = append(preview.Told, one.Channel)

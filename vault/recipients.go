@@ -28,16 +28,22 @@ type Recipient struct {
 }
 
 // recipients lists who was shown something of the person of a session, by channel.
-// What is confidential still is left out, until it no longer is.
-func (v *Vault) recipients(ctx context.Context, s *ownSession) ([]Recipient, error) {
+// What is confidential still is left out until it no longer is, and counted.
+func (v *Vault) recipients(ctx context.Context, s *ownSession) ([]Recipient, *Later, error) {
 	own, err := v.ownAccess(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	later, hidden := &Later{}, map[privacy.ChannelID]bool{}
 	seen := map[privacy.ChannelID]*Recipient{}
 	err = v.eachAccess(ctx, own.p, func(r *accessRecord) error {
-		if !r.disclosed() || own.confidential(r) {
+		if !r.disclosed() {
 			return nil // a takeout is to the person, and would change the next
+		}
+		if from := own.shownFrom(r); !from.IsZero() {
+			later.add(from)
+			hidden[r.Channel] = true
+			return nil
 		}
 		one := seen[r.Channel]
 		if one == nil {
@@ -60,15 +66,17 @@ func (v *Vault) recipients(ctx context.Context, s *ownSession) ([]Recipient, err
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all := []Recipient{}
 	for _, id := range slices.Sorted(maps.Keys(seen)) {
 		slices.Sort(seen[id].Purposes)
 		slices.Sort(seen[id].Fields)
 		all = append(all, *seen[id])
+		delete(hidden, id)
 	}
-	return all, nil
+	later.Channels = len(hidden)
+	return all, later.some(), nil
 }
 
 // eachAccess goes through the access records of a person, the latest first.

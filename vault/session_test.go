@@ -318,10 +318,33 @@ func TestConfidentialAccessesAreCountedAtOnce(t *testing.T) {
 	if all.Count != 2 || len(all.Accesses) != 1 || all.Accesses[0].Kind != vault.AccessSession {
 		t.Fatalf("at once: %+v", all)
 	}
-	_, err := v.ProveAccess(ctx, s.Caller, read.Decision)
+	if l := all.Later; l == nil || l.Count != 1 || l.From.Sub(v.Now()) > 30*time.Minute || !l.From.Equal(l.Until) {
+		t.Errorf("shown later: %+v", l)
+	}
+	copied, err := v.ExportFor(ctx, v.Officer, ana.ID, vault.ScopeAccess, "she wrote")
+	if err != nil || len(copied.Recipients) != 0 || copied.Later == nil || copied.Later.Count != 1 || copied.Later.Channels != 1 {
+		t.Errorf("an officer's copy: %+v, %v", copied, err)
+	}
+	// What is told of a restriction tells of no channel that is shown later.
+	if _, err := v.Restrict(ctx, v.Officer, ana.ID, "she wrote"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.Lift(ctx, v.Officer, ana.ID, "settled"); err != nil {
+		t.Fatal(err)
+	}
+	if q := lastOwn(t, v, s); len(q.Told) != 0 || q.ToldLater != 1 {
+		t.Errorf("who is told of her restriction: %+v", q)
+	}
+	_, err = v.ProveAccess(ctx, s.Caller, read.Decision)
 	refusedWith(t, err, vault.CodeNotFound)
 	v.Tick(30 * time.Minute)
-	if all := s.Accesses(); all.Count != 2 || len(all.Accesses) != 2 || all.Accesses[1].Decision != read.Decision {
+	if q := lastOwn(t, v, s); len(q.Told) != 1 || q.ToldLater != 0 {
+		t.Errorf("and later: %+v", q)
+	}
+	if copied, err := v.ExportFor(ctx, v.Officer, ana.ID, vault.ScopeAccess, "she wrote"); err != nil || len(copied.Recipients) != 1 || copied.Later != nil {
+		t.Errorf("an officer's copy later: %+v, %v", copied, err)
+	}
+	if all := s.Accesses(); all.Later != nil || all.Count != 4 || len(all.Accesses) != 4 || all.Accesses[3].Decision != read.Decision {
 		t.Fatalf("later: %+v", all)
 	}
 	proof, err := v.ProveAccess(ctx, s.Caller, read.Decision)

@@ -46,6 +46,7 @@ type Takeout struct {
 	Refusals     []OwnRefusal
 	Requests     []Request // the oldest first, with what was said of them
 	Recipients   []Recipient
+	Later        *Later // what was shown to recipients and is told later; nil: nothing
 
 	Decision privacy.DecisionID // of the record that it was taken; no part of it
 }
@@ -185,7 +186,7 @@ func (v *Vault) takeoutOnce(ctx context.Context, scope Scope, load func(store.Sn
 		for _, q := range asked {
 			out.Requests = append(out.Requests, v.ownRequest(ctx, q))
 		}
-		if out.Recipients, err = v.recipients(ctx, s); err != nil {
+		if out.Recipients, out.Later, err = v.recipients(ctx, s); err != nil {
 			return nil, err
 		}
 	}

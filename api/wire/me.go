@@ -260,5 +260,13 @@ type OwnAccess struct {
 type OwnAccessList struct {
 	Accesses []OwnAccess `json:"accesses"`
 	Count    uint64      `json:"count"`
+	Later    *Later      `json:"later,omitempty" doc:"those that a law lets you be shown later; on the first page"`
 	Next     string      `json:"next,omitempty"`
+}
+
+// Later counts accesses that are shown from a time on, the last until another.
+type Later struct {
+	Count uint64    `json:"count"`
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
 }

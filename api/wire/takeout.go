@@ -34,6 +34,7 @@ type Takeout struct {
 	Refusals        []OwnRefusal      `json:"refusals,omitempty" doc:"fields that the person would not tell"`
 	Requests        []Request         `json:"requests,omitempty"`
 	Recipients      []Recipient       `json:"recipients,omitempty"`
+	RecipientsLater *Later            `json:"recipients_later,omitempty" doc:"what was shown to recipients and a law lets you be told later"`
 }
 
 // PastValue is a value that lost to another and is kept still.
@@ -169,6 +170,7 @@ type ErasurePreview struct {
 	Held          bool                `json:"held" doc:"an officer forbade erasing, for a claim: the request would wait"`
 	KeyBackupDays int                 `json:"key_backup_days" doc:"for how long kept copies of keys may open an old copy"`
 	Told          []privacy.ChannelID `json:"told" doc:"channels that were shown something, which are told (Art. 19)"`
+	ToldLater     int                 `json:"told_later,omitzero" doc:"how many more there are that a law lets you be shown later"`
 	BeginsAt      *time.Time          `json:"begins_at,omitempty" doc:"when it begins, or would, asked for now; left out where that is at once"`
 	Waits         bool                `json:"waits,omitzero" doc:"it was asked for, waits till then and can be taken back"`
 	NeverContact  int                 `json:"never_contact" doc:"keyed hashes that would stay, one of each identifier, if never_contact is asked for"`

@@ -39,7 +39,8 @@ type accessesPage struct {
 	Who     []looker
 	Days    []lookDay
 	Count   uint64
-	Next    string // the query of the page of earlier ones
+	Later   *vault.Later // those that are shown later
+	Next    string       // the query of the page of earlier ones
 	Filter  accessFilter
 	Channel []choice
 	Purpose []choice
@@ -174,7 +175,18 @@ func (v *visit) lookOf(a *vault.OwnAccess) lookGroup {
 	default:
 		one.Who = words("read")
 	}
+	if a.By != nil {
+		one.Who += " " + v.actor(a.By)
+	}
 	return one
+}
+
+// actor says who acted for the person.
+func (v *visit) actor(by *privacy.Actor) string {
+	if by.Ref == "" {
+		return v.say("by." + string(by.Role))
+	}
+	return v.say("by."+string(by.Role)+"_ref", "ref", by.Ref)
 }
 
 func showAccesses(v *visit) error {
@@ -215,7 +227,7 @@ func showAccesses(v *visit) error {
 	}
 	p.Days = v.group(told)
 	if all, err := v.vault.Accesses(v.ctx, v.by, vault.AccessRequest{Limit: 1}); err == nil {
-		p.Count = all.Count
+		p.Count, p.Later = all.Count, all.Later
 	}
 	if more != "" {
 		p.Next = f.query("after", more)

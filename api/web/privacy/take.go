@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sayso-vault/sayso/vault"
+	"github.com/sayso-vault/sayso/vault/privacy"
 )
 
 func takeRoutes() []route {
@@ -80,6 +81,7 @@ type leavePage struct {
 	Held    bool
 	Days    int
 	Told    string
+	Later   int       // how many more are told whom the person is shown later
 	Begins  time.Time // zero: at once
 	Waits   bool      // it was asked for, and can be taken back
 	Problem bool      // nothing was ticked
@@ -113,7 +115,7 @@ func (v *visit) askLeave(status int, problem bool) error {
 			told = append(told, v.channel(id))
 		}
 	}
-	return v.render(status, "leave.html", leavePage{Remains: v.remains(preview.Remains), Held: preview.Held, Days: preview.KeyBackupDays, Told: v.list(told), Begins: preview.Begins, Waits: preview.Waits,
+	return v.render(status, "leave.html", leavePage{Remains: v.remains(preview.Remains), Held: preview.Held, Days: preview.KeyBackupDays, Told: v.list(told), Later: preview.ToldLater, Begins: preview.Begins, Waits: preview.Waits,
 		Problem: problem})
 }
 
@@ -156,6 +158,26 @@ type asked struct {
 	Reason    string // the person's words
 	Answer    string // what they are told, in the words of who answered
 	Extension string
+	By        string // who acted for them
+	EndedBy   string // and who took it back
+	Lifted    time.Time
+	Told      string // those who had the data and were told (Art. 19)
+	Untold    string // those whom no event reaches
+	Later     int    // how many more there are that are shown later
+}
+
+// told says who had the data that a request is about.
+func (v *visit) told(q *vault.Request, one *asked) {
+	var told, untold []string
+	for _, t := range q.Told {
+		switch t.State {
+		case vault.NoticeUnreached, vault.NoticeMissed, vault.NoticeGivenUp:
+			untold = append(untold, v.channel(t.Channel))
+		default:
+			told = append(told, v.channel(t.Channel))
+		}
+	}
+	one.Told, one.Untold, one.Later = v.list(told), v.list(untold), q.ToldLater
 }
 
 func showRequests(v *visit) error {
@@ -180,6 +202,17 @@ func showRequests(v *visit) error {
 		if q.CompletedAt.IsZero() && q.Status != vault.RequestCompleted && q.Status != vault.RequestRefused && q.Status != vault.RequestWithdrawn {
 			one.Due = q.DueAt
 		}
+		if len(q.Fields) > 0 {
+			one.About = v.list(v.titles.fieldList(q.Fields))
+		}
+		if q.Own != nil && q.Own.Role != privacy.BySubject {
+			one.By = v.actor(q.Own)
+		}
+		if q.EndedBy != nil && q.EndedBy.Role != privacy.BySubject {
+			one.EndedBy = v.actor(q.EndedBy)
+		}
+		one.Lifted = q.LiftedAt
+		v.told(q, &one)
 		all = append(all, one)
 	}
 	return v.render(http.StatusOK, "requests.html", all)
@@ -195,6 +228,7 @@ type statusPage struct {
 	Completed   time.Time
 	Remains     []remains
 	Certificate string
+	Told, Heard int // how many who had the data were told, and have heard
 }
 
 func showStatus(v *visit) error {
@@ -203,7 +237,7 @@ func showStatus(v *visit) error {
 		return err
 	}
 	p := statusPage{Kind: string(request.Kind), Status: string(request.Status), Received: request.ReceivedAt, Due: request.DueAt, Begins: request.BeginsAt, Completed: request.CompletedAt,
-		Remains: v.remains(request.Kept), Certificate: request.Certificate}
+		Remains: v.remains(request.Kept), Certificate: request.Certificate, Told: request.Sent, Heard: request.Confirmed}
 	if v.r.URL.Query().Has("certificate") && p.Certificate != "" {
 		return v.file("certificate-"+request.ID.String()+".jwt", "application/erasure-certificate+jwt", []byte(p.Certificate))
 	}
