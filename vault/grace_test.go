@@ -115,6 +115,28 @@ func TestAnErasureCanBeTakenBackUntilItBegins(t *testing.T) {
 	}
 	web.Read(ana, "given_name").Denied("restricted")
 
+	// So is one that she, or an officer for her, asks for while it waits.
+	for who, restrict := range map[string]func() error{
+		"she": func() error {
+			_, err := v.RestrictOwn(t.Context(), v.As("web").Session(ana).Caller, "", nil)
+			return err
+		},
+		"an officer": func() error { _, err := v.Restrict(t.Context(), v.Officer, ana.ID, "she wrote"); return err },
+	} {
+		if _, err := v.LiftOwn(t.Context(), v.Login("email", "ana@example.org").Caller, nil); err != nil {
+			t.Fatal(err)
+		}
+		anaAsks(t, v)
+		if err := restrict(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := v.TakeBackErasure(t.Context(), v.Login("email", "ana@example.org").Caller, nil); err != nil {
+			t.Fatal(err)
+		}
+		t.Log("restricted meanwhile by " + who)
+		web.Read(ana, "given_name").Denied("restricted")
+	}
+
 	q = anaAsks(t, v)
 	v.Apply(strings.Replace(patient, "P14D", "P2D", 1)) // keeps its day
 	restart(t, v)

@@ -39,9 +39,15 @@ type neverNote struct {
 	Names  [][]byte `json:"names"`
 }
 
-// neverName is what stays of an identifier.
-func (v *Vault) neverName(f privacy.FieldName, lookup string) []byte {
-	sum := v.keyring().MAC("never contact", []byte(f), []byte(lookup))
+// neverName is what stays of an identifier. What nobody verified of the person may
+// be somebody else's, whom they only named: it has a name of its own, which says
+// nothing to who verifies that it is theirs.
+func (v *Vault) neverName(f found) []byte {
+	label := "never contact"
+	if !f.theirs {
+		label = "never contact, as somebody said"
+	}
+	sum := v.keyring().MAC(label, []byte(f.field.Name), []byte(f.lookup))
 	return sum[:16]
 }
 
@@ -49,6 +55,7 @@ func (v *Vault) neverName(f privacy.FieldName, lookup string) []byte {
 type found struct {
 	field  *register.Field
 	lookup string
+	theirs bool // it is verified, or shared by whoever has it
 }
 
 // foundWith returns by which identifiers that the register declares somebody can be
@@ -60,7 +67,7 @@ func foundWith(reg *register.Register, s *consent.Standing, values *opened) (all
 			continue
 		}
 		if lookup, wrong := profile.LookupForm(f, values.plain[f.Name].Reveal(), ""); wrong == nil {
-			all = append(all, found{f, lookup})
+			all = append(all, found{f, lookup, s.Values[i].Verified || f.Identifier != register.Unique})
 		}
 	}
 	return all
@@ -86,7 +93,7 @@ func (v *Vault) neverOf(ctx context.Context, id privacy.SubjectID, at time.Time)
 			return err
 		}
 		for _, f := range foundWith(r.register, p.standing, values) {
-			note.Names = append(note.Names, v.neverName(f.field.Name, f.lookup))
+			note.Names = append(note.Names, v.neverName(f))
 		}
 		return nil
 	})
@@ -162,7 +169,7 @@ func (v *Vault) leaveNever(ctx context.Context, tx store.Tx, reg *register.Regis
 	note := q.Never
 	now, _, _ := v.clock.now()
 	for _, f := range foundWith(reg, p.standing, values) {
-		name := v.neverName(f.field.Name, f.lookup)
+		name := v.neverName(f)
 		if !slices.ContainsFunc(note.Names, func(n []byte) bool { return string(n) == string(name) }) {
 			note.Names = append(note.Names, name)
 		}
@@ -171,6 +178,9 @@ func (v *Vault) leaveNever(ctx context.Context, tx store.Tx, reg *register.Regis
 			return err
 		}
 		for _, o := range others {
+			if !f.theirs && o.standing.Value(f.field.Name).Verified { // it is theirs, whoever said it
+				continue
+			}
 			if o.id == p.id || !refuseMarketing(o.standing, reg, f.field, note.Day, now, true) {
 				continue
 			}
@@ -186,11 +196,15 @@ func (v *Vault) leaveNever(ctx context.Context, tx store.Tx, reg *register.Regis
 // heed gives p the no of whoever asked, at their erasure, never to be contacted by
 // this identifier. The look is the same whether anybody did.
 func (c *capture) heed(tx store.Tx, p *person, k captured, newly bool) error {
-	asked, is, err := neverAsked(tx, c.v.neverName(k.field.Name, k.value.Lookup))
-	if err != nil || !is {
-		return err
+	for _, theirs := range []bool{true, false} {
+		asked, is, err := neverAsked(tx, c.v.neverName(found{k.field, k.value.Lookup, theirs}))
+		if err != nil {
+			return err
+		}
+		if is && (theirs || !k.verified) {
+			refuseMarketing(p.standing, c.regime.register, k.field, asked, c.now, newly)
+		}
 	}
-	refuseMarketing(p.standing, c.regime.register, k.field, asked, c.now, newly)
 	return nil
 }
 

@@ -113,6 +113,51 @@ func TestWhoNeverWantsToBeContactedAgainIsNot(t *testing.T) {
 	v.As("mail").For("flyers").Read(her).Denied(privacy.CodeNoConsent)
 }
 
+// Mallory writes Ben's address into her own data and leaves with the choice. What Ben
+// verified to be his, before or later, stays as he wants it.
+func TestNobodyChoosesItForSomebodyElse(t *testing.T) {
+	v := vaulttest.New(t, &vaulttest.Options{Register: flyers, Now: time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)})
+	leaves := func(card, address string) {
+		t.Helper()
+		mallory := verified(t, v, "web", told("given_name", "Mallory", "card", card), "card")
+		req := vaulttest.CaptureRequest(t, told("email", address))
+		req.Subject = &mallory
+		if _, err := v.Capture(t.Context(), v.As("web").Caller, req); err != nil {
+			t.Fatal(err)
+		}
+		own := v.Login("card", card)
+		if before, err := v.PreviewErasure(t.Context(), own.Caller); err != nil || before.NeverContact != 2 {
+			t.Fatalf("what would stay: %+v, %v, want two hashes, whosever the address is", before, err)
+		}
+		q, err := v.Erase(t.Context(), own.Caller, vault.EraseRequest{NeverContact: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.Tick(2 * time.Hour)
+		completed(t, v, q.ID)
+	}
+	ben := verified(t, v, "desk", told("given_name", "Ben", "email", "ben@example.org"), "email")
+	v.As("desk").For("news").Consent(ben, privacy.StatusGiven)
+	leaves("666", "ben@example.org")
+	v.As("mail").For("news").Read(ben, "given_name").Released(told("given_name", "Ben"))
+
+	leaves("667", "bea@example.org") // whom nobody knows yet
+	yes := vault.ConsentRequest{Purpose: "news", Status: privacy.StatusGiven, Method: "web_form", At: v.Now().AddDate(-1, 0, 0)}
+	bea := func(address string, showed ...privacy.FieldName) vaulttest.Person {
+		t.Helper()
+		req := vaulttest.CaptureRequest(t, told("given_name", "Bea", "email", address))
+		req.Verified, req.Consents = showed, []vault.ConsentRequest{yes}
+		res, err := v.Capture(t.Context(), v.As("desk").Caller, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return vaulttest.ID(res.Subject)
+	}
+	v.As("mail").For("news").Read(bea("bea@example.org", "email"), "given_name").Released(told("given_name", "Bea"))
+	leaves("668", "bob@example.org")
+	v.As("mail").For("news").Read(bea("bob@example.org")).Denied(privacy.CodeNoConsent) // an old list's
+}
+
 // She subscribes again on the very day: what she says then counts, and what is
 // captured again does not take it back.
 func TestAYesAfterItOnTheSameDayCounts(t *testing.T) {

@@ -151,9 +151,14 @@ func (v *Vault) restrict(ctx context.Context, by Caller, id privacy.SubjectID, r
 			return nil
 		}
 		since := p.standing.Restricted
+		waits, err := v.waitingFor(tx, id)
+		if err != nil {
+			return err
+		}
 		switch {
-		case record.Act == actRestricted && since.IsZero():
-			since = now
+		case record.Act == actRestricted && (since.IsZero() || waits != nil && since.Equal(waits.Restricted)):
+			// One that came with an erasure that waits would go if that is taken back.
+			since = latest(now, since.Add(time.Microsecond))
 		case record.Act == actLifted:
 			since = time.Time{}
 		}
