@@ -1,6 +1,7 @@
 package privacy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -187,7 +188,7 @@ func finishOpenID(v *visit) error {
 	case err != nil:
 		return err
 	}
-	claims := v.claims(who)
+	claims := v.titles.claims(who)
 	if len(claims) == 0 {
 		return v.refuseLogin(http.StatusForbidden, "login.unverified")
 	}
@@ -203,10 +204,12 @@ func finishOpenID(v *visit) error {
 	return v.refuseLogin(http.StatusForbidden, "login.unknown")
 }
 
-// claims are the identifiers that a provider verified.
-func (v *visit) claims(who *openid.Identity) []codes.Address {
+// claims are the identifiers that a provider verified, in the order in which they
+// are tried: first in the field that is called like the claim, a mail address
+// before a number. Where they are of two people, it is always the same one who is let in.
+func (t *titles) claims(who *openid.Identity) []codes.Address {
 	var all []codes.Address
-	for name, f := range v.titles.fields {
+	for name, f := range t.fields {
 		switch {
 		case !f.Unique:
 		case f.Type == privacy.TypeEmail && who.EmailVerified:
@@ -215,6 +218,12 @@ func (v *visit) claims(who *openid.Identity) []codes.Address {
 			all = append(all, codes.Address{Field: name, Value: quoted(who.Phone)})
 		}
 	}
+	like := func(a codes.Address) int {
+		return slices.Index([]privacy.FieldName{"phone_number", "email"}, a.Field)
+	}
+	slices.SortFunc(all, func(a, b codes.Address) int {
+		return cmp.Or(cmp.Compare(like(b), like(a)), cmp.Compare(a.Field, b.Field))
+	})
 	return all
 }
 
