@@ -50,7 +50,7 @@ func (h *Handler) serve(rt route) http.Handler {
 		switch {
 		case err != nil:
 		case !v.inside && !rt.open:
-			err = v.toLogin()
+			v.toLogin()
 		default:
 			err = rt.do(v)
 		}
@@ -84,13 +84,12 @@ func (v *visit) recognise() (err error) {
 
 // toLogin sends somebody who has no session to where they can begin one, and from
 // there back to the page they asked for.
-func (v *visit) toLogin() error {
+func (v *visit) toLogin() {
 	to := loginPath
 	if v.r.Method == http.MethodGet && v.r.URL.Path != "/privacy" && openid.OwnPath(v.r.URL.Path) {
 		to += "?next=" + url.QueryEscape(v.r.URL.Path)
 	}
 	page.Leave(v.w, v.r, to)
-	return nil
 }
 
 // frame is what every page sees as .Data; its own is .Data.Page.
@@ -241,7 +240,7 @@ func (v *visit) fail(err error) {
 	if errors.Is(err, vault.ErrInvalidClient) {
 		v.jar.Forget(v.w, sessionCookie)
 		v.inside = false
-		_ = v.toLogin() // a redirect cannot fail
+		v.toLogin()
 		return
 	}
 	p := problemOf(err)

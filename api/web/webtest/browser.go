@@ -97,6 +97,7 @@ func (b *Browser) Tab(t testing.TB, o Options) *Tab {
 			return chromedp.Void{}, err
 		}
 		if o.Dark {
+			//nolint:misspell // so it is called
 			dark := []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}
 			if _, err := cdp.Call(ctx, to, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: dark}); err != nil {
 				return chromedp.Void{}, err

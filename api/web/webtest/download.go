@@ -17,6 +17,7 @@ func (tab *Tab) Download(css string) (name string, content []byte) {
 	tab.t.Helper()
 	folder := tab.t.TempDir()
 	tab.do("allowing a download", func(ctx context.Context, to *chromedp.Target) (chromedp.Void, error) {
+		//nolint:misspell // so it is called
 		_, err := cdp.Call(ctx, to, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow,
 			BrowserContextID: chromedp.FromContext(ctx).BrowserContextID, DownloadPath: folder})
 		return chromedp.Void{}, err
