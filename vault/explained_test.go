@@ -90,3 +90,35 @@ func reasonOf(view *vault.DecisionView, f privacy.FieldName) (line, fails string
 	}
 	return line, fails
 }
+
+// Mina said no to what rests on an interest of the shop's. No new ground turns
+// that, so officers are told what does: that she takes it back.
+func TestANoToAnInterestIsTakenBackByThePerson(t *testing.T) {
+	for _, no := range []privacy.ConsentStatus{privacy.StatusWithdrawn, privacy.StatusRefused, privacy.StatusOptedOut, privacy.StatusObjected} {
+		v := vaulttest.New(t, &vaulttest.Options{Register: strings.NewReplacer("channels:", "  - {id: fraud, title: Fraud, basis: legitimate_interests, fields: [email]}\nchannels:",
+			"{id: web, kind: web, purposes: [order-fulfilment]", "{id: web, kind: web, purposes: [order-fulfilment, fraud]").Replace(vaulttest.Register)})
+		web := v.As("web").For("fraud")
+		values := vaulttest.CaptureRequest(t, map[string]any{"given_name": "Mina", "email": "mina@example.org"})
+		values.Verified = []privacy.FieldName{"email"}
+		told, err := v.Vault.Capture(t.Context(), v.As("web").Caller, values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mina := vaulttest.ID(told.Subject)
+		web.Ground(mina, "begun")
+		web.Read(mina).Released(map[string]any{"email": "mina@example.org"})
+		web.Consent(mina, no)
+		web.Ground(mina, "begun")
+		denied, ok := web.Read(mina).Denied(privacy.CodeNoConsent).Err.(*vault.DeniedError)
+		if !ok {
+			t.Fatal("no denial")
+		}
+		remedies := explained(t, v, denied.Decision).Remedies
+		if len(remedies) != 1 || len(remedies[0].Moves) != 1 || remedies[0].Moves[0].Move != vault.MoveConsent || remedies[0].Moves[0].Purpose != "fraud" {
+			t.Fatalf("%s: got %+v, want that she takes it back", no, remedies)
+		}
+		v.Login("email", "mina@example.org").Says(privacy.StatusGiven, "fraud")
+		web.Read(mina).Released(map[string]any{"email": "mina@example.org"})
+		v.Stop()
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sayso-vault/sayso/policy"
+	"github.com/sayso-vault/sayso/vault/internal/consent"
 	"github.com/sayso-vault/sayso/vault/internal/register"
 	"github.com/sayso-vault/sayso/vault/privacy"
 )
@@ -180,7 +181,7 @@ func (w whatIf) moves(f privacy.FieldName) (moves []Move) {
 	if !s.Restricted.IsZero() {
 		moves = append(moves, Move{Move: MoveLift, Detail: "the person's restriction (Art. 18 GDPR) is lifted"})
 	}
-	if p.Consent != nil || s.Objected(p.ID) {
+	if p.Consent != nil || s.Objected(p.ID) || saidNo(s, p) {
 		moves = append(moves, givesConsent(p))
 	}
 	for id := p.Broader; id != ""; { // consent to what it is part of, whose notice names it
@@ -216,10 +217,17 @@ func (w whatIf) moves(f privacy.FieldName) (moves []Move) {
 	return moves
 }
 
+// saidNo reports whether a purpose that needs nobody's consent rests until the
+// person takes back a no: a new ground alone does not do it.
+func saidNo(s *consent.Standing, p *register.Purpose) bool {
+	c := s.Consent(p.ID)
+	return (p.Basis == privacy.LegitimateInterests || p.Basis == privacy.PublicTask) && c != nil && c.Status.Narrows()
+}
+
 func givesConsent(p *register.Purpose) Move {
 	m := Move{Move: MoveConsent, Purpose: p.ID, Detail: "the person gives consent for " + string(p.ID)}
 	if p.Consent == nil {
-		m.Detail = "the person takes back the objection to " + string(p.ID)
+		m.Detail = "the person takes back the no to " + string(p.ID)
 		return m
 	}
 	m.Notice = p.Consent.Notice.Version

@@ -296,9 +296,7 @@ func (s *ownSession) acts(r *regime) (*register.Channel, error) {
 		own.Captures = append(own.Captures, r.register.Fields[i].Name)
 	}
 	for i := range r.register.Purposes {
-		if r.register.Purposes[i].Consent != nil {
-			own.Obtains = append(own.Obtains, r.register.Purposes[i].ID)
-		}
+		own.Obtains = append(own.Obtains, r.register.Purposes[i].ID) // a yes takes back a no, also where nobody is asked
 	}
 	return own, nil
 }
