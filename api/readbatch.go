@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -47,6 +48,7 @@ func readBatch(x *exchange) error {
 		return err
 	}
 	s := &stream{outflow: newOutflow(x), in: bufio.NewReaderSize(x.r.Body, int(x.route.body)), size: 8}
+	defer s.untilStopping()()
 	// An error here is of a connection that cannot do better; HTTP/2 needs none.
 	_ = s.wire.EnableFullDuplex()
 	for {
@@ -70,6 +72,36 @@ type stream struct {
 	held  []readLine // taken in, not written yet
 	size  int        // how many may be decided at once
 	over  error      // why no more lines come in: io.EOF, or a refusal
+	stops atomic.Bool
+}
+
+// lingers is how long a stream may go on to its end when the server stops: half of
+// what running requests are given, so that the client is told in time.
+const lingers = 10 * time.Second
+
+var errStopping = refusal{code: vault.CodeUnavailable, detail: "the server stops: send what has no answer again", retryAfter: time.Second}
+
+// untilStopping has the stream take no more lines once the server has been stopping
+// for a while, until what it returns is called.
+func (s *stream) untilStopping() (ended func()) {
+	over, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		select {
+		case <-over:
+			return
+		case <-s.x.stopping:
+		}
+		wait := time.NewTimer(s.x.lingers)
+		defer wait.Stop()
+		select {
+		case <-over:
+		case <-wait.C:
+			s.stops.Store(true)
+			_ = s.wire.SetReadDeadline(time.Unix(1, 0)) // who waits for a line need not any longer
+		}
+	}()
+	return func() { close(over); <-gone }
 }
 
 // readLine is one line: a request, or why it is none.
@@ -96,12 +128,18 @@ func (s *stream) waiting() bool {
 // take takes in one line. That it is decoded strictly is as in a read by itself.
 func (s *stream) take() {
 	_ = s.wire.SetReadDeadline(time.Now().Add(stall))
+	if s.stops.Load() {
+		s.over = errStopping
+		return
+	}
 	text, err := s.in.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
 		s.over = refusal{code: "too_large", detail: "a line may have at most " + strconv.FormatInt(s.x.route.body, 10) + " bytes"}
 	case errors.Is(err, io.EOF) && len(text) == 0:
 		s.over = io.EOF
+	case s.stops.Load() && err != nil && !errors.Is(err, io.EOF):
+		s.over = errStopping
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.over = refusal{status: http.StatusRequestTimeout, code: vault.CodeInvalidRequest, detail: "the next line did not arrive in time"}
 	case err != nil && !errors.Is(err, io.EOF):

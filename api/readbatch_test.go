@@ -162,6 +162,54 @@ func TestLinesComeByAnyOfTheirNames(t *testing.T) {
 	}
 }
 
+// A server that stops tells a client that would go on for long: what was asked is
+// answered, then a line says that no more is taken in, and nothing is cut off.
+func TestAStreamIsToldThatTheServerStops(t *testing.T) {
+	b := newBench(t)
+	b.srv.lingers = time.Millisecond
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = b.srv.HTTP()
+	server.Start()
+	defer server.Close()
+	asks, in := io.Pipe()
+	defer in.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/v1/reads/batch", asks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", mediaNDJSON)
+	r.Header.Set("Authorization", "Bearer "+b.token("web"))
+	go func() { _, _ = io.WriteString(in, readLineOf("delivery")) }()
+	resp, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := json.NewDecoder(resp.Body)
+	next := func() (line struct {
+		N      int
+		Status int
+		Code   string
+		Retry  int `json:"retry_after"`
+	}) {
+		t.Helper()
+		if err := lines.Decode(&line); err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	if line := next(); line.N != 1 || line.Status != http.StatusOK {
+		t.Fatalf("the first line: %+v", line)
+	}
+	b.srv.stop()
+	if line := next(); line.N != 2 || line.Status != http.StatusServiceUnavailable || line.Code != vault.CodeUnavailable || line.Retry == 0 {
+		t.Errorf("when the server stops: %+v", line)
+	}
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+		t.Errorf("it was cut off: %v", err)
+	}
+}
+
 func (b *bench) streamOf(body io.Reader) *http.Request {
 	r := httptest.NewRequest("POST", "/v1/reads/batch", body)
 	r.ContentLength = -1

@@ -65,6 +65,7 @@ type Server struct {
 	now      func() time.Time // measures how long something took
 	hooks    *webhook.Sender
 	stopping chan struct{} // closed when streams are to end
+	lingers  time.Duration // how long those go on that may come to an end by themselves
 	stop     func()
 }
 
@@ -94,7 +95,7 @@ func newServer(d door, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("setting up access tokens: %w", err)
 	}
-	s, table := &Server{door: d, tokens: tokens, codes: cfg.Codes, logger: cfg.Logger, observer: cfg.Observer, metrics: cfg.Metrics, now: time.Now, hooks: cfg.Webhooks, stopping: make(chan struct{})}, routes()
+	s, table := &Server{door: d, tokens: tokens, codes: cfg.Codes, logger: cfg.Logger, observer: cfg.Observer, metrics: cfg.Metrics, now: time.Now, hooks: cfg.Webhooks, stopping: make(chan struct{}), lingers: lingers}, routes()
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	if s.openapi, err = describe(table, tokens.Issuer(), cfg.Version); err != nil {
 		return nil, fmt.Errorf("describing the routes: %w", err)
