@@ -34,7 +34,7 @@ func (c *Client) ReadBatch(ctx context.Context, asks iter.Seq[*wire.ReadRequest]
 			yield(nil, err)
 			return
 		}
-		defer answers.Close()
+		defer func() { _ = answers.Close() }()
 		in := jsontext.NewDecoder(answers)
 		for n := 1; ; n++ {
 			var line struct {
