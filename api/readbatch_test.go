@@ -144,9 +144,9 @@ func TestAStreamThatBreaksOffHasNoEnd(t *testing.T) {
 	}
 	b := newBench(t)
 	r := b.streamOf(strings.NewReader(readLineOf("delivery")))
-	r.Header.Set("Content-Type", mediaJSON)
+	r.Header.Set("Content-Type", "text/csv")
 	if a := b.do(r); a.status != http.StatusUnsupportedMediaType {
-		t.Errorf("not NDJSON: got %d", a.status)
+		t.Errorf("not lines of JSON: got %d", a.status)
 	}
 }
 
