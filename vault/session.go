@@ -282,7 +282,8 @@ func (s *ownSession) full(r *regime) bool {
 
 // acts is the channel that what the person does in the session is recorded as: in
 // one of their own nobody's but theirs, which may tell every field and say yes to
-// every purpose.
+// every purpose. A channel's session that needs no login may as much, but on the
+// channel's word: the record names it, because nobody else showed who that was.
 func (s *ownSession) acts(r *regime) (*register.Channel, error) {
 	if s.Subject == privacy.Nobody || !s.full(r) {
 		channel, ok := r.register.Channel(s.Channel)
@@ -292,6 +293,9 @@ func (s *ownSession) acts(r *regime) (*register.Channel, error) {
 		return channel, nil
 	}
 	own := &register.Channel{ID: SelfChannel, Kind: "privacy"}
+	if s.Assurance != AssuranceVerified {
+		own.ID = s.Channel
+	}
 	for i := range r.register.Fields {
 		own.Captures = append(own.Captures, r.register.Fields[i].Name)
 	}
