@@ -78,7 +78,7 @@ func takeoutRows(t *vault.Takeout) (rows []takeoutRow) {
 			over = o.Expires
 		}
 		rows = append(rows, takeoutRow{kind: "touch", name: string(o.Kind), value: o.Topic, at: o.At, since: o.Recorded, until: over, channel: o.Channel,
-			uses: string(o.Purpose), detail: said("medium", o.Medium, "ref", o.Ref)})
+			uses: string(o.Purpose), detail: said(map[string]string{"medium": o.Medium, "ref": o.Ref})})
 	}
 	for _, f := range t.Refusals {
 		rows = append(rows, takeoutRow{kind: "refusal", name: string(f.Field), at: f.At, uses: string(f.Purpose)})
@@ -86,7 +86,7 @@ func takeoutRows(t *vault.Takeout) (rows []takeoutRow) {
 	for _, q := range t.Requests {
 		rows = append(rows, takeoutRow{kind: "request", name: string(q.Kind), value: string(q.Status), at: q.ReceivedAt, until: q.CompletedAt,
 			uses: string(q.Purpose) + string(q.Field), by: q.Own,
-			detail: said("reason", q.Reason, "identity", q.Identity, "extension", q.Extension, "answer", q.Answer)})
+			detail: said(map[string]string{"reason": q.Reason, "identity": q.Identity, "extension": q.Extension, "answer": q.Answer})})
 	}
 	for _, r := range t.Recipients {
 		rows = append(rows, takeoutRow{kind: "recipient", name: string(r.Channel), value: strconv.FormatUint(r.Reads, 10), since: r.First, until: r.Last,
@@ -98,15 +98,15 @@ func takeoutRows(t *vault.Takeout) (rows []takeoutRow) {
 	return rows
 }
 
-// said is what there are words for, of pairs of a name and words.
-func said(pairs ...string) map[string]any {
-	words := map[string]any{}
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			words[pairs[i]] = pairs[i+1]
+// said is what there are words for, by name.
+func said(words map[string]string) map[string]any {
+	out := map[string]any{}
+	for name, text := range words {
+		if text != "" {
+			out[name] = text
 		}
 	}
-	return words
+	return out
 }
 
 func (r *takeoutRow) cells() ([]string, error) {

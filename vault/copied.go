@@ -112,7 +112,7 @@ func (v *Vault) copyDealings(snap store.Snapshot, r *regime, p *person, out *Tak
 }
 
 func ownTouch(t *contact.Touch) OwnTouch {
-	return OwnTouch{Kind: TouchKind(t.Kind), Topic: t.Topic, Medium: t.Medium, Purpose: t.Purpose, Ref: t.Ref, Channel: t.Channel,
+	return OwnTouch{Kind: t.Kind, Topic: t.Topic, Medium: t.Medium, Purpose: t.Purpose, Ref: t.Ref, Channel: t.Channel,
 		At: t.At, Recorded: t.Recorded, Expires: t.Expires, Ended: t.Ended}
 }
 
