@@ -70,7 +70,8 @@ func (p *postman) take(_ context.Context, d vault.Delivery) vault.Delivered {
 }
 
 // brings delivers what is due, and wants a channel to have been told these things
-// since the last time: the type, of whom, and what about.
+// since the last time, of each person in this order: the type, of whom, and what
+// about.
 func (p *postman) brings(ch string, want ...string) {
 	p.t.Helper()
 	if err := p.v.DeliverDue(p.t.Context(), p.take); err != nil {
@@ -81,6 +82,9 @@ func (p *postman) brings(ch string, want ...string) {
 		got = append(got, toldText(d.Event))
 	}
 	p.got[ch] = nil
+	byPerson := func(a, b string) int { return strings.Compare(strings.Fields(a)[1], strings.Fields(b)[1]) }
+	slices.SortStableFunc(got, byPerson)
+	slices.SortStableFunc(want, byPerson)
 	if !slices.Equal(got, want) {
 		p.t.Errorf("%s was told\n  %q\nwant\n  %q", ch, got, want)
 	}
