@@ -90,7 +90,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.site, err = page.New(page.Config{Templates: templates, Messages: messages, Funcs: funcs(), Location: cfg.Location}); err != nil {
+	if h.site, err = page.New(page.Config{Templates: templates, Messages: messages, Funcs: funcs(), Location: cfg.Location, KeepQuery: true}); err != nil {
 		return nil, fmt.Errorf("reading the pages: %w", err)
 	}
 	return h, nil

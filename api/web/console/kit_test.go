@@ -1,6 +1,8 @@
 package console_test
 
 import (
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -107,6 +109,7 @@ func (d *desk) logIn(tab *webtest.Tab, name string) {
 type answered struct {
 	StatusCode int
 	Header     http.Header
+	Body       string
 }
 
 // ask asks for a page without a browser, as an officer or, with "", as nobody.
@@ -135,10 +138,11 @@ func (d *desk) ask(name, method, path string, header http.Header) answered {
 	if err != nil {
 		d.T.Fatal(err)
 	}
-	if err := res.Body.Close(); err != nil {
+	body, err := io.ReadAll(res.Body)
+	if err := errors.Join(err, res.Body.Close()); err != nil {
 		d.T.Fatal(err)
 	}
-	return answered{res.StatusCode, res.Header}
+	return answered{res.StatusCode, res.Header, string(body)}
 }
 
 // text is the register in force.

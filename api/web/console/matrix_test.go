@@ -1,7 +1,10 @@
 package console_test
 
 import (
+	"fmt"
+	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -114,5 +117,156 @@ func TestShowingMoreWaitsForAnotherOfficer(t *testing.T) {
 	beatrix.See("Nichts wartet")
 	if d.text() == before {
 		t.Error("an approved change did not come into force")
+	}
+}
+
+// large is the register of a big house: 500 fields, 100 channels and 20 purposes,
+// nearly all of them about everything. Only "visits" is small, and "orders" of 130
+// fields in 30 channels.
+func large() string {
+	var b strings.Builder
+	names := func(format string, n int) string {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(format, i))
+		}
+		return strings.Join(all, ", ")
+	}
+	b.WriteString("controller: {name: Northgate, contact: privacy@northgate.example, country: DE}\nfields:\n")
+	for i := range 500 {
+		fmt.Fprintf(&b, "  - {name: field%03d, type: string}\n", i)
+	}
+	b.WriteString("purposes:\n")
+	for i := range 18 {
+		fmt.Fprintf(&b, "  - {id: purpose%02d, title: Purpose %d, basis: contract, fields: [%s]}\n", i, i, names("field%03d", 500))
+	}
+	fmt.Fprintf(&b, "  - {id: orders, title: Orders, basis: contract, fields: [%s]}\n", names("field%03d", 130))
+	fmt.Fprintf(&b, "  - {id: visits, title: Visits, basis: contract, fields: [field007, field400]}\nchannels:\n")
+	for i := range 100 {
+		of := names("purpose%02d", 18)
+		if i < 30 {
+			of += ", orders"
+		}
+		if i < 2 {
+			of += ", visits"
+		}
+		fmt.Fprintf(&b, "  - {id: channel%02d, kind: web, purposes: [%s]}\n", i, of)
+	}
+	b.WriteString("matrix:\n  - {purpose: orders, channel: channel29, field: field129, as: withhold}\n")
+	return b.String()
+}
+
+// cells are where the cells of a page are changed, and how often each is there.
+func cells(page string) map[string]int {
+	all := map[string]int{}
+	for _, m := range regexp.MustCompile(`<a class="cell" href="([^"]+)"`).FindAllStringSubmatch(page, -1) {
+		all[strings.ReplaceAll(m[1], "&amp;", "&")]++
+	}
+	return all
+}
+
+// options are what a page's <select> of that name offers.
+func options(page, name string) (all []string) {
+	_, rest, _ := strings.Cut(page, `<select name="`+name+`">`)
+	rest, _, _ = strings.Cut(rest, "</select>")
+	for _, m := range regexp.MustCompile(`<option value="([^"]*)"`).FindAllStringSubmatch(rest, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}
+
+// The matrix of a big house comes a part at a time, none of them a large page, and
+// every cell is in one of them; a shop's is one page.
+func TestALargeMatrixIsShownInParts(t *testing.T) {
+	d := open(t, &vaulttest.Options{Register: large()})
+	show := func(query string) string {
+		t.Helper()
+		res := d.ask(first, http.MethodGet, "/console/matrix"+query, nil)
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("/console/matrix%s: %d", query, res.StatusCode)
+		}
+		if n := len(cells(res.Body)); len(res.Body) > 1_000_000 || n == 0 || n > 2000 {
+			t.Fatalf("/console/matrix%s is a page of %d bytes with %d cells, want at most 1,000,000 and 2,000", query, len(res.Body), n)
+		}
+		return res.Body
+	}
+	page := show("")
+	if got := len(options(page, "purpose")); got != 20 {
+		t.Errorf("one of %d purposes can be chosen, want 20", got)
+	}
+	for cell := range cells(page) {
+		if !strings.HasSuffix(cell, "&purpose=purpose00") {
+			t.Fatalf("with the first purpose %s is shown", cell)
+		}
+	}
+	if got := len(cells(show("?purpose=none&field=none&channel=none"))); got != 2000 {
+		t.Errorf("asked for what is not there the page has %d cells, want those of the first part", got)
+	}
+
+	page = show("?purpose=orders")
+	seen := map[string]int{}
+	for _, field := range options(page, "field") {
+		for _, channel := range options(page, "channel") {
+			for cell, n := range cells(show("?purpose=orders&field=" + field + "&channel=" + channel)) {
+				seen[cell] += n
+			}
+		}
+	}
+	for f := range 130 {
+		for c := range 30 {
+			cell := fmt.Sprintf("/console/matrix/cell?channel=channel%02d&field=field%03d&purpose=orders", c, f)
+			if seen[cell] != 1 {
+				t.Fatalf("%s is in %d parts, want 1", cell, seen[cell])
+			}
+			delete(seen, cell)
+		}
+	}
+	if len(seen) > 0 {
+		t.Errorf("beside its own the purpose has cells %v", seen)
+	}
+	if page := show("?channel=channel29&field=field129&purpose=orders"); !strings.Contains(page, "withheld-as") {
+		t.Error("the part of a cell that is withheld does not show it")
+	}
+
+	shop := open(t, shop(t)).ask(first, http.MethodGet, "/console/matrix", nil).Body
+	if strings.Contains(shop, "<select") || strings.Count(shop, `class="block"`) < 2 {
+		t.Errorf("a shop's matrix is not on one page: %s", shop)
+	}
+}
+
+// In the matrix of a big house an officer chooses the purpose, withholds a field,
+// and is back where it is; another language shows the same cell.
+func TestAnOfficerFindsACellOfALargeMatrix(t *testing.T) {
+	d, browser := open(t, &vaulttest.Options{Register: large()}), webtest.Start(t)
+	for _, o := range []webtest.Options{{}, {NoScript: true}} {
+		field, tab := "field007", browser.Tab(t, o)
+		if o.NoScript {
+			field = "field400"
+		}
+		cell := "a.cell[href*='channel=channel01'][href*='field=" + field + "'][href*='purpose=visits']"
+		d.logIn(tab, first)
+		tab.Click("nav a[href='/console/matrix']")
+		tab.See("This register has more cells than one page shows well")
+		tab.Choose("select[name=purpose]", "visits")
+		tab.Click("form.part button")
+		tab.Has(cell)
+		if !o.NoScript {
+			tab.Accessible()
+			tab.Shot("console-matrix-large")
+		}
+		tab.Click(cell)
+		tab.Has("button[value=withhold]")
+		tab.Click(`footer a[lang="de"]`)
+		tab.See(field + " in channel01")
+		tab.See("wie jetzt")
+		tab.Click(".breadcrumb a")
+		tab.See("ein Zweck zurzeit")
+		tab.Click(`footer a[lang="en"]`)
+		tab.See("one purpose is shown at a time")
+		tab.Click(cell)
+		tab.Click("button[value=withhold]")
+		tab.Click("#apply")
+		tab.At("/console/matrix")
+		tab.Has(cell + " .withheld-as")
 	}
 }

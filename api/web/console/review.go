@@ -87,6 +87,7 @@ type reviewPage struct {
 	Theirs   []changeView
 	Yours    []changeView
 	Base     uint64
+	Back     string // to the matrix, where the last edit was
 	Wrong    *wrong // with what is in force meanwhile, it is no register any more
 	Mark     string // of the desk that is shown: what is laid there later is not applied with it
 	Moved    bool   // something was, since the page was shown that this answers
@@ -114,7 +115,7 @@ func review(v *visit) error {
 }
 
 func (v *visit) reviewOf(w *work) (*reviewPage, error) {
-	p := &reviewPage{Base: w.Base, Mark: w.mark}
+	p := &reviewPage{Base: w.Base, Mark: w.mark, Back: w.place()}
 	applied, err := v.vault.ApplyRegister(v.ctx, v.by, "register.yaml", []byte(w.Text), &w.Base, true)
 	var problems *vault.RegisterProblems
 	switch {
@@ -198,7 +199,7 @@ func applyWork(v *visit) error {
 	case vault.StatusUnchanged:
 		return v.done("/console/register", "unchanged")
 	}
-	return v.done("/console/matrix", "applied", "revision", number)
+	return v.done(w.place(), "applied", "revision", number)
 }
 
 func discardWork(v *visit) error {
@@ -206,12 +207,14 @@ func discardWork(v *visit) error {
 	if err != nil {
 		return err
 	}
+	to := "/console/matrix"
 	if w != nil {
 		if err := v.clear(w); err != nil {
 			return err
 		}
+		to = w.place()
 	}
-	return v.done("/console/matrix", "discarded")
+	return v.done(to, "discarded")
 }
 
 // workAgain makes the officer's edits again, on top of what is in force now.

@@ -91,6 +91,15 @@ func (v *visit) work() (*work, error) {
 	return w, nil
 }
 
+// place is where in the matrix the last edit was, if it was there.
+func (w *work) place() string {
+	if len(w.Edits) == 0 || w.Edits[len(w.Edits)-1].Kind != "cell" {
+		return "/console/matrix"
+	}
+	e := w.Edits[len(w.Edits)-1]
+	return "/console/matrix?" + whereCell(e.Purpose, e.Channel, e.Field)
+}
+
 func (v *visit) keep(w *work) error {
 	raw, err := json.Marshal(w)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"text/template/parse"
 	"time"
@@ -36,6 +37,10 @@ type Config struct {
 	Funcs template.FuncMap
 	// Location is where times are shown in. Default: UTC.
 	Location *time.Location
+	// KeepQuery is whether a page stays what was asked for when it is shown in
+	// another language. It writes the query into the page, which is wrong for a
+	// family that is asked with secrets there. Default: the path alone stays.
+	KeepQuery bool
 }
 
 // Site is a family of pages in all its languages. It is safe for concurrent use.
@@ -44,6 +49,7 @@ type Site struct {
 	names     []Language
 	matcher   language.Matcher
 	views     map[string]*view // by language
+	keepQuery bool
 }
 
 // view is a family in one language.
@@ -59,10 +65,20 @@ type Page struct {
 	// Lang is the language shown, Languages all there are.
 	Lang      string
 	Languages []Language
-	// Path is the page's own, for links to itself in another language.
+	// Path is the page's own.
 	Path string
+	// Query is what was asked of the page, where the family keeps it.
+	Query url.Values
 	// Fragment is whether htmx asked for the main part alone.
 	Fragment bool
+}
+
+// In is the address of the page itself in another language.
+func (p Page) In(code string) string {
+	query := url.Values{}
+	maps.Copy(query, p.Query)
+	query.Set("lang", code)
+	return p.Path + "?" + query.Encode()
 }
 
 // New parses templates and catalogues, or says what is wrong with them: a page
@@ -96,7 +112,7 @@ func New(cfg Config) (*Site, error) {
 	if len(family) == 0 {
 		return nil, errors.New("there is no catalogue of messages")
 	}
-	s := &Site{views: map[string]*view{}, languages: slices.Sorted(maps.Keys(family))}
+	s := &Site{views: map[string]*view{}, keepQuery: cfg.KeepQuery, languages: slices.Sorted(maps.Keys(family))}
 	if i := slices.Index(s.languages, "en"); i > 0 {
 		s.languages[0], s.languages[i] = s.languages[i], s.languages[0]
 	}
@@ -236,6 +252,9 @@ func (s *Site) Render(w http.ResponseWriter, r *http.Request, status int, name s
 		return fmt.Errorf("there is no page %q", name)
 	}
 	p := Page{Data: data, Lang: lang, Languages: s.names, Path: r.URL.Path, Fragment: r.Header.Get("HX-Request") == "true" && r.Header.Get("HX-Target") != ""}
+	if s.keepQuery && r.Method == http.MethodGet && status == http.StatusOK {
+		p.Query = r.URL.Query()
+	}
 	part := "layout"
 	if p.Fragment {
 		part = "main"

@@ -1,8 +1,10 @@
 package page_test
 
 import (
+	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -109,6 +111,35 @@ func TestAPageAsAPersonSeesIt(t *testing.T) {
 		tab.Go(server.URL)
 		tab.See("Besuche")
 	})
+}
+
+// In another language a page is what was asked for, where its family says that it
+// may be written down; elsewhere it could be a secret.
+func TestAPageInAnotherLanguageKeepsWhatWasAsked(t *testing.T) {
+	for _, c := range []struct {
+		keeps  bool
+		method string
+		status int
+		want   string
+	}{
+		{true, http.MethodGet, http.StatusOK, `href="/?lang=de&of=Zo%C3%AB+%26+%22Co%22" lang="de"`},
+		{false, http.MethodGet, http.StatusOK, `href="/?lang=de" lang="de"`},
+		{true, http.MethodPost, http.StatusOK, `href="/?lang=de" lang="de"`},
+		{true, http.MethodGet, http.StatusBadRequest, `href="/?lang=de" lang="de"`},
+	} {
+		site, err := page.New(page.Config{Templates: files(map[string]string{"visits.html": visits}), Messages: files(map[string]string{"en.json": english, "de.json": german}), KeepQuery: c.keeps})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), c.method, "/?lang=en&of="+url.QueryEscape(`Zoë & "Co"`), nil)
+		w := httptest.NewRecorder()
+		if err := site.Render(w, r, c.status, "visits.html", visit{}); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(html.UnescapeString(w.Body.String()), c.want) {
+			t.Errorf("keeping the query %t, %s answered %d: the page has no %s: %s", c.keeps, c.method, c.status, c.want, w.Body)
+		}
+	}
 }
 
 // What another site sends is no visit, and nobody may frame or keep a page.
