@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,7 +118,16 @@ func TestANoToAnInterestIsTakenBackByThePerson(t *testing.T) {
 		if len(remedies) != 1 || len(remedies[0].Moves) != 1 || remedies[0].Moves[0].Move != vault.MoveConsent || remedies[0].Moves[0].Purpose != "fraud" {
 			t.Fatalf("%s: got %+v, want that she takes it back", no, remedies)
 		}
-		v.Login("email", "mina@example.org").Says(privacy.StatusGiven, "fraud")
+		own := v.Login("email", "mina@example.org")
+		if no == privacy.StatusObjected {
+			if made, err := v.ObjectOwn(t.Context(), own.Caller, "fraud", "it was me", nil); err != nil || made.Request == nil {
+				t.Fatalf("objecting: %+v, %v", made, err)
+			}
+		}
+		own.Says(privacy.StatusGiven, "fraud")
+		if all, err := v.OwnRequests(t.Context(), own.Caller); err != nil || slices.ContainsFunc(all, func(q vault.Request) bool { return q.Status != vault.RequestWithdrawn }) {
+			t.Errorf("%s: an officer is still asked: %+v (%v)", no, all, err)
+		}
 		web.Read(mina).Released(map[string]any{"email": "mina@example.org"})
 		v.Stop()
 	}

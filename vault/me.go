@@ -312,7 +312,8 @@ func ownPurpose(r *regime, s *ownSession, standing *consent.Standing, p *registe
 		opted := profile.Within(known.Jurisdiction, p.Jurisdictions) && !standing.Lapsed(p.ID)
 		own.Allowed = own.Allowed && (opted || own.Status == privacy.StatusGiven)
 	}
-	own.MayGive = p.Consent != nil && own.Status != privacy.StatusGiven && mayGive(r, s, p.ID)
+	no := objectable(p) && (own.Objected || own.Status.Narrows())
+	own.MayGive = (p.Consent != nil || no) && own.Status != privacy.StatusGiven && mayGive(r, s, p.ID)
 	own.MayWithdraw = own.Allowed && (p.Basis == privacy.Consent || p.Basis == privacy.OptOut)
 	own.MayObject = !own.Objected && objectable(p)
 	return own
@@ -355,8 +356,9 @@ func (v *Vault) mustFull(by Caller) (*ownSession, error) {
 
 // ActOwn records an act of say-so of the person of a session. No is accepted for
 // every purpose; yes in a session of their own, or for what the channel that opened
-// it could record, else it is step_up_required. A request that names a subject is
-// refused.
+// it could record, else it is step_up_required. A yes of their own takes back what
+// they objected to, with the request that an officer would have decided. A request
+// that names a subject is refused.
 func (v *Vault) ActOwn(ctx context.Context, by Caller, req ConsentRequest) (*ConsentResult, error) {
 	s, err := mine(by)
 	if err != nil {
@@ -377,6 +379,9 @@ func (v *Vault) ActOwn(ctx context.Context, by Caller, req ConsentRequest) (*Con
 	}
 	if req.By == nil {
 		req.By = s.For
+	}
+	if req.Status == privacy.StatusGiven && s.Subject != privacy.Nobody && s.full(now) {
+		req.also = func(tx store.Tx, p *person) error { return v.takeObjectionBack(tx, p, req.Purpose, s.actor(req.By)) }
 	}
 	by.acts = true
 	by.Purposes = nil

@@ -90,6 +90,25 @@ func (v *Vault) openObjection(tx store.Tx, p *person, purpose privacy.PurposeID,
 	return &q.ID, v.saveRequest(tx, q)
 }
 
+// takeObjectionBack ends the request of an objection that stands no more, because who
+// made it said yes.
+func (v *Vault) takeObjectionBack(tx store.Tx, p *person, purpose privacy.PurposeID, who privacy.Actor) error {
+	if p.standing.Objected(purpose) { // the yes came too late
+		return nil
+	}
+	all, err := v.requestsAbout(tx, p.id)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(q *requestRecord) bool { return q.Kind == RequestObjection && q.Purpose == purpose && q.open() })
+	if i < 0 {
+		return nil
+	}
+	now, _, _ := v.clock.now()
+	all[i].EndedBy = &who
+	return v.saveTakenBack(tx, p, all[i], now)
+}
+
 // objectFor records the objection of a request that came by letter, whose person
 // is known. One that is absolute is done with it.
 func (v *Vault) objectFor(ctx context.Context, id privacy.RequestID, q *requestRecord) (*Request, error) {

@@ -12,22 +12,22 @@ import (
 
 // reader is what somebody sees and does in one language.
 type reader struct {
-	lang, shot                                                        string
-	phone                                                             bool
-	known, correct, saved, more, switched, off, objected, looked, ask string
-	told, times, none, devices, ended, out, request, worked, here     string
-	wishes, wrong, thrice, already                                    string
+	lang, shot                                                              string
+	phone                                                                   bool
+	known, correct, saved, more, switched, off, objected, back, looked, ask string
+	told, times, none, devices, ended, out, request, worked, here           string
+	wishes, wrong, thrice, already                                          string
 }
 
 var readers = []reader{
 	{lang: "en", shot: "desk", known: "What is known of you", correct: "Correct: First name", saved: "Saved: First name.", more: "This is only a part.",
-		switched: "Switched on: Offers by text message.", off: "Switched off: Offers by text message.", objected: "You objected: Protect you from fraud.",
+		switched: "Switched on: Offers by text message.", off: "Switched off: Offers by text message.", objected: "You objected: Protect you from fraud.", back: "Switched on: Protect you from fraud.",
 		looked: "Stores – for “Deliver what you ordered”", ask: "Text messages (Kurzfunk SMS) asked, for “Offers by text message”, and was told nothing.",
 		told: "You told this: Web shop.", times: "40 times", none: "Nothing fits this choice", devices: "this browser", ended: "That login is ended.", out: "You are logged out.",
 		request: "Objection: Protect you from fraud", worked: "This was not told by you: a program (taste) worked it out: Stores.", here: "44 looks",
 		wishes: "Saved: Wishes.", wrong: "This cannot be right.", already: "You are logged in already", thrice: "3 times (2 times told nothing) · last on 8 March 2026"},
 	{lang: "de", shot: "phone", phone: true, known: "Was von Ihnen bekannt ist", correct: "Berichtigen: Vorname", saved: "Gespeichert: Vorname.", more: "Das ist nur ein Teil.",
-		switched: "Eingeschaltet: Angebote per SMS.", off: "Ausgeschaltet: Angebote per SMS.", objected: "Sie haben widersprochen: Sie vor Betrug schützen.",
+		switched: "Eingeschaltet: Angebote per SMS.", off: "Ausgeschaltet: Angebote per SMS.", objected: "Sie haben widersprochen: Sie vor Betrug schützen.", back: "Eingeschaltet: Sie vor Betrug schützen.",
 		looked: "Läden – für „Liefern, was Sie bestellt haben“", ask: "SMS-Versand (Kurzfunk SMS) hat gefragt, für „Angebote per SMS“, und nichts erfahren.",
 		told: "Von Ihnen angegeben: Webshop.", times: "40 Mal", none: "Nichts passt zu dieser Auswahl", devices: "dieser Browser", ended: "Diese Anmeldung ist beendet.", out: "Sie sind abgemeldet.",
 		request: "Widerspruch: Sie vor Betrug schützen", worked: "Nicht von Ihnen angegeben: Ein Programm (taste) hat es erschlossen: Läden.", here: "44 Blicke",
@@ -141,6 +141,10 @@ func TestSomebodySeesAndSteers(t *testing.T) {
 			tab.See(r.request)
 			tab.Accessible()
 			tab.Shot("requests-" + r.shot)
+			tab.Go(c.URL + "/privacy/uses")
+			tab.Click("#fraud-prevention button")
+			tab.See(r.back)
+			tab.Accessible()
 			tab.Click(`nav a[href="/privacy/uses"]`)
 			tab.Click(`a[href="/privacy/said"]`)
 			tab.Has("ol.said li:nth-child(3)")

@@ -93,12 +93,16 @@ func (v *visit) useOf(me *vault.Me, known *vault.OwnPurpose) (group string, one 
 		one.Switch, one.MayOn, one.MayOff, group = "consent", known.MayGive && !known.Allowed, known.MayWithdraw, "yours"
 		one.StepUp = !known.MayGive && !known.Allowed && !me.Full && known.Notice != nil
 	case privacy.LegitimateInterests, privacy.PublicTask:
-		one.Switch, one.MayOff, group = "object", known.MayObject, "unless"
+		one.Switch, group = "object", "unless"
 	default:
 		group = "needed"
-		if known.MayObject {
-			one.Switch, one.MayOff = "object", true
+		if known.MayObject || known.Objected {
+			one.Switch = "object"
 		}
+	}
+	if one.Switch == "object" {
+		one.MayOff, one.MayOn = known.MayObject, known.MayGive
+		one.StepUp = known.Objected && !known.MayGive && !me.Full
 	}
 	return group, one
 }
