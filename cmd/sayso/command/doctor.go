@@ -92,7 +92,7 @@ func (d *doctor) run(cmd *cobra.Command) error {
 		}
 	}
 	out.OK = out.Problems == 0
-	if err := answer(cmd, out, func(w io.Writer) error { return showDiagnosis(w, &out) }); err != nil {
+	if err := answerInColour(cmd, out, func(w io.Writer) error { return showDiagnosis(w, &out) }); err != nil {
 		return err
 	}
 	if !out.OK {
@@ -145,17 +145,17 @@ func showDiagnosis(w io.Writer, out *diagnosis) error {
 	if out.Served {
 		where += ", which is being served"
 	}
-	s.plain(fmt.Sprintf("The vault in %s\n\n", where))
+	s.plain(fmt.Sprintf("The vault in %s\n\n", harmless(where)))
 	colours := map[vault.Level]string{vault.Fine: green, vault.Warning: bold, vault.Problem: red}
 	for _, level := range []vault.Level{vault.Fine, vault.Warning, vault.Problem} {
 		for _, f := range out.Findings {
 			if f.Level != level {
 				continue
 			}
-			s.plain(fmt.Sprintf("%s  %s: %s\n", s.in(colours[level], fmt.Sprintf("%-7s", level)), f.Check, f.What))
+			s.plain(fmt.Sprintf("%s  %s: %s\n", s.in(colours[level], fmt.Sprintf("%-7s", level)), f.Check, harmless(f.What)))
 			for _, more := range []string{f.Means, before(f.Do, "")} {
 				if more != "" {
-					s.plain("         " + more + "\n")
+					s.plain("         " + harmless(more) + "\n")
 				}
 			}
 		}
@@ -171,7 +171,7 @@ func showDiagnosis(w io.Writer, out *diagnosis) error {
 			by[l.Why] = append(by[l.Why], l.Check)
 		}
 		for _, why := range order {
-			s.plain(fmt.Sprintf("         %s – %s\n", strings.Join(by[why], ", "), why))
+			s.plain(fmt.Sprintf("         %s – %s\n", strings.Join(by[why], ", "), harmless(why)))
 		}
 	}
 	switch {

@@ -55,12 +55,18 @@ func forMachines(cmd *cobra.Command) bool {
 // answer prints what a command gives: as one line of JSON for machines, else
 // with human, which may be nil for commands that then have nothing to say.
 func answer(cmd *cobra.Command, out any, human func(w io.Writer) error) error {
+	if human == nil {
+		human = func(io.Writer) error { return nil }
+	}
+	return answerInColour(cmd, out, func(w io.Writer) error { return seen(w, human) })
+}
+
+// answerInColour is answer for who writes orders to the terminal of its own, and
+// sees to it that nobody else's get there.
+func answerInColour(cmd *cobra.Command, out any, human func(w io.Writer) error) error {
 	w := cmd.OutOrStdout()
 	if !forMachines(cmd) {
-		if human == nil {
-			return nil
-		}
-		return seen(w, human)
+		return human(w)
 	}
 	return writeLine(w, out)
 }
