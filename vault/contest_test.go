@@ -335,7 +335,7 @@ func TestAContestIsABarrier(t *testing.T) {
 			}
 		})
 	}
-	for i := range 20 {
+	for i := range 10 {
 		for n := before.Load(); before.Load() == n && !t.Failed(); {
 			time.Sleep(100 * time.Microsecond)
 		}

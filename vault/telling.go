@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,8 +46,12 @@ type told struct {
 	Acked   time.Time           `json:"acknowledged_at,omitzero"`
 }
 
-// whoHad returns the channels that were shown something of a person, by the log. It
-// goes through all that was read of them. That it cannot be found out is in no act's
+// shownMost is how many accesses of a person are gone through for who was shown what:
+// an act that waits for it must not wait for ever, nor who is asked about without end.
+const shownMost = 4096
+
+// whoHad returns the channels that were shown something of a person by the log, in the
+// last shownMost accesses. That it cannot be found out is in no act's
 // way: then the channels that may see the person are told.
 func (v *Vault) whoHad(ctx context.Context, id privacy.SubjectID) []shownTo {
 	all, err := v.shownTo(ctx, id)
@@ -72,7 +77,11 @@ func (v *Vault) shownTo(ctx context.Context, id privacy.SubjectID) ([]shownTo, e
 		return nil, err
 	}
 	seen := map[privacy.ChannelID]*shownTo{}
+	looked := 0
 	err = v.eachAccess(ctx, own.p, func(r *accessRecord) error {
+		if looked++; looked > shownMost {
+			return store.ErrStop
+		}
 		if !r.disclosed() {
 			return nil
 		}
@@ -93,7 +102,7 @@ func (v *Vault) shownTo(ctx context.Context, id privacy.SubjectID) ([]shownTo, e
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrStop) {
 		return nil, err
 	}
 	all := make([]shownTo, 0, len(seen))

@@ -224,6 +224,11 @@ func Open(ctx context.Context, cfg Config) (*Vault, error) {
 	if err != nil {
 		return nil, errors.Join(err, v.follower.Close())
 	}
+	// What a crash kept out of the log the first write completes. It comes now that
+	// nothing is refused any more, so that whoever looks into the log finds it there.
+	if _, err := cfg.Store.Update(ctx, func(store.Tx) error { return nil }); err != nil {
+		return nil, errors.Join(fmt.Errorf("completing the log: %w", err), v.follower.Close())
+	}
 	if err := v.ledger.finish(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("finishing what the ledger promised: %w", err), v.follower.Close())
 	}
