@@ -35,6 +35,9 @@ func (c *capture) keep(ctx context.Context, tx store.Tx, p *person) (*CaptureRes
 		return nil, err
 	}
 	created := p.standing.Version == 0
+	if created && c.by.acts { // who corrects themselves was erased meanwhile, and does not come back by it
+		return nil, errNothingKnown
+	}
 	res := &CaptureResult{Subject: p.id}
 	values, err := c.v.valuesOf(tx, p)
 	if err != nil {
